@@ -1,0 +1,2 @@
+//! Command line of czip.
+fn main() {}

@@ -1,0 +1,1 @@
+//! The CZIPv1 file format: headers, chunk table, outer codecs

@@ -1,0 +1,1 @@
+//! Lossless text compression with a small integer language model

@@ -1,0 +1,1 @@
+//! Fixed-point arithmetic and look-up tables of czip

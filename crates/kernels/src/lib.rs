@@ -1,0 +1,1 @@
+//! Integer matrix products and the other inner loops of czip's transformer
