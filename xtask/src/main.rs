@@ -1,2 +1,43 @@
-//! Development tasks.
-fn main() {}
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![deny(clippy::float_arithmetic)]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a development task talks to its user"
+)]
+
+mod files;
+mod tables;
+mod tidy;
+
+use std::{env, error::Error, process::ExitCode};
+
+/// What a task returns; the error is shown to the user as it is.
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+const USAGE: &str = "\
+usage:
+  cargo xtask codegen tables [--check]
+  cargo xtask tidy";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    let mut words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let check = words.last() == Some(&"--check");
+    if check {
+        words.pop();
+    }
+    let result = match words[..] {
+        ["codegen", "tables"] => tables::codegen(check),
+        ["tidy"] if !check => tidy::run(),
+        _ => Err(USAGE.into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,184 @@
-//! Fixed-point arithmetic and look-up tables of czip
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![deny(clippy::float_arithmetic)]
+
+pub mod tables;
+
+/// `RNE(x / 2^shift)`: arithmetic shift right, rounded to nearest, ties to even.
+///
+/// Symmetric in sign: `rne_shr(-x, s) == -rne_shr(x, s)`. A shift of 0 returns `x`.
+///
+/// `|x| + 2^(shift - 1)` must stay below 2^63 and `shift` below 63; every caller's bound is far from either.
+#[inline(always)]
+#[must_use]
+pub const fn rne_shr(x: i64, shift: u32) -> i64 {
+    if shift == 0 {
+        return x;
+    }
+    // Adding half less one, plus one more when the quotient's last bit is odd, sends exact ties to the even side
+    // and everything else to the nearest, for both signs, because the arithmetic shift floors.
+    (x + ((1 << (shift - 1)) - 1) + ((x >> shift) & 1)) >> shift
+}
+
+/// [`rne_shr`] in 32 bits, for `1 <= shift <= 30` and `|x| + 2^(shift - 1) < 2^31`.
+#[inline(always)]
+#[must_use]
+pub const fn rne_shr_i32(x: i32, shift: u32) -> i32 {
+    (x + ((1 << (shift - 1)) - 1) + ((x >> shift) & 1)) >> shift
+}
+
+/// `RNE(x / n)`: division rounded to nearest, ties to even, symmetric in sign. `n` must be positive.
+#[inline]
+#[must_use]
+pub const fn rne_div(x: i64, n: i64) -> i64 {
+    let (q, r) = (x.div_euclid(n), x.rem_euclid(n));
+    // 0 <= r < n, so `n - r` cannot overflow where `2 * r` could.
+    let to_next = n - r;
+    if r > to_next || (r == to_next && q & 1 == 1) {
+        q + 1
+    } else {
+        q
+    }
+}
+
+/// `clamp127(x)`: the symmetric range of an activation, -127 to 127 (Q0.7).
+#[inline(always)]
+#[must_use]
+pub const fn clamp127(x: i64) -> i8 {
+    if x > 127 {
+        127
+    } else if x < -127 {
+        -127
+    } else {
+        x as i8
+    }
+}
+
+/// Requantisation of an accumulator to an activation: `clamp127(RNE(acc * mult / 2^shift))`.
+///
+/// A shift of zero or less leaves the product as it is. `shift` must not exceed [`MAX_SHIFT`].
+#[inline]
+#[must_use]
+pub const fn requantize(acc: i32, mult: i32, shift: i8) -> i8 {
+    let product = acc as i64 * mult as i64;
+    clamp127(if shift <= 0 {
+        product
+    } else {
+        rne_shr(product, shift as u32)
+    })
+}
+
+/// The largest shift that [`requantize`] takes: the 64-bit product cannot overflow with it.
+pub const MAX_SHIFT: i8 = 62;
+
+/// `floor(sqrt(x))`.
+#[inline]
+#[must_use]
+pub const fn isqrt(x: u64) -> u64 {
+    x.isqrt()
+}
+
+/// The reciprocal root mean square of an activation vector, Q1.15: `RNE(2^23 / floor(sqrt(ms << 16)))` with
+/// `ms = floor(sum_of_squares / len) + 1` (the epsilon is the integer 1). At most 32768, which is 1.0.
+#[inline]
+#[must_use]
+pub const fn inverse_rms(sum_of_squares: u32, len: u32) -> i32 {
+    let mean_square = (sum_of_squares / len) as u64 + 1;
+    let root = isqrt(mean_square << 16);
+    // `root` is at least 256, so the quotient is at most 32768.
+    rne_div(1 << 23, root as i64) as i32
+}
+
+/// The weight `w(diff)` of a value that lies `-diff` below the maximum, in 1/65536 and never 0: about
+/// `2^(diff * coefficient / 2^24 / 256) * 65536`, clamped to 1..=65535.
+///
+/// `coefficient` is the base-2 logarithm's scale in Q24 per 1/256 octave (see [`tables::ATTENTION_COEFFICIENT`]);
+/// `exp2` is the table `round(2^(-i/256) * 65536)`. A `diff` of 0 or more gives 65535.
+#[inline]
+#[must_use]
+pub const fn exp_weight(diff: i64, coefficient: u32, exp2: &[u16; 256]) -> u32 {
+    if diff >= 0 {
+        return 65535;
+    }
+    let z = (diff.unsigned_abs() * coefficient as u64 + (1 << 23)) >> 24;
+    let (octaves, fraction) = (z >> 8, (z & 255) as usize);
+    if octaves >= 31 {
+        return 1;
+    }
+    let weight = ((65536 >> octaves) * exp2[fraction] as u64 + 32768) >> 16;
+    if weight == 0 { 1 } else { weight as u32 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Round half to even from the definition: the nearer neighbour, or the even one of two as near.
+    fn rne_oracle(x: i128, n: i128) -> i128 {
+        let floor = x.div_euclid(n);
+        let twice = 2 * (x - floor * n);
+        match twice.cmp(&n) {
+            std::cmp::Ordering::Less => floor,
+            std::cmp::Ordering::Greater => floor + 1,
+            std::cmp::Ordering::Equal => floor + (floor & 1),
+        }
+    }
+
+    #[test]
+    fn ties_go_to_even_on_both_sides() {
+        let halves: Vec<i64> = (-6..=6).map(|x| rne_shr(x, 1)).collect();
+        assert_eq!(halves, [-3, -2, -2, -2, -1, 0, 0, 0, 1, 2, 2, 2, 3]);
+        let quarters: Vec<i64> = (-10..=10).map(|x| rne_div(x, 4)).collect();
+        assert_eq!(
+            quarters,
+            [
+                -2, -2, -2, -2, -2, -1, -1, -1, 0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 2
+            ]
+        );
+    }
+
+    #[test]
+    fn inverse_rms_of_extremes() {
+        assert_eq!(inverse_rms(0, 384), 32768);
+        assert_eq!(inverse_rms(127 * 127 * 384, 384), 258);
+    }
+
+    #[test]
+    fn exp_weight_of_extremes() {
+        let w = |diff| exp_weight(diff, tables::ATTENTION_COEFFICIENT, &tables::EXP2);
+        assert_eq!(w(0), 65535);
+        assert_eq!(w(5), 65535);
+        // One natural unit is 64 * 256 scores' worth: 2^24 / 378194 scores are 1/256 octave.
+        assert_eq!(w(-22), 65535);
+        assert_eq!(w(-11357), 32768);
+        assert_eq!(w(-193_100), 1);
+        assert_eq!(w(i64::from(i32::MIN) * 2), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn shifts_match_the_definition(x in -(1i64 << 61)..(1i64 << 61), shift in 0u32..=61) {
+            let want = rne_oracle(x.into(), 1i128 << shift);
+            prop_assert_eq!(i128::from(rne_shr(x, shift)), want);
+            prop_assert_eq!(rne_shr(-x, shift), -rne_shr(x, shift));
+        }
+
+        #[test]
+        fn narrow_shifts_match_wide_ones(x in -(1i32 << 30)..(1i32 << 30), shift in 1u32..=30) {
+            prop_assert_eq!(i64::from(rne_shr_i32(x, shift)), rne_shr(x.into(), shift));
+        }
+
+        #[test]
+        fn divisions_match_the_definition(x in any::<i64>(), n in 1i64..) {
+            prop_assert_eq!(i128::from(rne_div(x, n)), rne_oracle(x.into(), n.into()));
+        }
+
+        #[test]
+        fn requantisation_matches_the_definition(acc in any::<i32>(), mult in any::<i32>(), shift in -128i8..=MAX_SHIFT) {
+            let product = i128::from(acc) * i128::from(mult);
+            let want = rne_oracle(product, 1 << shift.max(0)).clamp(-127, 127);
+            prop_assert_eq!(i128::from(requantize(acc, mult, shift)), want);
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The look-up tables that the format defines for a RoPE base of 10000, computed exactly and committed.
+//!
+//! A model file carries its own tables, and those are the ones to run it with. These serve to make a model,
+//! to check one, and as known numbers in tests. `cargo xtask codegen tables` regenerates `tables/exp2.rs` and
+//! `tables/rope_10000.bin`; `docs/spec/fixed-point.md` says how the entries are defined.
+
+use std::array;
+
+mod exp2;
+
+pub use exp2::{EXP2, LOG2E_OVER_64_Q24, LOG2E_OVER_640_Q24};
+
+/// The coefficient of attention scores in [`exp_weight`](crate::exp_weight): 2^14 score units make a factor
+/// of e.
+pub const ATTENTION_COEFFICIENT: u32 = LOG2E_OVER_64_Q24;
+
+/// The coefficient of logits in [`exp_weight`](crate::exp_weight) where a model names no other: 10 * 2^14
+/// logit units make a factor of e.
+pub const LOGIT_COEFFICIENT: u32 = LOG2E_OVER_640_Q24;
+
+/// The base of the RoPE frequencies, 10000, as model files write it: Q16.16.
+pub const ROPE_THETA_Q16: u32 = 10_000 << 16;
+
+/// The number of positions that the RoPE table covers.
+pub const ROPE_ROWS: usize = 1024;
+
+/// The number of frequencies, so of rotated pairs in a head of 64.
+pub const ROPE_PAIRS: usize = 32;
+
+/// 32 cosines and 32 sines of two bytes each.
+const ROW_BYTES: usize = 2 * ROPE_PAIRS * 2;
+
+static ROPE: &[u8; ROPE_ROWS * ROW_BYTES] = include_bytes!("tables/rope_10000.bin");
+
+/// Cosines and sines of position `pos`, Q1.15; `None` from [`ROPE_ROWS`] on.
+///
+/// Entry `i` is round(x * 2^15), at most 32767, where x is the cosine or sine of `pos` * 10000^(-i/32).
+#[must_use]
+pub fn rope_row(pos: usize) -> Option<([i16; ROPE_PAIRS], [i16; ROPE_PAIRS])> {
+    let (rows, _) = ROPE.as_chunks::<ROW_BYTES>();
+    let (entries, _) = rows.get(pos)?.as_chunks::<2>();
+    let cos = array::from_fn(|i| i16::from_le_bytes(entries[i]));
+    let sin = array::from_fn(|i| i16::from_le_bytes(entries[ROPE_PAIRS + i]));
+    Some((cos, sin))
+}
