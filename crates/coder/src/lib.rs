@@ -1,1 +1,5 @@
-//! Arithmetic coder of czip
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![deny(clippy::float_arithmetic)]
+
+pub mod v1;
