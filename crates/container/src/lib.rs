@@ -1,1 +1,5 @@
-//! The CZIPv1 file format: headers, chunk table, outer codecs
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![deny(clippy::float_arithmetic)]
+
+pub mod v1;
