@@ -1,0 +1,124 @@
+//! What can go wrong when a tokenizer is read and used.
+
+use crate::TokenId;
+
+/// An error of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The tokenizer isn't JSON, or a key is missing or has the wrong type.
+    #[error("malformed tokenizer JSON: {0}")]
+    Json(#[from] serde_json::Error),
+
+    /// An object names the same token twice.
+    #[error("`{object}` has the key {key:?} twice")]
+    DuplicateKey {
+        /// `mergeable_ranks` or `special_tokens`.
+        object: &'static str,
+        /// The key, cut after 40 characters.
+        key: String,
+    },
+
+    /// A key is the empty string, which stands for no text.
+    #[error("`{object}` gives the id {id} to an empty token")]
+    EmptyToken {
+        /// `mergeable_ranks` or `special_tokens`.
+        object: &'static str,
+        /// The id of the token.
+        id: u64,
+    },
+
+    /// A key of `mergeable_ranks` has a character above U+00FF, so it isn't a string of bytes.
+    #[error("token of rank {id} has the character U+{:04X}, which is no byte", u32::from(*.character))]
+    TokenCharacter {
+        /// The rank of the token.
+        id: u64,
+        /// The first character that is no byte.
+        character: char,
+    },
+
+    /// A token is longer than [`MAX_TOKEN_LEN`](crate::MAX_TOKEN_LEN), or a special one longer than
+    /// [`MAX_SPECIAL_TOKEN_LEN`](crate::MAX_SPECIAL_TOKEN_LEN).
+    #[error("token {id} has {len} bytes, more than {max}")]
+    TokenTooLong {
+        /// The id of the token.
+        id: u64,
+        /// Its length in bytes.
+        len: usize,
+        /// The most it may have.
+        max: usize,
+    },
+
+    /// There are more tokens than a [`TokenId`] can number.
+    #[error("vocabulary of {size} tokens, more than {}", crate::MAX_VOCAB_SIZE)]
+    VocabularyTooLarge {
+        /// Mergeable and special tokens together.
+        size: usize,
+    },
+
+    /// `explicit_n_vocab` isn't the number of tokens.
+    #[error("`explicit_n_vocab` is {declared}, but there are {actual} tokens")]
+    VocabularySize {
+        /// The value of `explicit_n_vocab`.
+        declared: u64,
+        /// Mergeable and special tokens together.
+        actual: usize,
+    },
+
+    /// An id isn't below the number of tokens, so the ids have a hole.
+    #[error("token id {id} in a vocabulary of {vocab_size} tokens")]
+    IdOutOfRange {
+        /// The id.
+        id: u64,
+        /// Mergeable and special tokens together.
+        vocab_size: usize,
+    },
+
+    /// Two tokens have the same id.
+    #[error("two tokens have the id {id}")]
+    DuplicateId {
+        /// The id.
+        id: TokenId,
+    },
+
+    /// A byte has no token of its own, so not every text could be encoded.
+    #[error("no token for the byte 0x{byte:02x}")]
+    MissingByte {
+        /// The lowest such byte.
+        byte: u8,
+    },
+
+    /// `pat_str` isn't a pattern that `fancy-regex` accepts.
+    #[error("`pat_str` does not compile: {source}")]
+    Pattern {
+        /// What the regex engine says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// The special tokens are too many or too long to search for.
+    #[error("no search for the special tokens: {source}")]
+    SpecialTokens {
+        /// What the string searcher says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// The regex engine gave up on a text. Only a `pat_str` that isn't one of the known patterns can fail so.
+    #[error("`pat_str` fails on the text after byte {offset}: {source}")]
+    Split {
+        /// Byte offset in the text of the end of the last match.
+        offset: usize,
+        /// What the regex engine says, such as that it passed its limit of backtracking steps.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// A token id to decode isn't in the vocabulary.
+    #[error("token id {id} at index {index} in a vocabulary of {vocab_size} tokens")]
+    UnknownId {
+        /// The id.
+        id: TokenId,
+        /// Its index in the slice of ids.
+        index: usize,
+        /// The number of tokens.
+        vocab_size: usize,
+    },
+}

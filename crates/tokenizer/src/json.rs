@@ -1,0 +1,154 @@
+//! The JSON form of a tokenizer: reading it and checking what can be checked without building anything.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+
+use crate::{Error, MAX_SPECIAL_TOKEN_LEN, MAX_TOKEN_LEN, MAX_VOCAB_SIZE, TokenId};
+
+/// A tokenizer as the JSON has it, with every token checked.
+pub(crate) struct Definition {
+    pub(crate) name: String,
+    pub(crate) pattern: String,
+    /// Bytes and rank of the tokens that BPE makes, in the order of the JSON. The rank is the token's id.
+    pub(crate) mergeable: Vec<(Vec<u8>, TokenId)>,
+    /// Literal and id of the special tokens, in the order of the JSON.
+    pub(crate) special: Vec<(String, TokenId)>,
+}
+
+#[derive(Deserialize)]
+struct RawDefinition {
+    name: String,
+    pat_str: String,
+    mergeable_ranks: Object,
+    special_tokens: Object,
+    explicit_n_vocab: Option<u64>,
+}
+
+/// A JSON object as a list: a map type would drop repeated keys in silence.
+struct Object(Vec<(String, u64)>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ObjectVisitor;
+
+        impl<'de> Visitor<'de> for ObjectVisitor {
+            type Value = Object;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an object of token ids")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(Object(entries))
+            }
+        }
+
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+impl Definition {
+    pub(crate) fn from_json(json: &[u8]) -> Result<Definition, Error> {
+        let raw: RawDefinition = serde_json::from_slice(json)?;
+        let mergeable_ranks = raw.mergeable_ranks.0;
+        let special_tokens = raw.special_tokens.0;
+
+        let vocab_size = mergeable_ranks.len() + special_tokens.len();
+        if vocab_size > MAX_VOCAB_SIZE {
+            return Err(Error::VocabularyTooLarge { size: vocab_size });
+        }
+        if let Some(declared) = raw.explicit_n_vocab
+            && usize::try_from(declared) != Ok(vocab_size)
+        {
+            return Err(Error::VocabularySize {
+                declared,
+                actual: vocab_size,
+            });
+        }
+        check_keys("mergeable_ranks", &mergeable_ranks)?;
+        check_keys("special_tokens", &special_tokens)?;
+
+        let mut ids = IdSet {
+            taken: vec![false; vocab_size],
+        };
+        let mut mergeable = Vec::with_capacity(mergeable_ranks.len());
+        for (key, rank) in mergeable_ranks {
+            let id = ids.insert(rank)?;
+            let bytes = token_bytes(&key, rank)?;
+            check_len(rank, bytes.len(), MAX_TOKEN_LEN)?;
+            mergeable.push((bytes, id));
+        }
+        let mut special = Vec::with_capacity(special_tokens.len());
+        for (literal, id) in special_tokens {
+            check_len(id, literal.len(), MAX_SPECIAL_TOKEN_LEN)?;
+            special.push((literal, ids.insert(id)?));
+        }
+        Ok(Definition {
+            name: raw.name,
+            pattern: raw.pat_str,
+            mergeable,
+            special,
+        })
+    }
+}
+
+/// The ids seen so far. When as many different ids below the vocabulary size are in as there are tokens, no id is
+/// left out, so there's no other check for holes.
+struct IdSet {
+    taken: Vec<bool>,
+}
+
+impl IdSet {
+    fn insert(&mut self, id: u64) -> Result<TokenId, Error> {
+        let out_of_range = Error::IdOutOfRange {
+            id,
+            vocab_size: self.taken.len(),
+        };
+        let Ok(token_id) = TokenId::try_from(id) else {
+            return Err(out_of_range);
+        };
+        match self.taken.get_mut(usize::from(token_id)) {
+            None => Err(out_of_range),
+            Some(true) => Err(Error::DuplicateId { id: token_id }),
+            Some(taken) => {
+                *taken = true;
+                Ok(token_id)
+            }
+        }
+    }
+}
+
+fn check_keys(object: &'static str, entries: &[(String, u64)]) -> Result<(), Error> {
+    if let Some(&(_, id)) = entries.iter().find(|(key, _)| key.is_empty()) {
+        return Err(Error::EmptyToken { object, id });
+    }
+    let mut keys: Vec<&str> = entries.iter().map(|(key, _)| key.as_str()).collect();
+    keys.sort_unstable();
+    match keys.windows(2).find(|pair| pair[0] == pair[1]) {
+        None => Ok(()),
+        Some(pair) => Err(Error::DuplicateKey {
+            object,
+            key: pair[0].chars().take(40).collect(),
+        }),
+    }
+}
+
+fn check_len(id: u64, len: usize, max: usize) -> Result<(), Error> {
+    if len > max {
+        Err(Error::TokenTooLong { id, len, max })
+    } else {
+        Ok(())
+    }
+}
+
+fn token_bytes(key: &str, rank: u64) -> Result<Vec<u8>, Error> {
+    key.chars()
+        .map(|character| u8::try_from(character).map_err(|_| Error::TokenCharacter { id: rank, character }))
+        .collect()
+}

@@ -1,0 +1,431 @@
+//! Splitting text into the pieces that BPE works on.
+//!
+//! A pattern that is known by heart is run by a scanner whose time is linear in the text. Every other pattern is run
+//! by `fancy-regex`.
+
+use std::ops::Range;
+
+use fancy_regex::{Regex, RegexBuilder};
+
+use crate::Error;
+use crate::classes::{Class, Classes};
+
+/// The pattern of CZIPv1's models, which is that of `cl100k_base` in today's tiktoken.
+const CL100K: &str = concat!(
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+",
+    r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s",
+);
+
+/// The first published pattern of `cl100k_base`. It has no rule for white space at the end of the text.
+const CL100K_FIRST: &str = concat!(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*",
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+",
+);
+
+/// The pattern of GPT-2 in today's tiktoken.
+const GPT2: &str = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s";
+
+/// The first published pattern of GPT-2. It splits as [`GPT2`] does.
+const GPT2_FIRST: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+
+/// The most instructions a pattern may compile to: a recursive pattern of a few characters can ask for any number.
+const MAX_PROGRAM_LEN: usize = 1 << 20;
+
+#[derive(Clone)]
+pub(crate) enum Splitter {
+    Scanner(Scanner),
+    Regex(Box<Regex>),
+}
+
+impl Splitter {
+    pub(crate) fn new(pattern: &str) -> Result<Splitter, Error> {
+        match Scanner::for_pattern(pattern) {
+            Some(scanner) => Ok(Splitter::Scanner(scanner)),
+            None => Splitter::with_regex(pattern),
+        }
+    }
+
+    fn with_regex(pattern: &str) -> Result<Splitter, Error> {
+        let regex = RegexBuilder::new(pattern)
+            .max_prog_size(MAX_PROGRAM_LEN)
+            .build()
+            .map_err(|source| Error::Pattern {
+                source: Box::new(source),
+            })?;
+        Ok(Splitter::Regex(Box::new(regex)))
+    }
+
+    /// Calls `visit` with the range of each piece, in order. The pieces aren't empty and cover the text. The offset
+    /// in an error is relative to `text`.
+    #[inline]
+    pub(crate) fn split(&self, text: &str, visit: impl FnMut(Range<usize>)) -> Result<(), Error> {
+        match self {
+            Splitter::Scanner(scanner) => {
+                scanner.split(text, visit);
+                Ok(())
+            }
+            Splitter::Regex(regex) => split_with_regex(regex, text, visit),
+        }
+    }
+}
+
+fn split_with_regex(regex: &Regex, text: &str, mut visit: impl FnMut(Range<usize>)) -> Result<(), Error> {
+    let mut end = 0;
+    for found in regex.find_iter(text) {
+        let found = found.map_err(|source| Error::Split {
+            offset: end,
+            source: Box::new(source),
+        })?;
+        // An empty match makes no piece. With look-behind and `\K`, a match can also start before the end of the last.
+        if found.start().max(end) >= found.end() {
+            continue;
+        }
+        if found.start() > end {
+            // Text that the pattern doesn't match must not be lost.
+            visit(end..found.start());
+            end = found.start();
+        }
+        visit(end..found.end());
+        end = found.end();
+    }
+    if end < text.len() {
+        visit(end..text.len());
+    }
+    Ok(())
+}
+
+/// The rules of a pattern known by heart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rules {
+    Cl100k,
+    Cl100kFirst,
+    Gpt2,
+}
+
+/// A known pattern, run without a regex engine.
+///
+/// No character is looked at more than a fixed number of times: each rule below looks at most one character past the
+/// end of the piece it takes, save the ones for white space. These look at the whole run. If the run has a line break,
+/// the piece ends after the last one, and the rest of the run has none; and of a run without one, at most one
+/// character is left over.
+#[derive(Clone, Copy)]
+pub(crate) struct Scanner {
+    rules: Rules,
+    classes: &'static Classes,
+}
+
+impl Scanner {
+    fn for_pattern(pattern: &str) -> Option<Scanner> {
+        let rules = match pattern {
+            CL100K => Rules::Cl100k,
+            CL100K_FIRST => Rules::Cl100kFirst,
+            GPT2 | GPT2_FIRST => Rules::Gpt2,
+            _ => return None,
+        };
+        Some(Scanner {
+            rules,
+            classes: Classes::get()?,
+        })
+    }
+
+    #[inline]
+    fn split(&self, text: &str, mut visit: impl FnMut(Range<usize>)) {
+        let mut start = 0;
+        while let Some((class, next)) = self.classes.at(text, start) {
+            let end = match self.rules {
+                Rules::Cl100k => self.cl100k_end(text, start, class, next, true),
+                Rules::Cl100kFirst => self.cl100k_end(text, start, class, next, false),
+                Rules::Gpt2 => self.gpt2_end(text, start, class, next),
+            };
+            visit(start..end);
+            start = end;
+        }
+    }
+
+    /// The end of the piece at `start`, whose first character has the given class and ends at `next`.
+    #[inline]
+    fn cl100k_end(
+        &self,
+        text: &str,
+        start: usize,
+        class: Class,
+        next: usize,
+        trailing_run_first: bool,
+    ) -> usize {
+        let bytes = text.as_bytes();
+        let first = bytes[start];
+        match class {
+            Class::Letter => self.classes.run_end(text, next, Class::Letter),
+            Class::Number => (1..3).fold(next, |end, _| match self.classes.at(text, end) {
+                Some((Class::Number, after)) => after,
+                _ => end,
+            }),
+            Class::Other => {
+                if first == b'\''
+                    && let Some(len) = contraction_len_any_case(&bytes[next..])
+                {
+                    return next + len;
+                }
+                match self.classes.at(text, next) {
+                    Some((Class::Letter, after)) => self.classes.run_end(text, after, Class::Letter),
+                    _ => self.others_and_newlines_end(text, next),
+                }
+            }
+            Class::Space => {
+                if !is_newline(first) {
+                    match self.classes.at(text, next) {
+                        Some((Class::Letter, after)) => {
+                            return self.classes.run_end(text, after, Class::Letter);
+                        }
+                        Some((Class::Other, after)) if first == b' ' => {
+                            return self.others_and_newlines_end(text, after);
+                        }
+                        _ => {}
+                    }
+                }
+                let run_end = self.classes.run_end(text, next, Class::Space);
+                if trailing_run_first && run_end == text.len() {
+                    return run_end;
+                }
+                match bytes[start..run_end].iter().rposition(|&byte| is_newline(byte)) {
+                    Some(last_newline) => start + last_newline + 1,
+                    None => space_run_piece_end(text, next, run_end),
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn others_and_newlines_end(&self, text: &str, pos: usize) -> usize {
+        let end = self.classes.run_end(text, pos, Class::Other);
+        let newlines = text.as_bytes()[end..]
+            .iter()
+            .take_while(|&&byte| is_newline(byte))
+            .count();
+        end + newlines
+    }
+
+    /// As [`Scanner::cl100k_end`].
+    #[inline]
+    fn gpt2_end(&self, text: &str, start: usize, class: Class, next: usize) -> usize {
+        let bytes = text.as_bytes();
+        match class {
+            Class::Letter | Class::Number => self.classes.run_end(text, next, class),
+            Class::Other => {
+                if bytes[start] == b'\''
+                    && let Some(len) = contraction_len(&bytes[next..])
+                {
+                    return next + len;
+                }
+                self.classes.run_end(text, next, class)
+            }
+            Class::Space => {
+                if bytes[start] == b' '
+                    && let Some((after_space, after)) = self.classes.at(text, next)
+                    && after_space != Class::Space
+                {
+                    return self.classes.run_end(text, after, after_space);
+                }
+                let run_end = self.classes.run_end(text, next, Class::Space);
+                space_run_piece_end(text, next, run_end)
+            }
+        }
+    }
+}
+
+/// The end of the piece at the start of a run of white space of which `next` is the second character: the run leaves
+/// its last character to what follows, if there is something and the run is longer than that character.
+#[inline]
+fn space_run_piece_end(text: &str, next: usize, run_end: usize) -> usize {
+    if run_end == text.len() {
+        return run_end;
+    }
+    match text[next..run_end].char_indices().next_back() {
+        Some((last, _)) => next + last,
+        None => run_end,
+    }
+}
+
+#[inline]
+fn is_newline(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n')
+}
+
+/// The length of what follows the apostrophe of an English contraction, if `bytes` starts with that.
+#[inline]
+fn contraction_len(bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        [b's' | b'd' | b'm' | b't', ..] => Some(1),
+        [b'l', b'l', ..] | [b'v', b'e', ..] | [b'r', b'e', ..] => Some(2),
+        _ => None,
+    }
+}
+
+/// [`contraction_len`] in any case. Of the letters in question, only `s` folds with a character that isn't ASCII:
+/// the long s, U+017F.
+#[inline]
+fn contraction_len_any_case(bytes: &[u8]) -> Option<usize> {
+    match bytes {
+        [b's' | b'd' | b'm' | b't' | b'S' | b'D' | b'M' | b'T', ..] => Some(1),
+        [b'l' | b'L', b'l' | b'L', ..] | [b'v' | b'V' | b'r' | b'R', b'e' | b'E', ..] | [0xc5, 0xbf, ..] => {
+            Some(2)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KNOWN: [&str; 4] = [CL100K, CL100K_FIRST, GPT2, GPT2_FIRST];
+
+    fn pieces<'t>(splitter: &Splitter, text: &'t str) -> Vec<&'t str> {
+        let mut pieces = Vec::new();
+        splitter.split(text, |range| pieces.push(&text[range])).unwrap();
+        pieces
+    }
+
+    /// The scanner of each known pattern, and the regex it stands for.
+    fn known() -> Vec<(Splitter, Splitter)> {
+        KNOWN
+            .into_iter()
+            .map(|pattern| {
+                let scanner = Splitter::new(pattern).unwrap();
+                assert!(matches!(scanner, Splitter::Scanner(_)), "{pattern}");
+                (scanner, Splitter::with_regex(pattern).unwrap())
+            })
+            .collect()
+    }
+
+    fn assert_scanners_agree(known: &[(Splitter, Splitter)], text: &str) {
+        for ((scanner, regex), pattern) in known.iter().zip(KNOWN) {
+            let found = pieces(scanner, text);
+            assert_eq!(found, pieces(regex, text), "{pattern} on {text:?}");
+            assert_eq!(found.concat(), text);
+        }
+    }
+
+    #[test]
+    fn cl100k_rules() {
+        let splitter = Splitter::new(CL100K).unwrap();
+        let cases: &[(&str, &[&str])] = &[
+            ("", &[]),
+            ("Hello world", &["Hello", " world"]),
+            (
+                "I'm SHE'LL it\u{2019}s",
+                &["I", "'m", " SHE", "'LL", " it", "\u{2019}s"],
+            ),
+            ("'sad 'l\u{17f}", &["'s", "ad", " '", "l\u{17f}"]),
+            ("'\u{17f}a", &["'\u{17f}", "a"]),
+            ("1234567 89", &["123", "456", "7", " ", "89"]),
+            ("x = y;\r\n\r\n\tz", &["x", " =", " y", ";\r\n\r\n", "\tz"]),
+            ("a   b", &["a", "  ", " b"]),
+            ("a \n  \n   b", &["a", " \n  \n", "  ", " b"]),
+            ("a \n  ", &["a", " \n  "]),
+            ("a\u{a0}b\u{1c}c", &["a", "\u{a0}b", "\u{1c}c"]),
+            ("a\u{85}\u{2028}1", &["a", "\u{85}", "\u{2028}", "1"]),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(&pieces(&splitter, text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn first_cl100k_ends_a_trailing_run_at_its_last_newline() {
+        let splitter = Splitter::new(CL100K_FIRST).unwrap();
+        assert_eq!(pieces(&splitter, "a \n  "), ["a", " \n", "  "]);
+    }
+
+    #[test]
+    fn gpt2_rules() {
+        let splitter = Splitter::new(GPT2).unwrap();
+        assert_eq!(
+            pieces(&splitter, "I'll SHE'LL 12345 -- a\n\n  b "),
+            [
+                "I", "'ll", " SHE", "'", "LL", " 12345", " --", " a", "\n\n ", " b", " "
+            ]
+        );
+    }
+
+    #[test]
+    fn every_character_folds_as_the_regex_says() {
+        let any_case = Regex::new(r"\A(?i:[sdmt]|ll|ve|re)").unwrap();
+        let one_case = Regex::new(r"\A(?:[sdmt]|ll|ve|re)").unwrap();
+        for character in '\0'..=char::MAX {
+            for (before, after) in [("", ""), ("l", ""), ("v", ""), ("r", ""), ("", "l"), ("", "e")] {
+                let text = format!("{before}{character}{after}");
+                let len = |regex: &Regex| regex.find(text.as_str()).unwrap().map(|found| found.end());
+                assert_eq!(
+                    contraction_len_any_case(text.as_bytes()),
+                    len(&any_case),
+                    "{text:?}"
+                );
+                assert_eq!(contraction_len(text.as_bytes()), len(&one_case), "{text:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn text_the_pattern_does_not_match_is_a_piece() {
+        let splitter = Splitter::new("[a-z]+").unwrap();
+        assert_eq!(pieces(&splitter, "12ab, cd!"), ["12", "ab", ", ", "cd", "!"]);
+    }
+
+    #[test]
+    fn empty_matches_are_no_pieces() {
+        let splitter = Splitter::new("a*").unwrap();
+        assert_eq!(pieces(&splitter, "aab\u{e9}a"), ["aa", "b\u{e9}", "a"]);
+        let splitter = Splitter::new("(?=b)|$").unwrap();
+        assert_eq!(pieces(&splitter, "aba"), ["aba"]);
+    }
+
+    #[test]
+    fn giving_up_is_an_error() {
+        let splitter = Splitter::new(r"(?:a|a|ab)*(?!\w)c").unwrap();
+        let text = format!("-{}", "a".repeat(64));
+        let error = splitter.split(&text, |_| ()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "`pat_str` fails on the text after byte 0: \
+             Error executing regex: Max limit for backtracking count exceeded"
+        );
+    }
+
+    #[test]
+    fn patterns_that_do_not_compile() {
+        assert!(matches!(
+            Splitter::new("(a").map(|_| ()),
+            Err(Error::Pattern { .. })
+        ));
+    }
+
+    /// Characters at which the rules of the known patterns turn.
+    fn nasty_char() -> impl Strategy<Value = char> {
+        proptest::sample::select(
+            "aZ\u{e9}\u{301}\u{17f}\u{212a}sdmtlvreSDMTLVRE''''09\u{664}\u{bd}\u{2167}_.-\u{2019}\
+             \r\n\r\n\t\u{b}\u{c}      \u{a0}\u{85}\u{2028}\u{2029}\u{3000}\u{1c}\u{0}\u{200d}\
+             \u{4e2d}\u{3042}\u{1f600}\u{1f3fd}\u{10400}\u{e000}\u{378}\u{10ffff}"
+                .chars()
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn scanners_split_as_the_regexes_do(
+            text in prop_oneof![
+                proptest::collection::vec(nasty_char(), 0..40).prop_map(String::from_iter),
+                proptest::collection::vec(any::<char>(), 0..40).prop_map(String::from_iter),
+            ],
+        ) {
+            // Compiling takes longer than a case.
+            static KNOWN: std::sync::LazyLock<Vec<(Splitter, Splitter)>> = std::sync::LazyLock::new(known);
+            assert_scanners_agree(&KNOWN, &text);
+        }
+    }
+}

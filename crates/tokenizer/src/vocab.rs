@@ -1,0 +1,295 @@
+//! The vocabulary: from ids to bytes, from bytes to ids, and from pairs of ids to the id they merge into.
+
+use std::collections::HashMap;
+
+use crate::{Error, TokenId};
+
+/// What BPE needs to know about the mergeable tokens, and the bytes of every token.
+#[derive(Clone)]
+pub(crate) struct Vocabulary {
+    /// The bytes of all tokens, in the order of their ids.
+    bytes: Vec<u8>,
+    /// Where the bytes of each token end. The lengths and the number of tokens are limited so that `u32` is enough.
+    ends: Vec<u32>,
+    byte_ids: [TokenId; 256],
+    /// The mergeable tokens.
+    ids: HashMap<Box<[u8]>, TokenId>,
+    /// The length of the longest mergeable token.
+    max_len: usize,
+    pub(crate) merges: Merges,
+}
+
+impl Vocabulary {
+    /// The ids must be those from 0 to the number of tokens, each once.
+    pub(crate) fn new(
+        mergeable: Vec<(Vec<u8>, TokenId)>,
+        special: &[(String, TokenId)],
+    ) -> Result<Self, Error> {
+        let mut by_id: Vec<&[u8]> = vec![&[]; mergeable.len() + special.len()];
+        for (token, id) in &mergeable {
+            by_id[usize::from(*id)] = token;
+        }
+        for (literal, id) in special {
+            by_id[usize::from(*id)] = literal.as_bytes();
+        }
+        let mut end = 0;
+        let ends = by_id
+            .iter()
+            .map(|token| {
+                end += token.len() as u32;
+                end
+            })
+            .collect();
+        let bytes = by_id.concat();
+
+        let merges = Merges::new(&mergeable);
+        let max_len = mergeable.iter().map(|(token, _)| token.len()).max().unwrap_or(0);
+        let ids: HashMap<Box<[u8]>, TokenId> = mergeable
+            .into_iter()
+            .map(|(token, id)| (token.into_boxed_slice(), id))
+            .collect();
+        let mut byte_ids = [0; 256];
+        for byte in 0..=u8::MAX {
+            byte_ids[usize::from(byte)] = *ids.get([byte].as_slice()).ok_or(Error::MissingByte { byte })?;
+        }
+        Ok(Vocabulary {
+            bytes,
+            ends,
+            byte_ids,
+            ids,
+            max_len,
+            merges,
+        })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    #[inline]
+    pub(crate) fn token(&self, id: TokenId) -> Option<&[u8]> {
+        let id = usize::from(id);
+        let end = *self.ends.get(id)?;
+        let start = if id == 0 { 0 } else { self.ends[id - 1] };
+        Some(&self.bytes[start as usize..end as usize])
+    }
+
+    #[inline]
+    pub(crate) fn byte_id(&self, byte: u8) -> TokenId {
+        self.byte_ids[usize::from(byte)]
+    }
+
+    /// The mergeable token with these bytes.
+    #[inline]
+    pub(crate) fn id(&self, bytes: &[u8]) -> Option<TokenId> {
+        if bytes.len() > self.max_len {
+            None
+        } else {
+            self.ids.get(bytes).copied()
+        }
+    }
+}
+
+/// The rank of a pair of tokens that doesn't merge. It's above every rank.
+pub(crate) const NO_RANK: u32 = u32::MAX;
+
+/// From each pair of tokens whose joined bytes are a token to the rank of that token, which is also its id: a hash
+/// table with open addressing.
+#[derive(Clone)]
+pub(crate) struct Merges {
+    /// A slot holds the pair in the upper half, and the rank plus one in the lower. An empty slot is 0. The number of
+    /// slots is a power of two, and at least half of them are empty.
+    slots: Vec<u64>,
+    shift: u32,
+}
+
+impl Merges {
+    fn new(mergeable: &[(Vec<u8>, TokenId)]) -> Merges {
+        let pairs = pairs(mergeable);
+        let bits = (pairs.len() * 2 + 1).next_power_of_two().ilog2().max(1);
+        let mut merges = Merges {
+            slots: vec![0; 1 << bits],
+            shift: u64::BITS - bits,
+        };
+        for (left, right, merged) in pairs {
+            let key = key(left, right);
+            let mut index = merges.first_slot(key);
+            while merges.slots[index] != 0 {
+                index = (index + 1) % merges.slots.len();
+            }
+            merges.slots[index] = u64::from(key) << 32 | (u64::from(merged) + 1);
+        }
+        merges
+    }
+
+    /// The rank of the token with the bytes of `left` and then those of `right`, else [`NO_RANK`].
+    #[inline]
+    pub(crate) fn rank(&self, left: TokenId, right: TokenId) -> u32 {
+        let key = key(left, right);
+        let mask = self.slots.len() - 1;
+        let mut index = self.first_slot(key);
+        loop {
+            // The mask changes no index; it tells the compiler that none is out of bounds.
+            let slot = self.slots[index & mask];
+            if slot == 0 {
+                return NO_RANK;
+            }
+            if (slot >> 32) as u32 == key {
+                return slot as u32 - 1;
+            }
+            index = (index + 1) & mask;
+        }
+    }
+
+    /// Multiplicative hashing with 2^64 over the golden ratio.
+    #[inline]
+    fn first_slot(&self, key: u32) -> usize {
+        (u64::from(key).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize
+    }
+}
+
+#[inline]
+fn key(left: TokenId, right: TokenId) -> u32 {
+    u32::from(left) << 16 | u32::from(right)
+}
+
+/// Every way to make a token of two others: left, right, merged.
+///
+/// A token's proper prefixes that are tokens themselves form a chain, from the longest to the shortest, and so do its
+/// suffixes. Walking the two chains finds the splits of a token in a time linear in its length.
+fn pairs(mergeable: &[(Vec<u8>, TokenId)]) -> Vec<(TokenId, TokenId, TokenId)> {
+    let prefix_of = longest_affixes(
+        mergeable,
+        |token, other| token.cmp(other),
+        |token, affix| token.starts_with(affix),
+    );
+    let suffix_of = longest_affixes(
+        mergeable,
+        |token, other| token.iter().rev().cmp(other.iter().rev()),
+        |token, affix| token.ends_with(affix),
+    );
+
+    let mut pairs = Vec::new();
+    for (index, (token, merged)) in mergeable.iter().enumerate() {
+        // By length, each chain from the longest.
+        let suffixes: Vec<usize> = chain(&suffix_of, index).collect();
+        let mut suffixes = suffixes.into_iter().rev().peekable();
+        for prefix in chain(&prefix_of, index) {
+            let rest = token.len() - mergeable[prefix].0.len();
+            while suffixes
+                .next_if(|&suffix| mergeable[suffix].0.len() < rest)
+                .is_some()
+            {}
+            if let Some(suffix) = suffixes.next_if(|&suffix| mergeable[suffix].0.len() == rest) {
+                pairs.push((mergeable[prefix].1, mergeable[suffix].1, *merged));
+            }
+        }
+    }
+    pairs
+}
+
+/// For each token, the index of the longest other token that is a prefix of it, or a suffix, as the order and the test
+/// say. In the order, a token comes after its affixes, and between the two come only tokens with the same affix.
+fn longest_affixes(
+    mergeable: &[(Vec<u8>, TokenId)],
+    order: impl Fn(&[u8], &[u8]) -> std::cmp::Ordering,
+    has_affix: impl Fn(&[u8], &[u8]) -> bool,
+) -> Vec<Option<usize>> {
+    let mut sorted: Vec<usize> = (0..mergeable.len()).collect();
+    sorted.sort_unstable_by(|&a, &b| order(&mergeable[a].0, &mergeable[b].0));
+    let mut longest = vec![None; mergeable.len()];
+    let mut previous: Option<usize> = None;
+    for index in sorted {
+        // What the token before hasn't as an affix, nothing after has.
+        let mut candidate = previous;
+        while let Some(affix) = candidate
+            && !has_affix(&mergeable[index].0, &mergeable[affix].0)
+        {
+            candidate = longest[affix];
+        }
+        longest[index] = candidate;
+        previous = Some(index);
+    }
+    longest
+}
+
+/// The affixes of a token, from the longest to the shortest.
+fn chain(longest: &[Option<usize>], index: usize) -> impl Iterator<Item = usize> {
+    std::iter::successors(longest[index], |&affix| longest[affix])
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_split_into_two_tokens_is_a_pair() {
+        let tokens: Vec<(Vec<u8>, TokenId)> = ["a", "b", "c", "bc", "ab", "abc", "cab", "aa", "aaa"]
+            .iter()
+            .zip(0..)
+            .map(|(token, id)| (token.as_bytes().to_vec(), id))
+            .collect();
+        let mut found = pairs(&tokens);
+        found.sort_unstable();
+        let expected = [
+            (0, 0, 7),
+            (0, 1, 4),
+            (0, 3, 5),
+            (0, 7, 8),
+            (1, 2, 3),
+            (2, 4, 6),
+            (4, 2, 5),
+            (7, 0, 8),
+        ];
+        assert_eq!(found, expected);
+
+        let merges = Merges::new(&tokens);
+        for left in 0..9 {
+            for right in 0..9 {
+                let merged = expected.iter().find(|pair| (pair.0, pair.1) == (left, right));
+                assert_eq!(
+                    merges.rank(left, right),
+                    merged.map_or(NO_RANK, |pair| pair.2.into())
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_highest_ids_are_no_exception() {
+        let tokens = [
+            (b"x".to_vec(), 0),
+            (b"y".to_vec(), u16::MAX),
+            (b"xy".to_vec(), 1),
+            (b"yx".to_vec(), u16::MAX - 1),
+        ];
+        let merges = Merges::new(&tokens);
+        assert_eq!(merges.rank(0, u16::MAX), 1);
+        assert_eq!(merges.rank(u16::MAX, 0), 0xfffe);
+        assert_eq!(merges.rank(0, 0), NO_RANK);
+        assert_eq!(merges.rank(u16::MAX, u16::MAX), NO_RANK);
+    }
+
+    #[test]
+    fn no_pairs_at_all() {
+        let merges = Merges::new(&[(b"x".to_vec(), 0)]);
+        assert_eq!(merges.rank(0, 0), NO_RANK);
+    }
+
+    proptest! {
+        #[test]
+        fn merges_are_those_of_a_search_of_all_pairs(tokens in proptest::collection::btree_set("[abc]{1,6}", 1..60)) {
+            let tokens: Vec<(Vec<u8>, TokenId)> = tokens.into_iter().map(String::into_bytes).zip(0..).collect();
+            let merges = Merges::new(&tokens);
+            for (left, left_id) in &tokens {
+                for (right, right_id) in &tokens {
+                    let joined = [left.as_slice(), right].concat();
+                    let merged = tokens.iter().find(|(token, _)| *token == joined);
+                    prop_assert_eq!(merges.rank(*left_id, *right_id), merged.map_or(NO_RANK, |(_, id)| (*id).into()));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Encoding and decoding with small tokenizers.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use czip_tokenizer::{Error, TokenId, Tokenizer};
+use proptest::prelude::*;
+
+/// The pattern of CZIPv1's models.
+const KNOWN_PATTERN: &str = concat!(
+    r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+",
+    r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s",
+);
+
+/// The whole text as one piece.
+const ONE_PIECE: &str = "(?s:.+)";
+
+fn tokenizer(pattern: &str, tokens: &[&str], special: &[&str]) -> Tokenizer {
+    let json = common::tokenizer_json(pattern, tokens, special).to_string();
+    Tokenizer::from_json(json.as_bytes()).unwrap()
+}
+
+fn encode(tokenizer: &Tokenizer, text: &str) -> Vec<TokenId> {
+    let mut ids = Vec::new();
+    tokenizer.encode(text, &mut ids).unwrap();
+    ids
+}
+
+fn encode_ordinary(tokenizer: &Tokenizer, text: &str) -> Vec<TokenId> {
+    let mut ids = Vec::new();
+    tokenizer.encode_ordinary(text, &mut ids).unwrap();
+    ids
+}
+
+fn decode(tokenizer: &Tokenizer, ids: &[TokenId]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    tokenizer.decode(ids, &mut bytes).unwrap();
+    bytes
+}
+
+/// BPE as the rule says it, with no regard for time. `tokens` have the ranks from 256 on.
+fn naive_bpe(tokens: &[&str], piece: &str) -> Vec<TokenId> {
+    let rank = |bytes: &[u8]| match bytes {
+        [byte] => Some(usize::from(*byte)),
+        _ => tokens
+            .iter()
+            .position(|token| token.as_bytes() == bytes)
+            .map(|index| 256 + index),
+    };
+    let mut parts: Vec<Vec<u8>> = piece.bytes().map(|byte| vec![byte]).collect();
+    if rank(piece.as_bytes()).is_some() {
+        parts = vec![piece.as_bytes().to_vec()];
+    }
+    while let Some((_, index)) = parts
+        .windows(2)
+        .enumerate()
+        .filter_map(|(index, pair)| Some((rank(&pair.concat())?, index)))
+        .min()
+    {
+        let right = parts.remove(index + 1);
+        parts[index].extend(right);
+    }
+    parts.iter().map(|part| rank(part).unwrap() as TokenId).collect()
+}
+
+#[test]
+fn lowest_rank_first_then_leftmost() {
+    let tokenizer = tokenizer(ONE_PIECE, &["bc", "ab", "aa", "abcd"], &[]);
+    assert_eq!(encode(&tokenizer, "abc"), [97, 256]);
+    assert_eq!(encode(&tokenizer, "abb"), [257, 98]);
+    assert_eq!(encode(&tokenizer, "aaa"), [258, 97]);
+    // No merges lead to `abcd`, but a piece that is a token is that token.
+    assert_eq!(encode(&tokenizer, "abcd"), [259]);
+    assert_eq!(encode(&tokenizer, "abcda"), [97, 256, 100, 97]);
+    assert!(encode(&tokenizer, "").is_empty());
+}
+
+/// The example of the specification.
+#[test]
+fn specified_example() {
+    let tokenizer = tokenizer(KNOWN_PATTERN, &["th", "e ", "he", "the"], &["<|eos|>"]);
+    let ids = encode(&tokenizer, "then th\u{e9}<|eos|>");
+    assert_eq!(ids, [259, 110, 32, 256, 195, 169, 260]);
+    assert_eq!(decode(&tokenizer, &ids), b"then th\xc3\xa9<|eos|>");
+}
+
+#[test]
+fn tokens_are_appended() {
+    let tokenizer = tokenizer(ONE_PIECE, &[], &["<s>"]);
+    let mut ids = vec![7];
+    tokenizer.encode("a<s>", &mut ids).unwrap();
+    tokenizer.encode_ordinary("<s>", &mut ids).unwrap();
+    assert_eq!(ids, [7, 97, 256, 60, 115, 62]);
+    let mut bytes = b"x".to_vec();
+    tokenizer.decode(&ids, &mut bytes).unwrap();
+    assert_eq!(bytes, b"x\x07a<s><s>");
+}
+
+#[test]
+fn special_tokens_cut_the_text() {
+    let tokenizer = tokenizer(
+        r"\s+$|[a-z]+|\s",
+        &["ab", "  "],
+        &["<s>", "<s>>", "ab<", "\u{e9}"],
+    );
+    // The text between is split on its own, so `$` matches before a special token.
+    assert_eq!(encode(&tokenizer, "  <s>  a"), [257, 258, 32, 32, 97]);
+    assert_eq!(encode(&tokenizer, "<s>>>"), [259, 62]);
+    assert_eq!(encode(&tokenizer, "<s><s>ab<s>"), [258, 258, 260, 115, 62]);
+    assert_eq!(encode(&tokenizer, "a\u{e9}\u{e8}"), [97, 261, 0xc3, 0xa8]);
+    assert_eq!(encode_ordinary(&tokenizer, "ab<s>"), [256, 60, 115, 62]);
+    assert_eq!(tokenizer.special_token("<s>>"), Some(259));
+    assert_eq!(tokenizer.special_token("ab"), None);
+    assert_eq!(tokenizer.token_bytes(260), Some(b"ab<".as_slice()));
+    assert_eq!(tokenizer.token_bytes(0), Some([0].as_slice()));
+    assert_eq!(tokenizer.token_bytes(262), None);
+    assert_eq!(tokenizer.vocab_size(), 262);
+}
+
+#[test]
+fn text_outside_every_match_is_kept() {
+    let tokenizer = tokenizer("[a-z]+", &["--", "-a"], &[]);
+    assert_eq!(encode(&tokenizer, "--a--"), [256, 97, 256]);
+}
+
+#[test]
+fn an_unknown_id_is_named() {
+    let tokenizer = tokenizer(ONE_PIECE, &[], &[]);
+    let mut bytes = b"before".to_vec();
+    let error = tokenizer.decode(&[97, 98, 256, 300], &mut bytes).unwrap_err();
+    assert!(matches!(
+        error,
+        Error::UnknownId {
+            id: 256,
+            index: 2,
+            vocab_size: 256
+        }
+    ));
+    assert_eq!(
+        error.to_string(),
+        "token id 256 at index 2 in a vocabulary of 256 tokens"
+    );
+    assert_eq!(bytes, b"before");
+}
+
+#[test]
+fn when_the_regex_engine_gives_up_nothing_is_appended() {
+    let tokenizer = tokenizer(r"(?:a|a|ab)*(?!\w)c|x", &[], &["<s>"]);
+    let text = format!("x<s>x-{}", "a".repeat(64));
+    let mut ids = vec![1];
+    let error = tokenizer.encode(&text, &mut ids).unwrap_err();
+    assert!(matches!(error, Error::Split { offset: 5, .. }), "{error}");
+    assert_eq!(ids, [1]);
+}
+
+#[test]
+fn a_megabyte_of_anything() {
+    const LEN: usize = 1 << 20;
+    let tokenizer = tokenizer(
+        KNOWN_PATTERN,
+        &["aa", "aaaa", "  ", "    ", "777", "th", "the", "eth"],
+        &["<s>"],
+    );
+
+    let ids = encode(&tokenizer, &"a".repeat(LEN));
+    assert_eq!(ids.len(), LEN / 4);
+    assert!(ids.iter().all(|&id| id == 257));
+
+    // The space before the letter goes with it, and an odd space is left over.
+    let ids = encode(&tokenizer, &(" ".repeat(LEN) + "a"));
+    assert_eq!(ids.len(), LEN / 4 + 3);
+    assert_eq!(ids[LEN / 4 - 2..], [259, 258, 32, 32, 97]);
+
+    let ids = encode(&tokenizer, &"7".repeat(LEN));
+    assert_eq!(ids.len(), LEN / 3 + 1);
+    assert_eq!(ids[LEN / 3 - 1..], [260, 55]);
+
+    let ids = encode(&tokenizer, &"the".repeat(LEN));
+    assert_eq!(ids.len(), LEN);
+    assert!(ids.iter().all(|&id| id == 262));
+
+    for unit in [
+        "\u{4e2d}", "\n ", " \n", "\r\n", "\t ", "'", "<s>", "<s", "\u{a0}", "a\u{301}", "x1 ",
+    ] {
+        let text = unit.repeat(LEN / unit.len());
+        let ids = encode(&tokenizer, &text);
+        assert!(decode(&tokenizer, &ids) == text.as_bytes(), "{unit:?}");
+    }
+}
+
+#[test]
+fn threads_can_share_a_tokenizer() {
+    fn assert_shared<T: Send + Sync + Clone + std::fmt::Debug>() {}
+    assert_shared::<Tokenizer>();
+}
+
+/// Strings over few letters, in which many merges overlap.
+fn tokens() -> impl Strategy<Value = Vec<String>> {
+    (
+        proptest::collection::btree_set("[ab]{2,8}|[abc]{2,4}", 0..60),
+        any::<prop::sample::Index>(),
+    )
+        .prop_map(|(tokens, turn): (BTreeSet<String>, _)| {
+            // The ranks must not follow the order of the strings.
+            let mut tokens: Vec<String> = tokens.into_iter().collect();
+            tokens.sort_by_key(|token| {
+                token
+                    .bytes()
+                    .map(u64::from)
+                    .fold(7, |hash, byte| (hash * 31 + byte) % 997)
+            });
+            if !tokens.is_empty() {
+                let by = turn.index(tokens.len());
+                tokens.rotate_left(by);
+            }
+            tokens
+        })
+}
+
+proptest! {
+    /// Pieces of all lengths: those in the cache, those merged by search and those merged with the queue.
+    #[test]
+    fn merges_are_those_of_the_rule(
+        tokens in tokens(),
+        pieces in proptest::collection::vec("[ab]{1,20}|[abc]{1,200}|a{90,200}|(ab|abc){30,200}", 1..6),
+    ) {
+        let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+        let tokenizer = tokenizer("[a-z]+", &tokens, &[]);
+        let text = pieces.join(" ");
+        let mut expected = Vec::new();
+        for (index, piece) in pieces.iter().enumerate() {
+            if index > 0 {
+                expected.push(32);
+            }
+            expected.extend(naive_bpe(&tokens, piece));
+        }
+        prop_assert_eq!(encode(&tokenizer, &text), expected);
+    }
+
+    #[test]
+    fn every_text_comes_back(text in any::<String>(), pattern in prop_oneof![
+        Just(KNOWN_PATTERN), Just(ONE_PIECE), Just("[a-z]*"), Just(r"\w+(?=\s)|^"),
+    ]) {
+        let tokenizer = tokenizer(pattern, &["\u{c3}\u{a9}", "ab", " a"], &["<s>", "\u{e9}"]);
+        prop_assert_eq!(decode(&tokenizer, &encode(&tokenizer, &text)), text.as_bytes());
+        prop_assert_eq!(decode(&tokenizer, &encode_ordinary(&tokenizer, &text)), text.as_bytes());
+    }
+}

@@ -1,0 +1,183 @@
+//! Reading the JSON: what's refused, and with which error.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+mod common;
+
+use czip_tokenizer::{Error, Tokenizer};
+use serde_json::{Value, json};
+
+fn small() -> Value {
+    common::tokenizer_json("(?s:.+)", &["ab"], &["<s>"])
+}
+
+fn read(json: &Value) -> Result<Tokenizer, Error> {
+    Tokenizer::from_json(json.to_string().as_bytes())
+}
+
+fn message(json: &Value) -> String {
+    read(json).unwrap_err().to_string()
+}
+
+/// The small tokenizer with a change.
+fn changed(change: impl FnOnce(&mut Value)) -> Value {
+    let mut json = small();
+    change(&mut json);
+    json
+}
+
+#[test]
+fn the_small_tokenizer_is_fine() {
+    let tokenizer = read(&small()).unwrap();
+    assert_eq!((tokenizer.name(), tokenizer.vocab_size()), ("small", 258));
+    assert_eq!(
+        format!("{tokenizer:?}"),
+        r#"Tokenizer { name: "small", vocab_size: 258, special: [("<s>", 257)], .. }"#
+    );
+    for vocab_size in [json!(258), json!(null)] {
+        read(&changed(|json| json["explicit_n_vocab"] = vocab_size)).unwrap();
+    }
+    read(&changed(|json| {
+        drop(json.as_object_mut().unwrap().remove("explicit_n_vocab"))
+    }))
+    .unwrap();
+    read(&changed(|json| json["unknown"] = json!([1]))).unwrap();
+}
+
+#[test]
+fn not_json_of_the_right_shape() {
+    let message = |json: &str| Tokenizer::from_json(json.as_bytes()).unwrap_err().to_string();
+    assert_eq!(
+        message(""),
+        "malformed tokenizer JSON: EOF while parsing a value at line 1 column 0"
+    );
+    assert_eq!(
+        message(r#"{"name": 1}"#),
+        "malformed tokenizer JSON: invalid type: integer `1`, expected a string at line 1 column 10"
+    );
+    assert_eq!(
+        message(r#"{"name": "x"}"#),
+        "malformed tokenizer JSON: missing field `pat_str` at line 1 column 13"
+    );
+    assert_eq!(
+        message(r#"{"mergeable_ranks": []}"#),
+        "malformed tokenizer JSON: invalid type: sequence, expected an object of token ids at line 1 column 20"
+    );
+    assert_eq!(
+        message(r#"{"mergeable_ranks": {"a": -1}}"#),
+        "malformed tokenizer JSON: invalid value: integer `-1`, expected u64 at line 1 column 28"
+    );
+    assert!(matches!(
+        Tokenizer::from_json(b"{\"name\": \"\xff\"}"),
+        Err(Error::Json(_))
+    ));
+}
+
+#[test]
+fn a_key_twice() {
+    let json = small()
+        .to_string()
+        .replacen(r#""ab":256"#, r#""ab":256,"ab":258"#, 1);
+    let error = Tokenizer::from_json(json.as_bytes()).unwrap_err();
+    assert_eq!(error.to_string(), r#"`mergeable_ranks` has the key "ab" twice"#);
+    let json = small()
+        .to_string()
+        .replacen(r#""<s>":257"#, r#""<s>":257,"<s>":258"#, 1);
+    let error = Tokenizer::from_json(json.as_bytes()).unwrap_err();
+    assert_eq!(error.to_string(), r#"`special_tokens` has the key "<s>" twice"#);
+}
+
+#[test]
+fn empty_tokens() {
+    assert_eq!(
+        message(&changed(|json| json["mergeable_ranks"][""] = json!(258))),
+        "`mergeable_ranks` gives the id 258 to an empty token"
+    );
+    assert_eq!(
+        message(&changed(|json| json["special_tokens"][""] = json!(258))),
+        "`special_tokens` gives the id 258 to an empty token"
+    );
+}
+
+#[test]
+fn characters_that_are_no_bytes() {
+    assert_eq!(
+        message(&changed(|json| json["mergeable_ranks"]["a\u{100}"] = json!(258))),
+        "token of rank 258 has the character U+0100, which is no byte"
+    );
+}
+
+#[test]
+fn token_lengths() {
+    for (object, max) in [("mergeable_ranks", 65_535), ("special_tokens", 255)] {
+        let longest = read(&changed(|json| json[object]["x".repeat(max)] = json!(258))).unwrap();
+        assert_eq!(longest.token_bytes(258).map(<[u8]>::len), Some(max));
+        assert_eq!(
+            message(&changed(|json| json[object]["x".repeat(max + 1)] = json!(258))),
+            format!("token 258 has {} bytes, more than {max}", max + 1)
+        );
+    }
+}
+
+#[test]
+fn vocabulary_sizes() {
+    let with_special = |special: usize| {
+        let special: Vec<String> = (0..special).map(|index| format!("<{index}>")).collect();
+        let special: Vec<&str> = special.iter().map(String::as_str).collect();
+        common::tokenizer_json("(?s:.+)", &[], &special)
+    };
+    let largest = read(&with_special(65_280)).unwrap();
+    assert_eq!(largest.vocab_size(), 65_536);
+    assert_eq!(largest.special_token("<65279>"), Some(65_535));
+    assert_eq!(
+        message(&with_special(65_281)),
+        "vocabulary of 65537 tokens, more than 65536"
+    );
+
+    assert_eq!(
+        message(&changed(|json| json["explicit_n_vocab"] = json!(257))),
+        "`explicit_n_vocab` is 257, but there are 258 tokens"
+    );
+    assert_eq!(
+        message(&changed(|json| json["explicit_n_vocab"] = json!(u64::MAX))),
+        "`explicit_n_vocab` is 18446744073709551615, but there are 258 tokens"
+    );
+}
+
+#[test]
+fn ids_with_holes_or_twice() {
+    assert_eq!(
+        message(&changed(|json| json["mergeable_ranks"]["ab"] = json!(258))),
+        "token id 258 in a vocabulary of 258 tokens"
+    );
+    assert_eq!(
+        message(&changed(|json| json["special_tokens"]["<s>"] = json!(65_536))),
+        "token id 65536 in a vocabulary of 258 tokens"
+    );
+    assert_eq!(
+        message(&changed(|json| json["mergeable_ranks"]["ab"] = json!(97))),
+        "two tokens have the id 97"
+    );
+    assert_eq!(
+        message(&changed(|json| json["special_tokens"]["<s>"] = json!(256))),
+        "two tokens have the id 256"
+    );
+}
+
+#[test]
+fn a_byte_without_a_token() {
+    let json = changed(|json| {
+        let ranks = json["mergeable_ranks"].as_object_mut().unwrap();
+        let rank = ranks.remove("\u{e9}").unwrap();
+        ranks.insert("cd".to_owned(), rank);
+    });
+    assert_eq!(message(&json), "no token for the byte 0xe9");
+}
+
+#[test]
+fn patterns_that_do_not_compile() {
+    assert_eq!(
+        message(&changed(|json| json["pat_str"] = json!("a(b"))),
+        "`pat_str` does not compile: Parsing error at position 3: Opening parenthesis without closing parenthesis"
+    );
+}
