@@ -1,1 +1,28 @@
-//! Integer matrix products and the other inner loops of czip's transformer
+#![doc = include_str!("../README.md")]
+#![deny(clippy::float_arithmetic)]
+#![allow(unsafe_code, reason = "this is the crate for it: every other one forbids it")]
+
+mod arch;
+mod attention;
+mod blocked;
+mod frequencies;
+mod generic;
+mod level;
+mod matrix;
+pub mod oracle;
+mod rows;
+
+pub use attention::{Attention, KeyValueCache};
+pub use frequencies::{Interval, Softmax};
+pub use level::{Level, UnknownLevel};
+pub use matrix::{PackedMatrix, Requantization, Workspace};
+
+/// The length of a query, key or value vector of one head.
+pub const HEAD_DIM: usize = 64;
+
+/// The inner loops, at one instruction-set level.
+///
+/// A value of this type is the proof that the machine has the instructions of its [`Level`]: it can only be made by
+/// [`Kernels::detect`] and [`Kernels::at`], which look. All levels compute the same bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kernels(Level);

@@ -1,0 +1,101 @@
+//! The entry points of each instruction-set level.
+//!
+//! Every level's module has the same functions. Those whose portable form the compiler vectorises well are that form,
+//! compiled for the level's features; the others are written with its instructions.
+
+pub(crate) mod scalar;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod x86_64;
+
+/// The entry points that are the portable loops compiled for a level's features.
+macro_rules! portable_entry_points {
+    ($(#[$feature:meta])*) => {
+        $(#[$feature])*
+        pub(crate) fn rms_norm(x: &[i32], gain: &[i8], out: &mut [i8]) {
+            $crate::generic::rms_norm(x, gain, out);
+        }
+
+        $(#[$feature])*
+        pub(crate) fn add_rms_norm(x: &[i8], gain: &[i8], residual: &mut [i32]) {
+            $crate::generic::add_rms_norm(x, gain, residual);
+        }
+
+        $(#[$feature])*
+        pub(crate) fn rotate(
+            v: &mut [i8; $crate::HEAD_DIM],
+            cos: &[i16; $crate::HEAD_DIM / 2],
+            sin: &[i16; $crate::HEAD_DIM / 2],
+            halve: bool,
+        ) {
+            $crate::generic::rotate(v, cos, sin, halve);
+        }
+
+        $(#[$feature])*
+        pub(crate) fn reglu(gate: &[i8], value: &[i8], out: &mut [i8]) {
+            $crate::generic::reglu(gate, value, out);
+        }
+
+        $(#[$feature])*
+        pub(crate) fn sum(frequencies: &[u32]) -> u32 {
+            $crate::generic::sum(frequencies)
+        }
+
+        $(#[$feature])*
+        pub(crate) fn find(frequencies: &[u32], target: u32) -> $crate::Interval {
+            $crate::generic::find(frequencies, target)
+        }
+    };
+}
+
+/// The entry points of a level that multiplies matrices in blocks, with `$vectors` vectors of rows in a tile.
+macro_rules! blocked_entry_points {
+    ($dot:ty, $vectors:literal, $steps:ident, $(#[$feature:meta])*) => {
+        /// What is added to every weight and key when it is packed.
+        pub(crate) const BIAS: i8 = <$dot as $crate::blocked::DotProduct>::BIAS;
+
+        $(#[$feature])*
+        pub(crate) fn matmul(matrix: &$crate::PackedMatrix, x: &[i8], workspace: &mut $crate::Workspace, out: &mut [i32]) {
+            let mut sink = $crate::blocked::Plain { stride: matrix.rows(), out };
+            let (blocks, rows, groups) = matrix.blocks();
+            // SAFETY: this function has the features that the instructions need.
+            unsafe { $crate::blocked::product::<$dot, $vectors>(blocks, rows, groups, x, workspace, &mut sink) };
+        }
+
+        $(#[$feature])*
+        pub(crate) fn matmul_requantized(
+            matrix: &$crate::PackedMatrix,
+            x: &[i8],
+            requantization: $crate::Requantization,
+            workspace: &mut $crate::Workspace,
+            out: &mut [i8],
+        ) {
+            let mut sink = $crate::blocked::Requantized { requantization, stride: matrix.rows(), out };
+            let (blocks, rows, groups) = matrix.blocks();
+            // SAFETY: this function has the features that the instructions need.
+            unsafe { $crate::blocked::product::<$dot, $vectors>(blocks, rows, groups, x, workspace, &mut sink) };
+        }
+
+        $(#[$feature])*
+        pub(crate) fn attend(
+            attention: &$crate::Attention,
+            cache: &$crate::KeyValueCache,
+            length: usize,
+            queries: &[i8],
+            workspace: &mut $crate::Workspace,
+            out: &mut [i8],
+        ) {
+            let (blocks, stride) = cache.key_blocks(length);
+            let mut products = std::mem::take(&mut workspace.scores);
+            products.resize(attention.heads() * stride, 0);
+            let mut sink = $crate::blocked::Plain { stride, out: &mut products };
+            let groups = $crate::HEAD_DIM / $crate::blocked::GROUP;
+            // SAFETY: this function has the features that the instructions need.
+            unsafe { $crate::blocked::product::<$dot, $vectors>(blocks, length, groups, queries, workspace, &mut sink) };
+            let scores = $crate::attention::Scores { products: &mut products, stride };
+            $crate::attention::attend($steps, attention, cache.values(), length, queries, scores, workspace, out);
+            workspace.scores = products;
+        }
+    };
+}
+
+pub(crate) use {blocked_entry_points, portable_entry_points};

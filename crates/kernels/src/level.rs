@@ -1,0 +1,179 @@
+//! Instruction-set levels and the choice between them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::{Kernels, arch};
+
+/// An instruction-set level. Later ones are faster; all of them compute the same bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Level {
+    /// Portable Rust that the compiler vectorises for the target's baseline.
+    Scalar,
+    /// x86-64 with AVX2: 16-bit products.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// x86-64 with AVX2 and AVX-VNNI: byte products.
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni,
+    /// x86-64 with AVX-512 F, BW, DQ, VL and VNNI: byte products in longer vectors.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni,
+}
+
+/// Calls an entry point of the kernels' level.
+macro_rules! dispatch {
+    ($kernels:expr, $name:ident($($argument:expr),*)) => {
+        match $kernels.level() {
+            $crate::Level::Scalar => $crate::arch::scalar::$name($($argument),*),
+            // SAFETY: kernels of a level are only made where `is_available` has found its instructions.
+            #[cfg(target_arch = "x86_64")]
+            $crate::Level::Avx2 => unsafe { $crate::arch::x86_64::avx2::$name($($argument),*) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            $crate::Level::AvxVnni => unsafe { $crate::arch::x86_64::avxvnni::$name($($argument),*) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            $crate::Level::Avx512Vnni => unsafe { $crate::arch::x86_64::avx512vnni::$name($($argument),*) },
+        }
+    };
+}
+
+pub(crate) use dispatch;
+
+impl Level {
+    /// Every level that this build knows, slowest first.
+    pub const ALL: &[Self] = &[
+        Self::Scalar,
+        #[cfg(target_arch = "x86_64")]
+        Self::Avx2,
+        #[cfg(target_arch = "x86_64")]
+        Self::AvxVnni,
+        #[cfg(target_arch = "x86_64")]
+        Self::Avx512Vnni,
+    ];
+
+    /// The name of the level, as [`Kernels::LEVEL_VARIABLE`] takes it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Scalar => "scalar",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni => "avxvnni",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => "avx512vnni",
+        }
+    }
+
+    /// Whether this machine has the instructions.
+    fn is_available(self) -> bool {
+        match self {
+            Self::Scalar => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2"),
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("avxvnni"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512bw")
+                    && is_x86_feature_detected!("avx512dq")
+                    && is_x86_feature_detected!("avx512vl")
+                    && is_x86_feature_detected!("avx512vnni")
+            }
+        }
+    }
+
+    /// What is added to weights and keys that the level packs in blocks; `None` if it has them row by row.
+    pub(crate) const fn block_bias(self) -> Option<i8> {
+        match self {
+            Self::Scalar => None,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => Some(arch::x86_64::avx2::BIAS),
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni => Some(arch::x86_64::avxvnni::BIAS),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => Some(arch::x86_64::avx512vnni::BIAS),
+        }
+    }
+
+    /// Whether the level has values in groups of four positions.
+    pub(crate) const fn groups_values(self) -> bool {
+        match self {
+            Self::Scalar => false,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => false,
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni | Self::Avx512Vnni => true,
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Level {
+    type Err = UnknownLevel;
+
+    fn from_str(name: &str) -> Result<Self, UnknownLevel> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|level| level.name() == name)
+            .ok_or(UnknownLevel)
+    }
+}
+
+/// The name is not that of a level of this build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownLevel;
+
+impl fmt::Display for UnknownLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("unknown level; known are:")?;
+        Level::ALL.iter().try_for_each(|level| write!(f, " {level}"))
+    }
+}
+
+impl std::error::Error for UnknownLevel {}
+
+impl Kernels {
+    /// The environment variable that can lower the level which [`Kernels::detect`] chooses.
+    pub const LEVEL_VARIABLE: &str = "CZIP_CPU";
+
+    /// The fastest level of this machine that is not above the one named by [`Kernels::LEVEL_VARIABLE`]. A name that
+    /// is not known counts as none.
+    #[must_use]
+    pub fn detect() -> Self {
+        let ceiling = std::env::var(Self::LEVEL_VARIABLE)
+            .ok()
+            .and_then(|name| name.parse::<Level>().ok());
+        let mut levels = Self::available().rev();
+        levels
+            .find(|kernels| ceiling.is_none_or(|ceiling| kernels.0 <= ceiling))
+            .unwrap_or(Self(Level::Scalar))
+    }
+
+    /// The kernels at `level`, if this machine has its instructions.
+    #[must_use]
+    pub fn at(level: Level) -> Option<Self> {
+        level.is_available().then_some(Self(level))
+    }
+
+    /// The kernels at every level that this machine has, slowest first.
+    pub fn available() -> impl DoubleEndedIterator<Item = Self> {
+        Level::ALL.iter().filter_map(|&level| Self::at(level))
+    }
+
+    /// The level of these kernels.
+    #[must_use]
+    pub const fn level(self) -> Level {
+        self.0
+    }
+}

@@ -1,0 +1,439 @@
+//! One battery for every instruction-set level of the machine: each loop equals its oracle.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use czip_fixed::tables::{EXP2, LOGIT_COEFFICIENT, rope_row};
+use czip_kernels::{
+    Attention, HEAD_DIM, Interval, Kernels, Level, Requantization, Softmax, Workspace, oracle,
+};
+use proptest::prelude::*;
+
+/// A small generator, so that every run tests the same numbers.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        // Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014).
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+
+    fn bytes(&mut self, len: usize) -> Vec<i8> {
+        (0..len).map(|_| self.next() as i8).collect()
+    }
+
+    /// Activations are never -128.
+    fn activations(&mut self, len: usize) -> Vec<i8> {
+        self.bytes(len).iter().map(|&x| x.max(-127)).collect()
+    }
+
+    fn vector(&mut self) -> [i8; HEAD_DIM] {
+        self.activations(HEAD_DIM).try_into().unwrap()
+    }
+}
+
+fn for_each_level(mut test: impl FnMut(Kernels)) {
+    for kernels in Kernels::available() {
+        test(kernels);
+    }
+}
+
+/// Rows of `cols` elements, padded with rubbish to the stride that kernels expect.
+fn padded(rows: &[i8], cols: usize, stride: usize) -> Vec<i8> {
+    let pad = |row: &[i8]| {
+        row.iter()
+            .copied()
+            .chain(std::iter::repeat(-77))
+            .take(stride)
+            .collect::<Vec<_>>()
+    };
+    rows.chunks_exact(cols).flat_map(pad).collect()
+}
+
+fn check_matmul(kernels: Kernels, weights: &[i8], rows: usize, cols: usize, x: &[i8]) {
+    let batch = x.len() / cols;
+    let mut expected = vec![0; batch * rows];
+    for (x, out) in x.chunks_exact(cols).zip(expected.chunks_exact_mut(rows)) {
+        oracle::matvec(weights, x, out);
+    }
+    let matrix = kernels.pack(weights, rows, cols);
+    assert_eq!((matrix.rows(), matrix.cols()), (rows, cols));
+    let x = padded(x, cols, matrix.stride());
+    let mut out = vec![i32::MIN; batch * rows];
+    let mut workspace = Workspace::default();
+    kernels.matmul(&matrix, &x, &mut workspace, &mut out);
+    assert_eq!(out, expected, "{} x {rows} x {cols}", batch);
+
+    let requantization = Requantization::new(819, 20).unwrap();
+    let mut requantized = vec![0; batch * rows];
+    oracle::requantize_all(&expected, requantization, &mut requantized);
+    let mut made = vec![55; batch * rows];
+    kernels.matmul_requantized(&matrix, &x, requantization, &mut workspace, &mut made);
+    assert_eq!(made, requantized, "{} x {rows} x {cols}", batch);
+}
+
+#[test]
+fn products_of_all_pairs_of_bytes() {
+    let all: Vec<i8> = (i8::MIN..=i8::MAX).collect();
+    for_each_level(|kernels| check_matmul(kernels, &all, 256, 1, &all));
+}
+
+#[test]
+fn products_of_all_small_shapes() {
+    let mut random = Random(1);
+    for_each_level(|kernels| {
+        for cols in (1..=72).chain([127, 128, 129, 511, 512, 513, 1030]) {
+            for rows in [1, 2, 15, 16, 17, 31, 33, 63, 64, 65, 80, 130] {
+                let weights = random.bytes(rows * cols);
+                let batch = 1 + random.below(14);
+                let x = random.bytes(batch * cols);
+                check_matmul(kernels, &weights, rows, cols, &x);
+            }
+        }
+    });
+}
+
+#[test]
+fn products_of_every_batch_size() {
+    let mut random = Random(2);
+    for_each_level(|kernels| {
+        let (rows, cols) = (84, 96);
+        let weights = random.bytes(rows * cols);
+        for batch in 0..=70 {
+            check_matmul(kernels, &weights, rows, cols, &random.bytes(batch * cols));
+        }
+    });
+}
+
+#[test]
+fn extreme_products_do_not_saturate() {
+    for_each_level(|kernels| {
+        for cols in [4, 63, 64, 1024, 4095, czip_kernels::PackedMatrix::MAX_COLS] {
+            for (weight, x) in [
+                (-128, -128),
+                (-128, 127),
+                (127, -128),
+                (127, 127),
+                (-127, 127),
+                (-128, 0),
+            ] {
+                check_matmul(kernels, &vec![weight; 17 * cols], 17, cols, &vec![x; 2 * cols]);
+            }
+            // Pairs of neighbours of the same sign, where 16-bit sums of products would overflow.
+            let zigzag: Vec<i8> = (0..cols).map(|i| if i % 4 < 2 { -128 } else { 127 }).collect();
+            check_matmul(kernels, &zigzag, 1, cols, &zigzag);
+        }
+    });
+}
+
+#[test]
+fn requantisation_over_all_factors() {
+    let mut random = Random(3);
+    for_each_level(|kernels| {
+        // A product with a unit matrix is its input, so scale by the weights to reach large accumulators.
+        let cols = 64;
+        let weights: Vec<i8> = random.bytes(48 * cols);
+        let matrix = kernels.pack(&weights, 48, cols);
+        let x = random.bytes(4 * cols);
+        let (mut workspace, mut out) = (Workspace::default(), vec![0; 4 * 48]);
+        for shift in (-3..=62).chain([i8::MIN]) {
+            for mult in [
+                0,
+                1,
+                -1,
+                2,
+                819,
+                -819,
+                1 << 15,
+                1 << 24,
+                i32::MAX,
+                i32::MIN,
+                1 << 8,
+                3,
+            ] {
+                let requantization = Requantization::new(mult, shift).unwrap();
+                kernels.matmul_requantized(&matrix, &x, requantization, &mut workspace, &mut out);
+                let mut sums = vec![0; 4 * 48];
+                kernels.matmul(&matrix, &x, &mut workspace, &mut sums);
+                let mut expected = vec![0; 4 * 48];
+                oracle::requantize_all(&sums, requantization, &mut expected);
+                assert_eq!(out, expected, "mult {mult} shift {shift}");
+            }
+        }
+    });
+    assert!(Requantization::new(1, 63).is_none());
+}
+
+#[test]
+fn ties_of_requantisation_go_to_even() {
+    for_each_level(|kernels| {
+        let weights: Vec<i8> = (-100..100).collect();
+        let matrix = kernels.pack(&weights, weights.len(), 1);
+        let mut out = vec![0; weights.len()];
+        let half = Requantization::new(1, 1).unwrap();
+        kernels.matmul_requantized(&matrix, &[1, 0, 0, 0], half, &mut Workspace::default(), &mut out);
+        let expected: Vec<i8> = weights
+            .iter()
+            .map(|&w| czip_fixed::rne_shr(w.into(), 1) as i8)
+            .collect();
+        assert_eq!(out, expected);
+    });
+}
+
+#[test]
+fn norms() {
+    let mut random = Random(4);
+    for_each_level(|kernels| {
+        for len in (1..=70).chain([255, 256, 384, 512]) {
+            let gain = random.bytes(len);
+            let x = random.activations(len);
+            let mut expected = vec![0; len];
+            oracle::rms_norm(&x, &gain, &mut expected);
+            let residual: Vec<i32> = x
+                .iter()
+                .map(|&x| i32::from(x) * if x.abs() == 127 { 900 } else { 1 })
+                .collect();
+            let mut out = vec![0; len];
+            kernels.rms_norm(&residual, &gain, &mut out);
+            assert_eq!(out, expected, "length {len}");
+            let mut sum: Vec<i32> = (0..len as i32).map(|i| i * 1000 - 3).collect();
+            let expected: Vec<i32> = sum
+                .iter()
+                .zip(&expected)
+                .map(|(sum, &x)| sum + i32::from(x))
+                .collect();
+            kernels.add_rms_norm(&x, &gain, &mut sum);
+            assert_eq!(sum, expected, "length {len}");
+        }
+        for value in [0, 1, -1, 127, -127] {
+            for gain in [-128, -1, 0, 1, 127] {
+                let mut expected = vec![0; 64];
+                oracle::rms_norm(&[value; 64], &[gain; 64], &mut expected);
+                let mut out = vec![0; 64];
+                kernels.rms_norm(&[value.into(); 64], &[gain; 64], &mut out);
+                assert_eq!(out, expected, "{value} {gain}");
+            }
+        }
+    });
+}
+
+#[test]
+fn rotations() {
+    let mut random = Random(5);
+    for_each_level(|kernels| {
+        for position in 0..1024 {
+            let (cos, sin) = rope_row(position).unwrap();
+            let v = random.vector();
+            let mut key = v;
+            kernels.rotate_key(&mut key, &cos, &sin);
+            assert_eq!(key, oracle::rotate_key(&v, &cos, &sin));
+            let mut query = v;
+            kernels.rotate_query(&mut query, &cos, &sin);
+            assert_eq!(query, oracle::rotate_query(&v, &cos, &sin));
+        }
+        for (cos, sin) in [(i16::MIN, i16::MIN), (i16::MIN, i16::MAX), (i16::MAX, i16::MAX)] {
+            for v in [[-128; HEAD_DIM], [127; HEAD_DIM], [-127; HEAD_DIM]] {
+                let (mut key, mut query) = (v, v);
+                kernels.rotate_key(&mut key, &[cos; 32], &[sin; 32]);
+                assert_eq!(key, oracle::rotate_key(&v, &[cos; 32], &[sin; 32]));
+                kernels.rotate_query(&mut query, &[cos; 32], &[sin; 32]);
+                assert_eq!(query, oracle::rotate_query(&v, &[cos; 32], &[sin; 32]));
+            }
+        }
+    });
+}
+
+#[test]
+fn gated_units_of_all_pairs() {
+    let gate: Vec<i8> = (0..=255u8).flat_map(|gate| [gate as i8; 256]).collect();
+    let value: Vec<i8> = (0..=255u8)
+        .map(|value| value as i8)
+        .cycle()
+        .take(gate.len())
+        .collect();
+    let mut expected = vec![0; gate.len()];
+    oracle::reglu(&gate, &value, &mut expected);
+    for_each_level(|kernels| {
+        let mut out = vec![1; gate.len()];
+        kernels.reglu(&gate, &value, &mut out);
+        assert!(out == expected);
+        for len in 0..70 {
+            kernels.reglu(&gate[5000..][..len], &value[5000..][..len], &mut out[..len]);
+            assert_eq!(out[..len], expected[5000..][..len]);
+        }
+    });
+}
+
+fn check_attention(
+    kernels: Kernels,
+    attention: &Attention,
+    heads: usize,
+    queries: &[i8],
+    keys: &[[i8; HEAD_DIM]],
+    values: &[[i8; HEAD_DIM]],
+    lengths: impl IntoIterator<Item = usize>,
+) {
+    let mut cache = kernels.key_value_cache(keys.len());
+    for (position, (key, value)) in keys.iter().zip(values).enumerate() {
+        kernels.store(&mut cache, position, key, value);
+    }
+    let mut workspace = Workspace::default();
+    for length in lengths {
+        let mut out = vec![99; heads * HEAD_DIM];
+        kernels.attend(attention, &cache, length, queries, &mut workspace, &mut out);
+        for head in 0..heads {
+            let query: &[i8; HEAD_DIM] = queries[head * HEAD_DIM..][..HEAD_DIM].try_into().unwrap();
+            let expected = oracle::attend(attention, head, query, &keys[..length], &values[..length]);
+            assert_eq!(
+                out[head * HEAD_DIM..][..HEAD_DIM],
+                expected,
+                "head {head}, length {length}"
+            );
+        }
+    }
+}
+
+#[test]
+fn attention_over_random_keys() {
+    let mut random = Random(6);
+    for_each_level(|kernels| {
+        for (heads, sink) in [(1, false), (4, false), (6, true), (8, false), (8, true)] {
+            // Weak, usual and extreme score factors; negative ones turn the order around.
+            for mult in [0, 1, 300, 20_000, 100_000, -40_000, 1 << 27, -(1 << 27)] {
+                let score_mult = (0..heads).map(|head| mult / (head + 1)).collect();
+                let attention = Attention::new(score_mult, sink.then(|| random.vector()), &EXP2).unwrap();
+                let heads = heads as usize;
+                let keys: Vec<_> = (0..150).map(|_| random.vector()).collect();
+                let values: Vec<_> = (0..150).map(|_| random.vector()).collect();
+                let queries = random.activations(heads * HEAD_DIM);
+                let lengths = (1..=20).chain([31, 32, 33, 63, 64, 65, 127, 128, 129, 150]);
+                check_attention(kernels, &attention, heads, &queries, &keys, &values, lengths);
+            }
+        }
+    });
+}
+
+#[test]
+fn attention_whose_maximum_keeps_rising() {
+    let mut random = Random(7);
+    for_each_level(|kernels| {
+        let query = [100; HEAD_DIM];
+        for step in [1, 3, 17] {
+            // Each key scores a little more than the one before, so that every step rescales.
+            let key = |t: usize| std::array::from_fn(|i| ((t * step + i) / HEAD_DIM) as i8 - 60);
+            let keys: Vec<[i8; HEAD_DIM]> = (0..300).map(key).collect();
+            let values: Vec<_> = (0..300).map(|_| random.vector()).collect();
+            let attention = Attention::new(vec![3000], None, &EXP2).unwrap();
+            check_attention(
+                kernels,
+                &attention,
+                1,
+                &query,
+                &keys,
+                &values,
+                [1, 2, 5, 100, 299, 300],
+            );
+        }
+    });
+}
+
+#[test]
+fn attention_whose_accumulators_wrap() {
+    for_each_level(|kernels| {
+        let length = 3000;
+        let keys = vec![[1; HEAD_DIM]; length];
+        // Equal scores give every key the weight 65535; 127 * 65535 * 300 exceeds 32 bits.
+        let values: Vec<[i8; HEAD_DIM]> =
+            vec![std::array::from_fn(|i| if i % 2 == 0 { 127 } else { -127 }); length];
+        let attention = Attention::new(vec![32768], Some([0; HEAD_DIM]), &EXP2).unwrap();
+        check_attention(
+            kernels,
+            &attention,
+            1,
+            &[7; HEAD_DIM],
+            &keys,
+            &values,
+            [200, 257, 258, 259, 1000, 3000],
+        );
+    });
+}
+
+fn check_frequencies(kernels: Kernels, coefficient: u32, total: u32, logits: &[i32]) {
+    let softmax = Softmax::new(coefficient, &EXP2, total);
+    let mut expected = vec![0; logits.len()];
+    oracle::frequencies(logits, coefficient, &EXP2, total, &mut expected);
+    let mut out = vec![0; logits.len()];
+    kernels.frequencies(&softmax, logits, &mut out);
+    assert_eq!(out, expected);
+    assert_eq!(out.iter().sum::<u32>(), total);
+    let mut low = 0;
+    for (symbol, &frequency) in out.iter().enumerate() {
+        let interval = Interval {
+            symbol,
+            low,
+            high: low + frequency,
+        };
+        if symbol % 7 == 0 || frequency > total / 50 || logits.len() < 100 {
+            assert_eq!(kernels.interval(&out, symbol), interval);
+            assert_eq!(kernels.find(&out, low), interval);
+            assert_eq!(kernels.find(&out, interval.high - 1), interval);
+        }
+        low = interval.high;
+    }
+    assert_eq!(kernels.find(&out, total).symbol, logits.len() - 1);
+}
+
+#[test]
+fn frequencies_of_random_logits() {
+    let mut random = Random(8);
+    for_each_level(|kernels| {
+        for len in [2, 3, 15, 16, 17, 31, 32, 33, 63, 64, 65, 1000, 1024, 1025, 4096] {
+            for spread in [1, 1000, 100_000, 2_000_000, i32::MAX as usize] {
+                let logits: Vec<i32> = (0..len)
+                    .map(|_| random.below(spread) as i32 - (spread / 2) as i32)
+                    .collect();
+                for total in [
+                    (1 << 30) - len as u32 - 1024,
+                    1 << 30,
+                    len as u32 + 1,
+                    65536 + len as u32,
+                ] {
+                    check_frequencies(kernels, LOGIT_COEFFICIENT, total, &logits);
+                }
+            }
+        }
+        for coefficient in [0, 1, 1 << 24, u32::MAX] {
+            check_frequencies(
+                kernels,
+                coefficient,
+                1 << 30,
+                &[i32::MIN, i32::MAX, 0, -1, 1, 5, 9],
+            );
+        }
+        check_frequencies(kernels, LOGIT_COEFFICIENT, 1 << 30, &[5; 1024]);
+        check_frequencies(kernels, LOGIT_COEFFICIENT, 1 << 30, &[i32::MIN; 64]);
+    });
+}
+
+#[test]
+fn levels_have_names() {
+    for &level in Level::ALL {
+        assert_eq!(level.name().parse(), Ok(level));
+    }
+    assert!("none".parse::<Level>().is_err());
+}
+
+proptest! {
+    #[test]
+    fn frequencies_of_close_logits(logits in prop::collection::vec(-3_000_000i32..3_000_000, 2..200), total in 300u32..=1 << 30) {
+        for kernels in Kernels::available() {
+            check_frequencies(kernels, LOGIT_COEFFICIENT, total, &logits);
+        }
+    }
+}
