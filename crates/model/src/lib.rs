@@ -1,1 +1,13 @@
-//! Integer transformer of czip: reads czip-model-v1 files and predicts the next token
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![deny(clippy::float_arithmetic)]
+
+mod error;
+pub mod reference;
+mod transformer;
+mod weights;
+
+pub use czip_kernels::{Interval, Kernels, Level};
+pub use error::{Error, TensorProblem};
+pub use transformer::{Cache, Row, Scratch, Transformer};
+pub use weights::{Config, LayerWeights, Linear, Weights};

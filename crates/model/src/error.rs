@@ -1,0 +1,82 @@
+//! What can be wrong with a model file.
+
+use thiserror::Error;
+
+/// Why a model file was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The bytes are not a safetensors file.
+    #[error("not a safetensors file: {reason}")]
+    NotSafetensors {
+        /// What the envelope's parser says.
+        reason: String,
+    },
+    /// The metadata lack a key.
+    #[error("model metadata lack `{key}`")]
+    MissingMetadata {
+        /// The key.
+        key: &'static str,
+    },
+    /// A value in the metadata cannot be used.
+    #[error("model metadata have `{key}` = `{value}`: {reason}")]
+    BadMetadata {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What would be right.
+        reason: &'static str,
+    },
+    /// A tensor is missing or unfit.
+    #[error("tensor `{name}` {problem}")]
+    Tensor {
+        /// The tensor's name.
+        name: String,
+        /// What is wrong with it.
+        problem: TensorProblem,
+    },
+    /// The tokenizer inside the model does not decompress.
+    #[error("tokenizer in the model does not decompress as {codec}: {reason}")]
+    Tokenizer {
+        /// `zstd` or `brotli`.
+        codec: &'static str,
+        /// What the decompressor says.
+        reason: String,
+    },
+}
+
+/// What is wrong with a tensor.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum TensorProblem {
+    /// The file has no such tensor.
+    #[error("is missing")]
+    Missing,
+    /// The element type is another.
+    #[error("has type {found}, not {wanted}")]
+    Type {
+        /// As in the file.
+        found: String,
+        /// As the format has it.
+        wanted: &'static str,
+    },
+    /// The shape is another.
+    #[error("has shape {found:?}, not {wanted:?}")]
+    Shape {
+        /// As in the file.
+        found: Vec<usize>,
+        /// As the metadata demand.
+        wanted: Vec<usize>,
+    },
+    /// An element is outside the range that the arithmetic allows.
+    #[error("holds {value}, outside {low}..={high}")]
+    Range {
+        /// The element.
+        value: i64,
+        /// The smallest allowed value.
+        low: i64,
+        /// The largest allowed value.
+        high: i64,
+    },
+}

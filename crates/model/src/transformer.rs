@@ -1,0 +1,375 @@
+//! The transformer, packed for one instruction set, and its batched forward pass.
+
+use czip_kernels::{
+    Attention, HEAD_DIM, Interval, Kernels, KeyValueCache, PackedMatrix, Requantization, Softmax, Workspace,
+};
+
+use crate::weights::{Config, LayerWeights, Linear, Rotation, Weights};
+
+/// A model ready to run. Immutable, so that any number of threads share one.
+#[derive(Debug)]
+pub struct Transformer {
+    kernels: Kernels,
+    config: Config,
+    embedding: Vec<i8>,
+    layers: Vec<Layer>,
+    norm: Vec<i8>,
+    head: PackedMatrix,
+    softmax: Softmax,
+    rotations: Vec<Rotation>,
+}
+
+#[derive(Debug)]
+struct Layer {
+    attention_norm: Vec<i8>,
+    qkv: Packed,
+    attention: Attention,
+    out: Packed,
+    attention_out_norm: Vec<i8>,
+    feed_forward_norm: Vec<i8>,
+    up: Packed,
+    down: Packed,
+    feed_forward_out_norm: Vec<i8>,
+}
+
+#[derive(Debug)]
+struct Packed {
+    matrix: PackedMatrix,
+    requantization: Requantization,
+}
+
+impl Packed {
+    fn new(kernels: Kernels, linear: &Linear<'_>) -> Self {
+        let matrix = kernels.pack(linear.weight, linear.rows, linear.cols);
+        Self {
+            matrix,
+            requantization: linear.requantization,
+        }
+    }
+}
+
+impl Layer {
+    fn new(kernels: Kernels, weights: &LayerWeights<'_>) -> Self {
+        Self {
+            attention_norm: weights.attention_norm.to_vec(),
+            qkv: Packed::new(kernels, &weights.qkv),
+            attention: weights.attention.clone(),
+            out: Packed::new(kernels, &weights.out),
+            attention_out_norm: weights.attention_out_norm.to_vec(),
+            feed_forward_norm: weights.feed_forward_norm.to_vec(),
+            up: Packed::new(kernels, &weights.up),
+            down: Packed::new(kernels, &weights.down),
+            feed_forward_out_norm: weights.feed_forward_out_norm.to_vec(),
+        }
+    }
+}
+
+/// The keys and values of one sequence in every layer.
+#[derive(Clone, Debug)]
+pub struct Cache {
+    layers: Vec<KeyValueCache>,
+    capacity: usize,
+}
+
+impl Cache {
+    /// The number of positions that fit.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.capacity
+    }
+}
+
+/// One token to take at one position of one sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The index of the sequence's [`Cache`].
+    pub sequence: usize,
+    /// The position of the token, from 0; all positions before it have been taken, in this batch or earlier.
+    pub position: usize,
+    /// The token.
+    pub token: u16,
+}
+
+/// Working space for batches of up to a given number of rows, and the logits of the last one.
+#[derive(Debug)]
+pub struct Scratch {
+    capacity: usize,
+    rows: usize,
+    vocab_size: usize,
+    residual: Vec<i32>,
+    /// Normed activations, `[rows, d]`.
+    normed: Vec<i8>,
+    /// Outputs of a matrix, requantised.
+    activation: Vec<i8>,
+    /// Outputs of attention, `[rows, d]`.
+    attended: Vec<i8>,
+    /// Outputs of the gated unit, `[rows, stride of the down matrix]`.
+    gated: Vec<i8>,
+    workspace: Workspace,
+    logits: Vec<i32>,
+}
+
+impl Scratch {
+    /// The largest batch.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// The logits of a row of the last batch: int32 `[vocab]`.
+    ///
+    /// # Panics
+    ///
+    /// If the last batch had no such row.
+    #[must_use]
+    pub fn logits(&self, row: usize) -> &[i32] {
+        assert!(row < self.rows, "row {row} of {}", self.rows);
+        &self.logits[row * self.vocab_size..][..self.vocab_size]
+    }
+}
+
+impl Transformer {
+    /// Packs the weights for the level of `kernels`. The file's bytes are not needed any more.
+    #[must_use]
+    pub fn new(kernels: Kernels, weights: &Weights<'_>) -> Self {
+        Self {
+            kernels,
+            config: weights.config.clone(),
+            embedding: weights.embedding.to_vec(),
+            layers: weights
+                .layers
+                .iter()
+                .map(|layer| Layer::new(kernels, layer))
+                .collect(),
+            norm: weights.norm.to_vec(),
+            head: kernels.pack(weights.head, weights.config.vocab_size, weights.config.d_model),
+            softmax: weights.softmax.clone(),
+            rotations: weights.rotations.clone(),
+        }
+    }
+
+    /// The sizes of the model.
+    #[must_use]
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The kernels that run it.
+    #[must_use]
+    pub const fn kernels(&self) -> Kernels {
+        self.kernels
+    }
+
+    /// The sum of all frequencies.
+    #[must_use]
+    pub const fn total(&self) -> u32 {
+        self.softmax.total()
+    }
+
+    /// An empty sequence with room for `capacity` positions.
+    ///
+    /// # Panics
+    ///
+    /// If `capacity` exceeds the model's context length.
+    #[must_use]
+    pub fn cache(&self, capacity: usize) -> Cache {
+        let context = self.config.context_length;
+        assert!(
+            capacity <= context,
+            "cache of {capacity} positions for a context of {context}"
+        );
+        Cache {
+            layers: self
+                .layers
+                .iter()
+                .map(|_| self.kernels.key_value_cache(capacity))
+                .collect(),
+            capacity,
+        }
+    }
+
+    /// Working space for batches of up to `rows` rows.
+    #[must_use]
+    pub fn scratch(&self, rows: usize) -> Scratch {
+        let Config {
+            d_model,
+            d_ff,
+            vocab_size,
+            ..
+        } = self.config;
+        let widest = self.config.qkv_rows().max(2 * d_ff);
+        Scratch {
+            capacity: rows,
+            rows: 0,
+            vocab_size,
+            residual: vec![0; rows * d_model],
+            normed: vec![0; rows * d_model],
+            activation: vec![0; rows * widest],
+            attended: vec![0; rows * d_model],
+            gated: vec![
+                0;
+                rows * self
+                    .layers
+                    .iter()
+                    .map(|layer| layer.down.matrix.stride())
+                    .max()
+                    .unwrap_or(0)
+            ],
+            workspace: Workspace::default(),
+            logits: vec![0; rows * vocab_size],
+        }
+    }
+
+    /// Takes a batch of tokens; afterwards `scratch` holds the logits of the token after each.
+    ///
+    /// The rows may belong to different sequences (so that one pass over the weights serves all of them), or be
+    /// consecutive positions of one (when its tokens are known), or both. The result does not depend on how tokens
+    /// are grouped into batches.
+    ///
+    /// # Panics
+    ///
+    /// If there are more rows than `scratch` has room for, or a row's sequence, position or token is out of range.
+    pub fn forward(&self, rows: &[Row], caches: &mut [Cache], scratch: &mut Scratch) {
+        assert!(
+            rows.len() <= scratch.capacity,
+            "{} rows in a scratch for {}",
+            rows.len(),
+            scratch.capacity
+        );
+        scratch.rows = rows.len();
+        let d = self.config.d_model;
+        let size = rows.len() * d;
+        for (row, residual) in rows.iter().zip(scratch.residual.chunks_exact_mut(d)) {
+            let embedding = &self.embedding[usize::from(row.token) * d..][..d];
+            residual
+                .iter_mut()
+                .zip(embedding)
+                .for_each(|(to, &from)| *to = from.into());
+        }
+        for (index, layer) in self.layers.iter().enumerate() {
+            self.normalize(&layer.attention_norm, scratch);
+            self.linear(&layer.qkv, Input::Normed, scratch);
+            self.attend(index, layer, rows, caches, scratch);
+            self.linear(&layer.out, Input::Attended, scratch);
+            self.add_normalized(&layer.attention_out_norm, scratch);
+
+            self.normalize(&layer.feed_forward_norm, scratch);
+            self.linear(&layer.up, Input::Normed, scratch);
+            self.gate(layer.down.matrix.stride(), scratch);
+            self.linear(&layer.down, Input::Gated, scratch);
+            self.add_normalized(&layer.feed_forward_out_norm, scratch);
+        }
+        self.normalize(&self.norm, scratch);
+        let logits = &mut scratch.logits[..rows.len() * self.config.vocab_size];
+        self.kernels.matmul(
+            &self.head,
+            &scratch.normed[..size],
+            &mut scratch.workspace,
+            logits,
+        );
+    }
+
+    /// The frequencies of all tokens from their logits, uint32 `[vocab]`, with sum [`Transformer::total`].
+    ///
+    /// # Panics
+    ///
+    /// If a length is not the vocabulary's.
+    pub fn frequencies(&self, logits: &[i32], out: &mut [u32]) {
+        self.kernels.frequencies(&self.softmax, logits, out);
+    }
+
+    /// The interval of a token among [`Transformer::frequencies`].
+    ///
+    /// # Panics
+    ///
+    /// If the token is not in the vocabulary.
+    #[must_use]
+    pub fn interval(&self, frequencies: &[u32], token: u16) -> Interval {
+        self.kernels.interval(frequencies, token.into())
+    }
+
+    /// The token whose interval holds `target`, among [`Transformer::frequencies`].
+    #[must_use]
+    pub fn find(&self, frequencies: &[u32], target: u32) -> Interval {
+        self.kernels.find(frequencies, target)
+    }
+
+    fn normalize(&self, gain: &[i8], s: &mut Scratch) {
+        let d = self.config.d_model;
+        let rows = s.residual.chunks_exact(d).zip(s.normed.chunks_exact_mut(d));
+        rows.take(s.rows)
+            .for_each(|(residual, normed)| self.kernels.rms_norm(residual, gain, normed));
+    }
+
+    fn add_normalized(&self, gain: &[i8], s: &mut Scratch) {
+        let d = self.config.d_model;
+        let rows = s.activation.chunks_exact(d).zip(s.residual.chunks_exact_mut(d));
+        rows.take(s.rows)
+            .for_each(|(activation, residual)| self.kernels.add_rms_norm(activation, gain, residual));
+    }
+
+    fn linear(&self, packed: &Packed, input: Input, s: &mut Scratch) {
+        let Packed {
+            matrix,
+            requantization,
+        } = packed;
+        let input = match input {
+            Input::Normed => &s.normed,
+            Input::Attended => &s.attended,
+            Input::Gated => &s.gated,
+        };
+        let input = &input[..s.rows * matrix.stride()];
+        let out = &mut s.activation[..s.rows * matrix.rows()];
+        self.kernels
+            .matmul_requantized(matrix, input, *requantization, &mut s.workspace, out);
+    }
+
+    /// Stores every row's key and value, then attends with every row's queries.
+    fn attend(&self, index: usize, layer: &Layer, rows: &[Row], caches: &mut [Cache], s: &mut Scratch) {
+        let d = self.config.d_model;
+        let qkv_rows = self.config.qkv_rows();
+        for (row, qkv) in rows.iter().zip(s.activation.chunks_exact_mut(qkv_rows)) {
+            let (cos, sin) = &self.rotations[row.position];
+            let (vectors, _) = qkv.as_chunks_mut::<HEAD_DIM>();
+            let (queries, [key, value]) = vectors.split_at_mut(d / HEAD_DIM) else {
+                unreachable!("d queries, a key and a value")
+            };
+            queries
+                .iter_mut()
+                .for_each(|query| self.kernels.rotate_query(query, cos, sin));
+            self.kernels.rotate_key(key, cos, sin);
+            self.kernels
+                .store(&mut caches[row.sequence].layers[index], row.position, key, value);
+        }
+        let vectors = s
+            .activation
+            .chunks_exact(qkv_rows)
+            .zip(s.attended.chunks_exact_mut(d));
+        for (row, (qkv, out)) in rows.iter().zip(vectors) {
+            let cache = &caches[row.sequence].layers[index];
+            let length = row.position + 1;
+            self.kernels
+                .attend(&layer.attention, cache, length, &qkv[..d], &mut s.workspace, out);
+        }
+    }
+
+    fn gate(&self, stride: usize, s: &mut Scratch) {
+        let d_ff = self.config.d_ff;
+        let rows = s
+            .activation
+            .chunks_exact(2 * d_ff)
+            .zip(s.gated.chunks_exact_mut(stride));
+        for (up, gated) in rows.take(s.rows) {
+            let (gate, value) = up.split_at(d_ff);
+            self.kernels.reglu(gate, value, &mut gated[..d_ff]);
+        }
+    }
+}
+
+/// Which buffer a matrix takes its input from.
+#[derive(Clone, Copy)]
+enum Input {
+    Normed,
+    Attended,
+    Gated,
+}

@@ -1,0 +1,486 @@
+//! The tensors of a `czip-model-v1` file, checked against its metadata.
+
+use std::collections::HashMap;
+use std::io::Read;
+
+use czip_kernels::{Attention, HEAD_DIM, PackedMatrix, Requantization, Softmax};
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+
+use crate::error::{Error, TensorProblem};
+
+/// The sizes of a model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Symbols of the vocabulary, 2 to 65,536.
+    pub vocab_size: usize,
+    /// Transformer layers, 1 to 64.
+    pub layers: usize,
+    /// Query heads of 64 elements: 4, 6 or 8. There is one key and value head.
+    pub heads: usize,
+    /// Elements of the residual: 64 for each head.
+    pub d_model: usize,
+    /// Units of the feed-forward network, 1 to 65,536.
+    pub d_ff: usize,
+    /// Positions that a chunk may have; a power of two, 2 to 2^15.
+    pub context_length: usize,
+    /// The base of the rotary frequencies, Q16.16, as the metadata state it; the tables are what counts.
+    pub rope_theta_q16: u64,
+}
+
+impl Config {
+    /// Rows of a layer's first matrix: queries, then one key, then one value.
+    #[must_use]
+    pub const fn qkv_rows(&self) -> usize {
+        self.d_model + 2 * HEAD_DIM
+    }
+
+    /// Int8 multiply-adds for one token, attention aside.
+    #[must_use]
+    pub const fn multiply_adds(&self) -> usize {
+        let layer = self.d_model * (self.qkv_rows() + self.d_model + 3 * self.d_ff);
+        self.layers * layer + self.vocab_size * self.d_model
+    }
+
+    /// Elements of all matrices and gains.
+    #[must_use]
+    pub const fn parameters(&self) -> usize {
+        // Four gains in each layer, one before the head; and the embedding is no multiply-add.
+        self.multiply_adds() + self.vocab_size * self.d_model + (4 * self.layers + 1) * self.d_model
+    }
+
+    /// The number of bits in a position: the logarithm of the context length.
+    #[must_use]
+    pub const fn context_log2(&self) -> u8 {
+        self.context_length.trailing_zeros() as u8
+    }
+
+    fn from_metadata(metadata: &HashMap<String, String>, rope_rows: usize) -> Result<Self, Error> {
+        let numbers = Metadata(metadata);
+        let format = numbers.text("format")?;
+        if format != "czip-model-v1" {
+            return Err(numbers.bad("format", "only czip-model-v1 is known"));
+        }
+        let heads = numbers.within("n_heads", 4, 8, "must be 4, 6 or 8")?;
+        if heads % 2 != 0 {
+            return Err(numbers.bad("n_heads", "must be 4, 6 or 8"));
+        }
+        numbers.within("n_kv_heads", 1, 1, "must be 1")?;
+        numbers.within("head_dim", HEAD_DIM, HEAD_DIM, "must be 64")?;
+        let d_model = HEAD_DIM * heads;
+        numbers.within("d_model", d_model, d_model, "must be 64 * n_heads")?;
+        let context_length = if metadata.contains_key("context_length") {
+            numbers.within(
+                "context_length",
+                2,
+                1 << 15,
+                "must be a power of two from 2 to 32768",
+            )?
+        } else if metadata.contains_key("context_length_log2") {
+            1 << numbers.within("context_length_log2", 1, 15, "must be 1 to 15")?
+        } else {
+            rope_rows
+        };
+        if !context_length.is_power_of_two() || !(2..=1 << 15).contains(&context_length) {
+            let key = "context_length";
+            let reason = "must be a power of two from 2 to 32768";
+            return Err(Error::BadMetadata {
+                key,
+                value: context_length.to_string(),
+                reason,
+            });
+        }
+        Ok(Self {
+            vocab_size: numbers.within("vocab_size", 2, 1 << 16, "must be 2 to 65536")?,
+            layers: numbers.within("n_layers", 1, 64, "must be 1 to 64")?,
+            heads,
+            d_model,
+            d_ff: numbers.within("d_ff", 1, 1 << 16, "must be 1 to 65536")?,
+            context_length,
+            rope_theta_q16: numbers.number("rope_theta_q16")?,
+        })
+    }
+}
+
+struct Metadata<'a>(&'a HashMap<String, String>);
+
+impl<'a> Metadata<'a> {
+    fn text(&self, key: &'static str) -> Result<&'a str, Error> {
+        self.0
+            .get(key)
+            .map(String::as_str)
+            .ok_or(Error::MissingMetadata { key })
+    }
+
+    fn number(&self, key: &'static str) -> Result<u64, Error> {
+        self.text(key)?
+            .parse()
+            .map_err(|_| self.bad(key, "must be a decimal number"))
+    }
+
+    fn within(
+        &self,
+        key: &'static str,
+        low: usize,
+        high: usize,
+        reason: &'static str,
+    ) -> Result<usize, Error> {
+        match usize::try_from(self.number(key)?) {
+            Ok(value) if (low..=high).contains(&value) => Ok(value),
+            _ => Err(self.bad(key, reason)),
+        }
+    }
+
+    fn bad(&self, key: &'static str, reason: &'static str) -> Error {
+        Error::BadMetadata {
+            key,
+            value: self.0.get(key).cloned().unwrap_or_default(),
+            reason,
+        }
+    }
+}
+
+/// A matrix with the requantisation of its products.
+#[derive(Clone, Debug)]
+pub struct Linear<'a> {
+    /// Row-major int8 weights, `[rows, cols]`.
+    pub weight: &'a [i8],
+    /// The number of rows.
+    pub rows: usize,
+    /// The number of columns.
+    pub cols: usize,
+    /// How its products become activations.
+    pub requantization: Requantization,
+}
+
+/// The tensors of one layer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LayerWeights<'a> {
+    /// Gain of the norm before attention, int8 `[d]` (tensor `attn_norm`).
+    pub attention_norm: &'a [i8],
+    /// Queries, key and value: `[d + 128, d]`.
+    pub qkv: Linear<'a>,
+    /// Score factors, sink key and exponential table.
+    pub attention: Attention,
+    /// Output projection of attention: `[d, d]`.
+    pub out: Linear<'a>,
+    /// Gain of the norm after attention, int8 `[d]` (tensor `ffn_norm`).
+    pub attention_out_norm: &'a [i8],
+    /// Gain of the norm before the feed-forward network, int8 `[d]` (tensor `post_attn_norm`).
+    pub feed_forward_norm: &'a [i8],
+    /// Gates, then values: `[2 * d_ff, d]`.
+    pub up: Linear<'a>,
+    /// `[d, d_ff]`.
+    pub down: Linear<'a>,
+    /// Gain of the norm after the feed-forward network, int8 `[d]` (tensor `post_ffn_norm`).
+    pub feed_forward_out_norm: &'a [i8],
+}
+
+/// Cosines and sines of a position, Q1.15.
+pub(crate) type Rotation = ([i16; HEAD_DIM / 2], [i16; HEAD_DIM / 2]);
+
+/// A model file, validated. Matrices and gains are views of the file's bytes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Weights<'a> {
+    /// The sizes.
+    pub config: Config,
+    /// Token embeddings, int8 `[vocab, d]`.
+    pub embedding: &'a [i8],
+    /// The layers in order.
+    pub layers: Vec<LayerWeights<'a>>,
+    /// Gain of the last norm, int8 `[d]`.
+    pub norm: &'a [i8],
+    /// The output head, int8 `[vocab, d]`.
+    pub head: &'a [i8],
+    /// How logits become frequencies.
+    pub softmax: Softmax,
+    pub(crate) rotations: Vec<Rotation>,
+    tokenizer: (TokenizerCodec, &'a [u8]),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum TokenizerCodec {
+    Zstd,
+    Brotli,
+}
+
+impl<'a> Weights<'a> {
+    /// The tokenizer JSON may not decompress to more than this many bytes.
+    pub const MAX_TOKENIZER_LEN: u64 = 64 << 20;
+
+    /// The factor of logits, Q24, that a model without `softmax.coef_q24` means.
+    pub const DEFAULT_COEFFICIENT: u32 = czip_fixed::tables::LOGIT_COEFFICIENT;
+
+    /// Reads a model file and checks every tensor's type, shape and range against the metadata.
+    ///
+    /// # Errors
+    ///
+    /// Any deviation from `docs/spec/czm-v1.md`, by the name of the key or tensor.
+    pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, Error> {
+        let not_safetensors = |error: safetensors::SafeTensorError| Error::NotSafetensors {
+            reason: error.to_string(),
+        };
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
+        let tensors = Tensors(SafeTensors::deserialize(bytes).map_err(not_safetensors)?);
+        let none = HashMap::new();
+        let metadata = header.metadata().as_ref().unwrap_or(&none);
+        let rope_rows = tensors
+            .view("lut.rope_cos")?
+            .shape()
+            .first()
+            .copied()
+            .unwrap_or(0);
+        let config = Config::from_metadata(metadata, rope_rows)?;
+        let (d, vocab) = (config.d_model, config.vocab_size);
+
+        let exp2 = tensors.numbers("lut.exp2", &[256], u16::from_le_bytes)?;
+        let exp2: [u16; 256] = array(&exp2);
+        let rotations = rotations(&tensors, config.context_length)?;
+        let layers = (0..config.layers)
+            .map(|layer| LayerWeights::read(&tensors, &format!("layers.{layer}"), &config, &exp2))
+            .collect::<Result<_, _>>()?;
+        let coefficient = match tensors.optional("softmax.coef_q24") {
+            Some(_) => tensors.scalar("softmax.coef_q24", u32::from_le_bytes)?,
+            None => Self::DEFAULT_COEFFICIENT,
+        };
+        let total = match tensors.optional("softmax.target_total") {
+            Some(_) => tensors.scalar("softmax.target_total", u32::from_le_bytes)?,
+            None => (1 << 30) - vocab as u32 - 1024,
+        };
+        if !(vocab as u32 + 1..=1 << 30).contains(&total) {
+            return Err(out_of_range(
+                "softmax.target_total",
+                total.into(),
+                vocab as i64 + 1,
+                1 << 30,
+            ));
+        }
+        let codec = match metadata.get("tokenizer_codec").map(String::as_str) {
+            None | Some("zstd") => TokenizerCodec::Zstd,
+            Some("brotli") => TokenizerCodec::Brotli,
+            Some(_) => return Err(Metadata(metadata).bad("tokenizer_codec", "must be zstd or brotli")),
+        };
+        let tokenizer = tensors.view("tokenizer.data")?;
+        let tokenizer = tensors.typed("tokenizer.data", &[tokenizer.shape().iter().product()], Dtype::U8)?;
+        Ok(Self {
+            embedding: tensors.int8("embed.weight", &[vocab, d])?,
+            layers,
+            norm: tensors.int8("norm.weight", &[d])?,
+            head: tensors.int8("head.weight", &[vocab, d])?,
+            softmax: Softmax::new(coefficient, &exp2, total),
+            rotations,
+            tokenizer: (codec, tokenizer),
+            config,
+        })
+    }
+
+    /// The tokenizer's JSON, decompressed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tokenizer`] where it doesn't decompress, or to more than [`Weights::MAX_TOKENIZER_LEN`] bytes.
+    pub fn tokenizer_json(&self) -> Result<Vec<u8>, Error> {
+        let (codec, data) = self.tokenizer;
+        let mut json = Vec::new();
+        let (codec, read) = match codec {
+            TokenizerCodec::Zstd => (
+                "zstd",
+                zstd::Decoder::new(data)
+                    .and_then(|decoder| decoder.take(Self::MAX_TOKENIZER_LEN + 1).read_to_end(&mut json)),
+            ),
+            TokenizerCodec::Brotli => {
+                let decoder = brotli::Decompressor::new(data, 4096);
+                (
+                    "brotli",
+                    decoder.take(Self::MAX_TOKENIZER_LEN + 1).read_to_end(&mut json),
+                )
+            }
+        };
+        read.map_err(|error| Error::Tokenizer {
+            codec,
+            reason: error.to_string(),
+        })?;
+        if json.len() as u64 > Self::MAX_TOKENIZER_LEN {
+            let reason = format!("longer than {} bytes", Self::MAX_TOKENIZER_LEN);
+            return Err(Error::Tokenizer { codec, reason });
+        }
+        Ok(json)
+    }
+}
+
+impl<'a> LayerWeights<'a> {
+    fn read(tensors: &Tensors<'a>, layer: &str, config: &Config, exp2: &[u16; 256]) -> Result<Self, Error> {
+        let (d, d_ff) = (config.d_model, config.d_ff);
+        let gain = |name: &str| tensors.int8(&format!("{layer}.{name}.weight"), &[d]);
+        let linear = |name: &str, rows, cols| tensors.linear(&format!("{layer}.{name}"), rows, cols);
+        Ok(Self {
+            attention_norm: gain("attn_norm")?,
+            qkv: linear("attn.qkv", config.qkv_rows(), d)?,
+            attention: attention(tensors, layer, config.heads, exp2)?,
+            out: linear("attn.out", d, d)?,
+            attention_out_norm: gain("ffn_norm")?,
+            feed_forward_norm: gain("post_attn_norm")?,
+            up: linear("ffn.up", 2 * d_ff, d)?,
+            down: linear("ffn.down", d, d_ff)?,
+            feed_forward_out_norm: gain("post_ffn_norm")?,
+        })
+    }
+}
+
+fn attention(
+    tensors: &Tensors<'_>,
+    layer: &str,
+    heads: usize,
+    exp2: &[u16; 256],
+) -> Result<Attention, Error> {
+    let name = format!("{layer}.attn.score_mult");
+    let score_mult = tensors.numbers(&name, &[heads], i32::from_le_bytes)?;
+    // The shift of the scores is always 15; the tensor must be there but its value is not used.
+    tensors.scalar(&format!("{layer}.attn.score_shift"), i8::from_le_bytes)?;
+    let sink_key = format!("{layer}.attn.sink_key");
+    let sink_key = match tensors.optional(&sink_key) {
+        Some(_) => Some(array(tensors.int8(&sink_key, &[HEAD_DIM])?)),
+        None => None,
+    };
+    let high = i64::from(Attention::MAX_SCORE_MULT);
+    Attention::new(score_mult, sink_key, exp2).map_err(|mult| out_of_range(&name, mult.into(), -high, high))
+}
+
+fn rotations(tensors: &Tensors<'_>, rows: usize) -> Result<Vec<Rotation>, Error> {
+    let table = |name| tensors.numbers(name, &[rows, HEAD_DIM / 2], i16::from_le_bytes);
+    let (cos, sin) = (table("lut.rope_cos")?, table("lut.rope_sin")?);
+    let rows = cos.chunks_exact(HEAD_DIM / 2).zip(sin.chunks_exact(HEAD_DIM / 2));
+    Ok(rows.map(|(cos, sin)| (array(cos), array(sin))).collect())
+}
+
+/// A copy of a slice whose length has been checked.
+fn array<T: Copy + Default, const N: usize>(slice: &[T]) -> [T; N] {
+    let mut array = [T::default(); N];
+    array.copy_from_slice(slice);
+    array
+}
+
+fn out_of_range(name: &str, value: i64, low: i64, high: i64) -> Error {
+    Error::Tensor {
+        name: name.to_owned(),
+        problem: TensorProblem::Range { value, low, high },
+    }
+}
+
+/// A little-endian number of the file.
+trait Number<const N: usize>: Sized {
+    const DTYPE: Dtype;
+}
+
+impl Number<1> for i8 {
+    const DTYPE: Dtype = Dtype::I8;
+}
+impl Number<2> for i16 {
+    const DTYPE: Dtype = Dtype::I16;
+}
+impl Number<2> for u16 {
+    const DTYPE: Dtype = Dtype::U16;
+}
+impl Number<4> for i32 {
+    const DTYPE: Dtype = Dtype::I32;
+}
+impl Number<4> for u32 {
+    const DTYPE: Dtype = Dtype::U32;
+}
+
+fn dtype_name(dtype: Dtype) -> &'static str {
+    match dtype {
+        Dtype::I8 => "I8",
+        Dtype::I16 => "I16",
+        Dtype::U16 => "U16",
+        Dtype::I32 => "I32",
+        Dtype::U32 => "U32",
+        Dtype::U8 => "U8",
+        _ => "another",
+    }
+}
+
+struct Tensors<'a>(SafeTensors<'a>);
+
+impl<'a> Tensors<'a> {
+    fn optional(&self, name: &str) -> Option<TensorView<'a>> {
+        self.0.tensor(name).ok()
+    }
+
+    fn view(&self, name: &str) -> Result<TensorView<'a>, Error> {
+        self.optional(name).ok_or_else(|| Error::Tensor {
+            name: name.to_owned(),
+            problem: TensorProblem::Missing,
+        })
+    }
+
+    /// The bytes of a tensor of the given type and shape. The envelope's parser has checked that the length of the
+    /// data is what type and shape demand.
+    fn typed(&self, name: &str, shape: &[usize], dtype: Dtype) -> Result<&'a [u8], Error> {
+        let view = self.view(name)?;
+        let problem = if view.dtype() != dtype {
+            TensorProblem::Type {
+                found: view.dtype().to_string(),
+                wanted: dtype_name(dtype),
+            }
+        } else if view.shape() != shape {
+            TensorProblem::Shape {
+                found: view.shape().to_vec(),
+                wanted: shape.to_vec(),
+            }
+        } else {
+            return Ok(view.data());
+        };
+        Err(Error::Tensor {
+            name: name.to_owned(),
+            problem,
+        })
+    }
+
+    fn int8(&self, name: &str, shape: &[usize]) -> Result<&'a [i8], Error> {
+        Ok(bytemuck::cast_slice(self.typed(name, shape, Dtype::I8)?))
+    }
+
+    fn numbers<T: Number<N>, const N: usize>(
+        &self,
+        name: &str,
+        shape: &[usize],
+        from_le_bytes: fn([u8; N]) -> T,
+    ) -> Result<Vec<T>, Error> {
+        let (numbers, _) = self.typed(name, shape, T::DTYPE)?.as_chunks::<N>();
+        Ok(numbers.iter().map(|&bytes| from_le_bytes(bytes)).collect())
+    }
+
+    fn scalar<T: Number<N> + Copy, const N: usize>(
+        &self,
+        name: &str,
+        from_le_bytes: fn([u8; N]) -> T,
+    ) -> Result<T, Error> {
+        Ok(self.numbers(name, &[], from_le_bytes)?[0])
+    }
+
+    fn linear(&self, name: &str, rows: usize, cols: usize) -> Result<Linear<'a>, Error> {
+        debug_assert!(cols <= PackedMatrix::MAX_COLS);
+        let weight = self.int8(&format!("{name}.weight"), &[rows, cols])?;
+        let mult = self.scalar(&format!("{name}.mult"), i32::from_le_bytes)?;
+        let shift_name = format!("{name}.shift");
+        let shift = self.scalar(&shift_name, i8::from_le_bytes)?;
+        let requantization = Requantization::new(mult, shift).ok_or_else(|| {
+            out_of_range(
+                &shift_name,
+                shift.into(),
+                i8::MIN.into(),
+                czip_fixed::MAX_SHIFT.into(),
+            )
+        })?;
+        Ok(Linear {
+            weight,
+            rows,
+            cols,
+            requantization,
+        })
+    }
+}
