@@ -1,0 +1,242 @@
+//! Text to file and back.
+
+use std::io::{Read, Write};
+
+use czip_container::v1::{self as container, Builder, ContextLog2, File, FormatError, Params, ReadError};
+
+use crate::chunks::{self, Counter, Threads};
+use crate::options::Options;
+use crate::{Error, Model};
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Bytes of text.
+    pub text_len: u64,
+    /// Bytes of the compressed file.
+    pub file_len: u64,
+    /// Tokens of the text.
+    pub tokens: u64,
+    /// Chunks that the tokens were cut into.
+    pub chunks: u64,
+    /// Tokens in a chunk, the last apart.
+    pub chunk_len: u32,
+    /// The level asked for was above the model's context and has been lowered to it.
+    pub level_lowered: bool,
+}
+
+/// Compresses a text to the bytes of a CZIPv1 file.
+///
+/// # Errors
+///
+/// A text that is not UTF-8 or too long for the format.
+pub fn compress(model: &Model, text: &[u8], options: &Options) -> Result<Vec<u8>, Error> {
+    let mut file = Vec::new();
+    compress_text(model, text, &mut file, options)?;
+    Ok(file)
+}
+
+/// Compresses all of `input` to a CZIPv1 file.
+///
+/// The format states lengths first, so that the input is read whole before anything is written.
+///
+/// # Errors
+///
+/// As [`compress`], and what reader and writer report.
+pub fn compress_to(
+    model: &Model,
+    mut input: impl Read,
+    output: impl Write,
+    options: &Options,
+) -> Result<Summary, Error> {
+    let mut text = Vec::new();
+    input.read_to_end(&mut text)?;
+    compress_text(model, &text, output, options)
+}
+
+/// Restores the text of a CZIPv1 file.
+///
+/// # Errors
+///
+/// A file that is malformed, wants more than the [`Limits`](crate::Limits), was made with another model, or has been
+/// damaged in a way that shows. The format has no checksum: damage and wrong models are found by what does not fit
+/// (lengths, and the ends of chunks), which finds most of them and promises none.
+pub fn decompress(model: &Model, file: &[u8], options: &Options) -> Result<Vec<u8>, Error> {
+    let mut text = Vec::new();
+    decompress_to(model, file, &mut text, options)?;
+    Ok(text)
+}
+
+/// Restores the text of the CZIPv1 file that `input` holds up to its end.
+///
+/// Text is written as it is decoded, so that `output` has had some of it by the time an error is found.
+///
+/// # Errors
+///
+/// As [`decompress`], and what reader and writer report.
+pub fn decompress_to(
+    model: &Model,
+    input: impl Read,
+    mut output: impl Write,
+    options: &Options,
+) -> Result<Summary, Error> {
+    let mut input = Counted {
+        inner: input,
+        count: 0,
+    };
+    let file = container::read(&mut input, &limits(options)).map_err(|error| match error {
+        ReadError::Format(FormatError::OriginalLenLimit { len, max }) => Error::TextLimit {
+            declared: len.into(),
+            limit: max.into(),
+        },
+        error => error.into(),
+    })?;
+    let text_len = decode_text(model, &file, &mut output, options)?;
+    output.flush()?;
+    Ok(Summary {
+        text_len,
+        file_len: input.count,
+        tokens: file.token_count(),
+        chunks: file.chunk_count().into(),
+        chunk_len: file.params().context.chunk_tokens(),
+        level_lowered: false,
+    })
+}
+
+fn limits(options: &Options) -> container::Limits {
+    let mut limits = container::Limits::default();
+    limits.max_original_len = u32::try_from(options.limits.max_text_len).unwrap_or(u32::MAX);
+    limits
+}
+
+fn compress_text(
+    model: &Model,
+    text: &[u8],
+    output: impl Write,
+    options: &Options,
+) -> Result<Summary, Error> {
+    let text_len = text.len() as u64;
+    if u32::try_from(text_len).is_err() {
+        return Err(FormatError::OriginalTooLong { len: text_len }.into());
+    }
+    let text = std::str::from_utf8(text).map_err(|error| Error::NotText {
+        valid_up_to: error.valid_up_to(),
+    })?;
+    let context_log2 = model.config().context_log2();
+    let wanted = options.level.map_or(context_log2, |level| level.context_log2());
+    let log2 = wanted.min(context_log2);
+    let context = ContextLog2::new(log2).ok_or(FormatError::Context { field: log2 })?;
+    let chunk_len = context.chunk_tokens();
+
+    let mut tokens = Vec::with_capacity(text.len() / 2);
+    model.tokenizer.encode(text, &mut tokens)?;
+    let counter = Counter::new(tokens.len() as u64, options);
+    let threads = Threads::new(options)?;
+    let encoded = chunks::encode(model, &tokens, chunk_len as usize, &threads, &counter);
+
+    let mut builder = Builder::new(Params {
+        flags: container::Flags::default(),
+        codec: options.codec,
+        model_id_hash: container::model_id_hash(&model.path),
+        tokenizer_id: 0,
+        context,
+    });
+    for piece in encoded {
+        piece.iter().try_for_each(|chunk| builder.push(chunk))?;
+    }
+    let file = builder.finish(text_len, tokens.len() as u64)?;
+    let mut output = Counted {
+        inner: output,
+        count: 0,
+    };
+    container::write(&file, &mut output)?;
+    output.flush()?;
+    Ok(Summary {
+        text_len,
+        file_len: output.count,
+        tokens: tokens.len() as u64,
+        chunks: file.chunk_count().into(),
+        chunk_len,
+        level_lowered: log2 < wanted,
+    })
+}
+
+fn decode_text(model: &Model, file: &File, output: &mut impl Write, options: &Options) -> Result<u64, Error> {
+    let declared = u64::from(file.original_len());
+    let chunk_len = file.params().context.chunk_tokens() as usize;
+    let context = model.config().context_length;
+    if chunk_len > context {
+        return Err(Error::ContextMismatch {
+            file: chunk_len,
+            model: context,
+        });
+    }
+    // Every token stands for at least one byte, so more tokens than bytes need no decoding to be found wrong.
+    let tokens = file.token_count();
+    if tokens > declared {
+        return Err(Error::LengthMismatch {
+            declared,
+            found: tokens,
+        });
+    }
+    let counter = Counter::new(tokens, options);
+    let all: Vec<&[u8]> = file.chunks().collect();
+    let mut found = 0;
+    let mut text = Vec::new();
+    let threads = Threads::new(options)?;
+    let mut first = 0;
+    for stretch in all.chunks(chunks::decoding_stretch(&threads)) {
+        let is_last = first + stretch.len() == all.len();
+        let last_len = if is_last {
+            file.last_chunk_tokens().into()
+        } else {
+            chunk_len
+        };
+        let tokens =
+            chunks::decode(model, stretch, chunk_len, last_len, &threads, &counter).map_err(|bad| {
+                Error::Chunk {
+                    index: first + bad.index,
+                    source: bad.source,
+                }
+            })?;
+        text.clear();
+        model.tokenizer.decode(&tokens, &mut text)?;
+        found += text.len() as u64;
+        if found > declared {
+            return Err(Error::LengthMismatch { declared, found });
+        }
+        output.write_all(&text)?;
+        first += stretch.len();
+    }
+    if found != declared {
+        return Err(Error::LengthMismatch { declared, found });
+    }
+    Ok(found)
+}
+
+/// A reader or writer that counts its bytes.
+struct Counted<T> {
+    inner: T,
+    count: u64,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.count += count as u64;
+        Ok(count)
+    }
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        let count = self.inner.write(buffer)?;
+        self.count += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.inner.flush()
+    }
+}
