@@ -1,0 +1,261 @@
+//! What can go wrong, in whose name, and the exit code that it means.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use czip::TokenizerError;
+use czip::container::{FormatError, ReadError};
+
+use crate::Exit;
+
+/// An error, without the name of the file that it concerns: a [`Failure`] adds that.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("no model: name one with -m MODEL or in the environment variable CZIP_MODEL")]
+    NoModel,
+    #[error(
+        "no name for the output: the input's does not end in .czip; name one with -o OUT (- is standard output)"
+    )]
+    NoOutputName,
+    #[error("input and output are the same file")]
+    SameFile,
+    #[error("compressed data are not read from a terminal; name a file, or redirect standard input")]
+    CompressedFromTerminal,
+    #[error(
+        "compressed data are not written to a terminal; name a file with -o, or redirect standard output"
+    )]
+    CompressedToTerminal,
+    #[error("is a directory")]
+    Directory,
+    #[error("exists already; -f overwrites it")]
+    Exists,
+    #[error("there is no directory {}", .0.display())]
+    NoDirectory(PathBuf),
+    #[error("cannot read")]
+    Read(#[source] io::Error),
+    #[error("cannot write")]
+    Write(#[source] io::Error),
+    #[error("neither a CZIPv1 file nor a czip-model-v1 model")]
+    UnknownKind,
+    #[error("restored text differs from byte {offset} on")]
+    RoundTrip { offset: usize },
+    #[error(
+        "decodes, but compressing the result again gives other contents: the file is damaged or made with another model"
+    )]
+    Reencoded,
+    #[error(transparent)]
+    Czip(#[from] czip::Error),
+}
+
+impl Error {
+    /// The exit code for it.
+    pub(crate) fn exit(&self) -> Exit {
+        match self {
+            Self::NoModel
+            | Self::NoOutputName
+            | Self::SameFile
+            | Self::CompressedFromTerminal
+            | Self::CompressedToTerminal => Exit::Usage,
+            Self::Directory
+            | Self::Exists
+            | Self::NoDirectory(_)
+            | Self::Read(_)
+            | Self::Write(_)
+            | Self::RoundTrip { .. } => Exit::Failure,
+            Self::UnknownKind => Exit::Malformed,
+            Self::Reencoded => Exit::Mismatch,
+            Self::Czip(error) => exit_of_library(error),
+        }
+    }
+
+    /// Whether the reader of the output has gone away.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Write(error) | Self::Czip(czip::Error::Io(error))
+            if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// Names the file that the error concerns.
+    pub(crate) fn of(self, subject: impl fmt::Display) -> Failure {
+        Failure {
+            subject: Some(subject.to_string()),
+            error: self,
+        }
+    }
+}
+
+/// The exit code for an error of the library.
+fn exit_of_library(error: &czip::Error) -> Exit {
+    use czip::Error as E;
+    match error {
+        E::Model(_) => Exit::Malformed,
+        E::Tokenizer(TokenizerError::Split { .. }) => Exit::Failure,
+        E::Tokenizer(TokenizerError::UnknownId { .. }) => Exit::Mismatch,
+        E::Tokenizer(_) => Exit::Malformed,
+        E::Read(ReadError::Format(error)) | E::Format(error) => exit_of_format(error),
+        E::Chunk { .. }
+        | E::VocabularyMismatch { .. }
+        | E::NoStartToken
+        | E::ContextMismatch { .. }
+        | E::LengthMismatch { .. } => Exit::Mismatch,
+        // Reading, writing, threads, texts that cannot be held, and what is to come.
+        _ => Exit::Failure,
+    }
+}
+
+fn exit_of_format(error: &FormatError) -> Exit {
+    use FormatError as E;
+    match error {
+        E::OriginalLenLimit { .. }
+        | E::ChunkCountLimit { .. }
+        | E::PayloadLenLimit { .. }
+        | E::OriginalTooLong { .. }
+        | E::ChunkTooLong { .. }
+        | E::TooManyChunks { .. } => Exit::Failure,
+        _ => Exit::Malformed,
+    }
+}
+
+/// An error and the file that it concerns, if it concerns one.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) subject: Option<String>,
+    pub(crate) error: Error,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self { subject: None, error }
+    }
+}
+
+/// `notes.txt: cannot read: permission denied`: the subject, the error, and its sources.
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(subject) = &self.subject {
+            write!(f, "{subject}: ")?;
+        }
+        let mut last = self.error.to_string();
+        f.write_str(&last)?;
+        let mut source = std::error::Error::source(&self.error);
+        while let Some(error) = source {
+            let message = error.to_string();
+            // Some errors repeat their source in their own message.
+            if !last.contains(&message) {
+                write!(f, ": {message}")?;
+                last = message;
+            }
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn not_found() -> io::Error {
+        io::Error::new(io::ErrorKind::NotFound, "gone")
+    }
+
+    #[test]
+    fn failure_shows_subject_and_each_source_once() {
+        assert_eq!(
+            Error::Read(not_found()).of("a.txt").to_string(),
+            "a.txt: cannot read: gone"
+        );
+        assert_eq!(
+            Failure::from(Error::SameFile).to_string(),
+            "input and output are the same file"
+        );
+
+        let open = czip::Error::OpenModel {
+            path: "m.czm".into(),
+            source: not_found(),
+        };
+        assert_eq!(
+            Failure::from(Error::Czip(open)).to_string(),
+            "cannot read the model m.czm: gone"
+        );
+
+        let read = czip::Error::Read(ReadError::Io {
+            offset: 5,
+            source: not_found(),
+        });
+        assert_eq!(
+            Error::Czip(read).of("a").to_string(),
+            "a: cannot read on from byte 5: gone"
+        );
+    }
+
+    #[test]
+    fn exit_codes() {
+        let cases = [
+            (czip::Error::Io(not_found()), Exit::Failure),
+            (czip::Error::NotText { valid_up_to: 3 }, Exit::Failure),
+            (
+                czip::Error::TextLimit {
+                    declared: 2,
+                    limit: 1,
+                },
+                Exit::Failure,
+            ),
+            (
+                czip::Error::Format(FormatError::OriginalTooLong { len: 1 << 32 }),
+                Exit::Failure,
+            ),
+            (
+                czip::Error::Read(ReadError::Io {
+                    offset: 0,
+                    source: not_found(),
+                }),
+                Exit::Failure,
+            ),
+            (
+                czip::Error::ContextMismatch {
+                    file: 1024,
+                    model: 64,
+                },
+                Exit::Mismatch,
+            ),
+            (
+                czip::Error::VocabularyMismatch {
+                    tokenizer: 2048,
+                    model: 1024,
+                },
+                Exit::Mismatch,
+            ),
+            (
+                czip::Error::LengthMismatch {
+                    declared: 1,
+                    found: 2,
+                },
+                Exit::Mismatch,
+            ),
+            (
+                czip::Error::Read(FormatError::HeaderTruncated { len: 3 }.into()),
+                Exit::Malformed,
+            ),
+            (
+                czip::Error::Tokenizer(TokenizerError::MissingByte { byte: 7 }),
+                Exit::Malformed,
+            ),
+        ];
+        for (error, exit) in cases {
+            let error = Error::Czip(error);
+            assert_eq!(error.exit(), exit, "{error:?}");
+        }
+        assert_eq!(Error::NoModel.exit(), Exit::Usage);
+        assert_eq!(Error::Exists.exit(), Exit::Failure);
+    }
+
+    #[test]
+    fn broken_pipe_is_told_from_other_errors() {
+        let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
+        assert!(Error::Write(broken()).is_broken_pipe());
+        assert!(Error::Czip(czip::Error::Io(broken())).is_broken_pipe());
+        assert!(!Error::Read(broken()).is_broken_pipe());
+        assert!(!Error::Write(not_found()).is_broken_pipe());
+    }
+}

@@ -1,0 +1,36 @@
+//! How the program ends.
+
+use std::process::ExitCode;
+
+/// How a run ended. The numbers are the process's exit codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Exit {
+    /// All was done.
+    Success = 0,
+    /// A file cannot be read or written, or its contents cannot be used.
+    Failure = 1,
+    /// The command line cannot be carried out.
+    Usage = 2,
+    /// File and model, or model and tokenizer, don't belong together.
+    Mismatch = 3,
+    /// A compressed file, model or tokenizer is malformed.
+    Malformed = 4,
+}
+
+impl Exit {
+    /// The exit code of a process that an interrupt ended: 128 and the number of the signal, as shells count.
+    pub(crate) const INTERRUPTED: i32 = 130;
+
+    /// The exit code.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}

@@ -1,0 +1,81 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![deny(clippy::float_arithmetic)]
+
+mod args;
+mod commands;
+mod error;
+mod exit;
+mod input;
+mod interrupt;
+mod job;
+mod output;
+mod progress;
+mod report;
+mod ui;
+
+pub use exit::Exit;
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use args::Args;
+use job::Job;
+use ui::Ui;
+
+/// Runs the program with a command line, whose first element is the name that it was called by, and says how it ended.
+///
+/// Reads and writes the standard streams, the environment variables that the help names, and the files that the
+/// command line names. On an interrupt it removes what it has not finished, and ends the process.
+pub fn run(command_line: impl IntoIterator<Item = impl Into<OsString>>) -> Exit {
+    let command_line: Vec<OsString> = command_line.into_iter().map(Into::into).collect();
+    let program = program_name(&command_line);
+    let args = match Args::parse(program, command_line) {
+        Ok(args) => args,
+        Err(message) => {
+            // Help and version are messages too. If they cannot be printed, there is nowhere to say so.
+            let _ = message.print();
+            return if message.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Success
+            };
+        }
+    };
+    let ui = Ui::new(program, args.global.quiet, args.global.verbose);
+    interrupt::remove_unfinished_output();
+    let ended = Job::try_from(args).and_then(|job| job.run(&ui));
+    match ended {
+        Ok(exit) => exit,
+        // Who reads the output has seen enough.
+        Err(failure) if failure.error.is_broken_pipe() => Exit::Success,
+        Err(failure) => {
+            ui.failure(&failure);
+            failure.error.exit()
+        }
+    }
+}
+
+/// The one of the program's names that it was called by.
+fn program_name(command_line: &[OsString]) -> &'static str {
+    let called = command_line.first().and_then(|name| Path::new(name).file_stem());
+    match called.and_then(|name| name.to_str()) {
+        Some("compress_zip") => "compress_zip",
+        _ => "czip",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::program_name;
+
+    #[test]
+    fn program_is_called_by_either_name() {
+        let name = |called: &str| program_name(&[called.into()]);
+        assert_eq!(name("/usr/bin/compress_zip"), "compress_zip");
+        assert_eq!(name("compress_zip.exe"), "compress_zip");
+        assert_eq!(name("./czip"), "czip");
+        assert_eq!(name("another"), "czip");
+        assert_eq!(program_name(&[]), "czip");
+    }
+}

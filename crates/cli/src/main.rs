@@ -1,2 +1,0 @@
-//! Command line of czip.
-fn main() {}

@@ -1,0 +1,85 @@
+//! What the program says to its user. It all goes to standard error: standard output is for data.
+
+use std::fmt;
+use std::io::{self, IsTerminal, Write};
+
+use crate::Exit;
+use crate::error::Failure;
+
+/// The way to the user.
+#[derive(Debug)]
+pub(crate) struct Ui {
+    program: &'static str,
+    quiet: bool,
+    verbose: bool,
+}
+
+impl Ui {
+    /// The name that the program was called by, and how much it may say. Quiet wins over verbose.
+    pub(crate) fn new(program: &'static str, quiet: bool, verbose: bool) -> Self {
+        Self {
+            program,
+            quiet,
+            verbose: verbose && !quiet,
+        }
+    }
+
+    /// An error, which is told even to those who want quiet.
+    pub(crate) fn failure(&self, failure: &Failure) {
+        self.say(format_args!("{}: {failure}", self.program));
+    }
+
+    /// What is not as asked for.
+    pub(crate) fn warning(&self, message: fmt::Arguments<'_>) {
+        if !self.quiet {
+            self.say(format_args!("{}: warning: {message}", self.program));
+        }
+    }
+
+    /// What was done.
+    pub(crate) fn note(&self, message: impl fmt::Display) {
+        if !self.quiet {
+            self.say(format_args!("{message}"));
+        }
+    }
+
+    /// What only some want to know.
+    pub(crate) fn detail(&self, message: fmt::Arguments<'_>) {
+        if self.verbose {
+            self.say(message);
+        }
+    }
+
+    /// Whether there is someone to look at a progress bar.
+    pub(crate) fn shows_progress(&self) -> bool {
+        !self.quiet && io::stderr().is_terminal()
+    }
+
+    /// Does something with each file. A file that fails is told of and does not keep the others from their turn; the
+    /// first failure's exit code is the whole's.
+    pub(crate) fn each<T>(
+        &self,
+        files: &[T],
+        run: impl Fn(&T) -> Result<(), Failure>,
+    ) -> Result<Exit, Failure> {
+        let mut exit = Exit::Success;
+        for file in files {
+            match run(file) {
+                Ok(()) => {}
+                Err(failure) if failure.error.is_broken_pipe() => return Err(failure),
+                Err(failure) => {
+                    self.failure(&failure);
+                    if exit == Exit::Success {
+                        exit = failure.error.exit();
+                    }
+                }
+            }
+        }
+        Ok(exit)
+    }
+
+    fn say(&self, message: fmt::Arguments<'_>) {
+        // Without standard error there is nowhere to say that it is missing.
+        let _ = writeln!(io::stderr().lock(), "{message}");
+    }
+}

@@ -1,0 +1,299 @@
+//! Which files are read and written, and what becomes of them.
+
+use std::fs;
+use std::io::pipe;
+
+use crate::run::{Folder, TEXT, model};
+
+#[test]
+fn round_trip_by_default_names() {
+    let Some(model) = model() else { return };
+    let folder = Folder::with_text();
+    let compressed = folder.czip(&model, ["compress", "notes.txt"]).exits(0);
+    assert_eq!(compressed.stdout(), b"");
+    assert_eq!(folder.names(), ["notes.txt", "notes.txt.czip"]);
+    assert_eq!(folder.read("notes.txt"), TEXT.as_bytes());
+    assert_eq!(folder.read("notes.txt.czip")[..6], *b"CZIPv1");
+
+    fs::remove_file(folder.path("notes.txt")).unwrap();
+    let restored = folder.czip(&model, ["decompress", "notes.txt.czip"]).exits(0);
+    assert_eq!(restored.stdout(), b"");
+    assert_eq!(folder.names(), ["notes.txt", "notes.txt.czip"]);
+    assert_eq!(folder.read("notes.txt"), TEXT.as_bytes());
+}
+
+#[test]
+fn standard_streams_carry_data_alone() {
+    let Some(model) = model() else { return };
+    let folder = Folder::with_text();
+    folder.czip(&model, ["compress", "notes.txt"]).exits(0);
+    let file = folder.read("notes.txt.czip");
+
+    assert_eq!(
+        folder
+            .pipe(&model, ["compress", "-"], TEXT.as_bytes())
+            .exits(0)
+            .stdout(),
+        file
+    );
+    assert_eq!(
+        folder
+            .czip(&model, ["compress", "notes.txt", "-o", "-"])
+            .exits(0)
+            .stdout(),
+        file
+    );
+    assert_eq!(
+        folder.pipe(&model, ["decompress", "-"], &file).exits(0).stdout(),
+        TEXT.as_bytes()
+    );
+    let restored = folder
+        .czip(&model, ["decompress", "-v", "-i", "notes.txt.czip", "-o", "-"])
+        .exits(0);
+    assert_eq!(restored.stdout(), TEXT.as_bytes());
+
+    folder
+        .pipe(&model, ["decompress", "-", "-o", "again.txt"], &file)
+        .exits(0);
+    assert_eq!(folder.read("again.txt"), TEXT.as_bytes());
+    assert_eq!(folder.names(), ["again.txt", "notes.txt", "notes.txt.czip"]);
+}
+
+#[test]
+fn empty_text() {
+    let Some(model) = model() else { return };
+    let folder = Folder::new();
+    let file = folder.pipe(&model, ["compress", "-"], b"").exits(0);
+    assert_eq!(
+        folder
+            .pipe(&model, ["decompress", "-"], file.stdout())
+            .exits(0)
+            .stdout(),
+        b""
+    );
+}
+
+#[test]
+fn output_is_the_same_for_any_number_of_threads() {
+    let Some(model) = model() else { return };
+    let folder = Folder::new();
+    let text = TEXT.repeat(10);
+    let compress = |threads| {
+        let arguments = ["compress", "-", "-L", "1", "-T", threads];
+        folder
+            .pipe(&model, arguments, text.as_bytes())
+            .exits(0)
+            .stdout()
+            .to_owned()
+    };
+    let one = compress("1");
+    assert_eq!(compress("2"), one);
+    assert_eq!(compress("0"), one);
+    for threads in ["1", "2"] {
+        let restored = folder
+            .pipe(&model, ["decompress", "-T", threads, "-"], &one)
+            .exits(0);
+        assert_eq!(restored.stdout(), text.as_bytes());
+    }
+}
+
+#[test]
+fn output_is_overwritten_only_by_force() {
+    let Some(model) = model() else { return };
+    let folder = Folder::with_text();
+    folder.write("out", "precious");
+    let refused = folder.czip(&model, ["compress", "notes.txt", "-o", "out"]);
+    refused.fails(1, "out: exists already; -f overwrites it");
+    assert_eq!(folder.read("out"), b"precious");
+
+    folder
+        .czip(&model, ["compress", "-f", "notes.txt", "-o", "out"])
+        .exits(0);
+    assert_eq!(folder.read("out")[..6], *b"CZIPv1");
+    assert_eq!(folder.names(), ["notes.txt", "out"]);
+}
+
+#[test]
+fn existing_output_is_refused_before_the_model_is_read() {
+    let folder = Folder::with_text();
+    folder.write("notes.txt.czip", "precious");
+    let refused = folder.czip("no.czm".as_ref(), ["compress", "notes.txt"]);
+    refused.fails(1, "notes.txt.czip: exists already; -f overwrites it");
+}
+
+#[test]
+fn output_that_is_the_input_is_refused() {
+    let Some(model) = model() else { return };
+    let folder = Folder::with_text();
+    fs::hard_link(folder.path("notes.txt"), folder.path("hard")).unwrap();
+    fs::create_dir(folder.path("sub")).unwrap();
+    for output in ["notes.txt", "./notes.txt", "sub/../notes.txt", "hard"] {
+        let refused = folder.czip(&model, ["compress", "-f", "notes.txt", "-o", output]);
+        refused.fails(2, &format!("{output}: input and output are the same file"));
+    }
+    let mut command = folder.command();
+    command
+        .env("CZIP_MODEL", &model)
+        .args(["compress", "-f", "-", "-o", "notes.txt"]);
+    command.stdin(fs::File::open(folder.path("notes.txt")).unwrap());
+    assert_eq!(command.output().unwrap().status.code(), Some(2));
+    assert_eq!(folder.read("notes.txt"), TEXT.as_bytes());
+    assert_eq!(folder.names(), ["hard", "notes.txt", "sub"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_followed() {
+    use std::os::unix::fs::symlink;
+
+    let Some(model) = model() else { return };
+    let folder = Folder::with_text();
+    symlink("notes.txt", folder.path("input")).unwrap();
+    folder
+        .czip(&model, ["compress", "-f", "input", "-o", "notes.txt"])
+        .fails(2, "notes.txt: input and output are the same file");
+    folder
+        .czip(&model, ["compress", "-f", "notes.txt", "-o", "input"])
+        .fails(2, "input: input and output are the same file");
+
+    folder.write("old", "old");
+    symlink("old", folder.path("output")).unwrap();
+    folder
+        .czip(&model, ["compress", "-f", "input", "-o", "output"])
+        .exits(0);
+    assert!(folder.path("output").is_symlink());
+    assert_eq!(folder.read("old")[..6], *b"CZIPv1");
+
+    symlink("nowhere", folder.path("dangling")).unwrap();
+    folder
+        .czip(&model, ["compress", "input", "-o", "dangling"])
+        .fails(1, "dangling: exists already; -f overwrites it");
+}
+
+#[cfg(unix)]
+#[test]
+fn permissions_are_those_of_the_input_or_of_any_new_file() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let Some(model) = model() else { return };
+    let folder = Folder::with_text();
+    let mode = |name: &str| fs::metadata(folder.path(name)).unwrap().permissions().mode() & 0o7777;
+    for bits in [0o600, 0o640, 0o444] {
+        fs::set_permissions(folder.path("notes.txt"), fs::Permissions::from_mode(bits)).unwrap();
+        folder.czip(&model, ["compress", "-f", "notes.txt"]).exits(0);
+        assert_eq!(mode("notes.txt.czip"), bits, "{bits:o}");
+    }
+    folder.write("new", "");
+    folder
+        .pipe(&model, ["compress", "-", "-o", "piped"], TEXT.as_bytes())
+        .exits(0);
+    assert_eq!(mode("piped"), mode("new"));
+}
+
+#[cfg(unix)]
+#[test]
+fn device_is_written_to_and_not_replaced() {
+    let Some(model) = model() else { return };
+    let folder = Folder::with_text();
+    folder
+        .czip(&model, ["compress", "-f", "notes.txt", "-o", "/dev/null"])
+        .exits(0);
+    assert!(!fs::metadata("/dev/null").unwrap().is_file());
+}
+
+#[test]
+fn no_file_is_left_after_an_error() {
+    let Some(model) = model() else { return };
+    let folder = Folder::with_text();
+    folder.czip(&model, ["compress", "notes.txt"]).exits(0);
+    let mut file = folder.read("notes.txt.czip");
+    file.truncate(file.len() - 3);
+    folder.write("cut.czip", file);
+    folder.write("bytes", [b'a', 0xff]);
+    folder.write("old", "precious");
+    let names = folder.names();
+
+    folder.czip(&model, ["decompress", "cut.czip"]).exits(4);
+    folder
+        .czip(&model, ["decompress", "-f", "cut.czip", "-o", "old"])
+        .exits(4);
+    folder.czip(&model, ["compress", "bytes"]).exits(1);
+    folder
+        .czip("no.czm".as_ref(), ["compress", "notes.txt", "-o", "out"])
+        .exits(1);
+    assert_eq!(folder.names(), names);
+    assert_eq!(folder.read("old"), b"precious");
+}
+
+#[test]
+fn reader_that_stops_is_no_error() {
+    let Some(model) = model() else { return };
+    let folder = Folder::with_text();
+    folder.czip(&model, ["compress", "notes.txt"]).exits(0);
+    for arguments in [
+        &["compress", "notes.txt", "-o", "-"][..],
+        &["decompress", "notes.txt.czip", "-o", "-"],
+        &["info", "notes.txt.czip", "notes.txt.czip"],
+        &["verify", "--json", "notes.txt"],
+    ] {
+        let (reader, writer) = pipe().unwrap();
+        drop(reader);
+        let output = folder
+            .command()
+            .env("CZIP_MODEL", &model)
+            .args(arguments)
+            .stdout(writer)
+            .output()
+            .unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        assert_eq!(output.stderr, b"", "{arguments:?}");
+    }
+}
+
+/// The process waits for its input when the signal comes.
+#[cfg(target_os = "linux")]
+#[test]
+fn interrupt_leaves_no_file() {
+    use std::process::{Command, Stdio};
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    // A process that was started with the signals ignored leaves them so, and its children inherit that.
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .unwrap()
+        .trim();
+    let (hangup, interrupt, terminate) = (1 << 0, 1 << 1, 1 << 14);
+    if u64::from_str_radix(ignored, 16).unwrap() & (hangup | interrupt | terminate) != 0 {
+        return;
+    }
+    let Some(model) = model() else { return };
+    for signal in ["-INT", "-TERM"] {
+        let folder = Folder::new();
+        let mut command = folder.command();
+        command
+            .env("CZIP_MODEL", &model)
+            .args(["compress", "-", "-o", "out"]);
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        while folder.names().is_empty() {
+            assert_eq!(child.try_wait().unwrap(), None);
+            sleep(Duration::from_millis(5));
+        }
+        assert!(
+            Command::new("kill")
+                .args([signal, &child.id().to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        assert_eq!(folder.names(), [""; 0]);
+    }
+}

@@ -1,0 +1,9 @@
+//! The executables, run as users run them.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+mod compatibility;
+mod errors;
+mod files;
+mod reports;
+mod run;
