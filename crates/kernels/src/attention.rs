@@ -67,8 +67,8 @@ impl Attention {
 
 /// The rotated keys and the values of one sequence in one layer, in the layout of one [`Level`].
 ///
-/// Scalar code has both one after another. All other levels have keys as the rows of a matrix in blocks. Levels that
-/// multiply bytes without widening have values in groups of four, element by element; the others one after another.
+/// Scalar code has keys one after another; all other levels have them as the rows of a matrix in blocks. For values see
+/// [`ValueLayout`].
 #[derive(Clone, Debug)]
 pub struct KeyValueCache {
     level: Level,
@@ -77,8 +77,38 @@ pub struct KeyValueCache {
     values: Vec<Block>,
 }
 
-/// Keys whose values are interleaved, so that one instruction multiplies the same element of four.
-pub(crate) const VALUE_GROUP: usize = 4;
+/// How a level has its values, so that one instruction multiplies the same element of several positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ValueLayout {
+    /// One after another, a block each.
+    Rows,
+    /// In pairs of positions, element by element, widened to 16 bits: four blocks a pair.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        allow(dead_code, reason = "only some instruction sets want it")
+    )]
+    WidePairs,
+    /// In groups of four positions, element by element: four blocks a group.
+    #[cfg_attr(
+        not(target_arch = "x86_64"),
+        allow(dead_code, reason = "only some instruction sets want it")
+    )]
+    Quads,
+}
+
+impl ValueLayout {
+    /// Positions whose elements lie together, in [`GROUP_BLOCKS`] blocks.
+    pub(crate) const fn group(self) -> usize {
+        match self {
+            Self::Rows => GROUP_BLOCKS,
+            Self::WidePairs => 2,
+            Self::Quads => 4,
+        }
+    }
+}
+
+/// Blocks of a group of values: 64 elements of four bytes, in every layout.
+pub(crate) const GROUP_BLOCKS: usize = 4;
 
 impl KeyValueCache {
     /// Keys one after another.
@@ -102,13 +132,14 @@ impl Kernels {
     /// An empty cache for positions `0..capacity`.
     #[must_use]
     pub fn key_value_cache(self, capacity: usize) -> KeyValueCache {
-        // A key takes as many bytes as a block has, and so does a value.
-        let zeros = vec![Block::ZERO; capacity.next_multiple_of(BLOCK_ROWS)];
+        let positions = capacity.next_multiple_of(BLOCK_ROWS);
+        let value_blocks = positions / self.level().value_layout().group() * GROUP_BLOCKS;
         KeyValueCache {
             level: self.level(),
             capacity,
-            keys: zeros.clone(),
-            values: zeros,
+            // A key has as many bytes as a block.
+            keys: vec![Block::ZERO; positions],
+            values: vec![Block::ZERO; value_blocks],
         }
     }
 
@@ -138,16 +169,21 @@ impl Kernels {
                 blocked::pack_row(blocks, position % BLOCK_ROWS, key, bias);
             }
         }
-        if self.level().groups_values() {
-            let first = position / VALUE_GROUP * VALUE_GROUP;
-            let blocks = &mut cache.values[first..first + VALUE_GROUP];
-            for (block, value) in blocks.iter_mut().zip(value.as_chunks::<BLOCK_ROWS>().0) {
-                for (group, &value) in block.0.chunks_exact_mut(VALUE_GROUP).zip(value) {
-                    group[position % VALUE_GROUP] = value;
-                }
-            }
-        } else {
-            cache.values[position].0 = *value;
+        let layout = self.level().value_layout();
+        let first = position / layout.group() * GROUP_BLOCKS;
+        let place = position % layout.group();
+        let group = &mut cache.values[first..first + GROUP_BLOCKS];
+        let cells = group
+            .iter_mut()
+            .flat_map(|block| block.0.as_chunks_mut::<4>().0)
+            .zip(value);
+        match layout {
+            ValueLayout::Rows => group[place].0 = *value,
+            ValueLayout::WidePairs => cells.for_each(|(cell, &value)| {
+                let bytes = i16::from(value).to_ne_bytes().map(|byte| byte as i8);
+                cell[2 * place..][..2].copy_from_slice(&bytes);
+            }),
+            ValueLayout::Quads => cells.for_each(|(cell, &value)| cell[place] = value),
         }
     }
 
@@ -183,6 +219,9 @@ impl Kernels {
 
 /// The steps of attention that levels do in their own ways.
 pub(crate) trait Steps: Copy {
+    /// How the level has values.
+    const VALUES: ValueLayout;
+
     /// Adds the weights of the stretch of `scores` from position `first` below its `maximum` to `acc`, and returns
     /// their sum.
     #[expect(
@@ -206,6 +245,8 @@ pub(crate) trait Steps: Copy {
 pub(crate) struct Portable;
 
 impl Steps for Portable {
+    const VALUES: ValueLayout = ValueLayout::Rows;
+
     #[inline(always)]
     fn stretch(
         self,
@@ -217,19 +258,39 @@ impl Steps for Portable {
         workspace: &mut Workspace,
         acc: &mut [i32; HEAD_DIM],
     ) -> u64 {
-        let weights = &mut workspace.weights;
-        weights.clear();
-        weights.extend(scores.iter().map(|&score| maximum.wrapping_sub(score) as u32));
-        generic::exp_weights(weights, ATTENTION_COEFFICIENT, &attention.exp2);
-        let mut sum = 0;
-        for (&weight, value) in weights.iter().zip(&values[first..]) {
-            sum += u64::from(weight);
+        let weights = stretch_weights(
+            attention,
+            scores,
+            maximum,
+            &mut workspace.weights,
+            generic::exp_weights,
+        );
+        for (&weight, value) in weights
+            .iter()
+            .zip(&values[first * GROUP_BLOCKS / Self::VALUES.group()..])
+        {
             for (acc, &value) in acc.iter_mut().zip(&value.0) {
                 *acc = acc.wrapping_add(weight as i32 * i32::from(value));
             }
         }
-        sum
+        u64::from(generic::sum(weights))
     }
+}
+
+/// The weights of a stretch of scores below its maximum, by the level's own way from distances to weights. Their sum
+/// fits 32 bits: a context has at most 2^15 positions.
+#[inline(always)]
+pub(crate) fn stretch_weights<'a>(
+    attention: &Attention,
+    scores: &[i32],
+    maximum: i32,
+    weights: &'a mut Vec<u32>,
+    exp_weights: impl FnOnce(&mut [u32], u32, &[u16; 256]),
+) -> &'a [u32] {
+    weights.clear();
+    weights.extend(scores.iter().map(|&score| maximum.wrapping_sub(score) as u32));
+    exp_weights(weights, ATTENTION_COEFFICIENT, &attention.exp2);
+    weights
 }
 
 /// The products of all queries with all keys.
@@ -261,12 +322,11 @@ pub(crate) fn attend(
         .0
         .iter()
         .zip(out.as_chunks_mut::<HEAD_DIM>().0);
-    let scores = scores
-        .products
-        .chunks_exact_mut(scores.stride)
-        .map(|scores| &mut scores[..length]);
+    let scores = scores.products.chunks_exact_mut(scores.stride);
     for (((query, out), scores), &mult) in vectors.zip(scores).zip(&attention.score_mult) {
+        // Those beyond the length too: whole vectors are faster than a remainder.
         generic::scale_scores(scores, mult);
+        let scores = &scores[..length];
         let mut acc = [0; HEAD_DIM];
         let (mut sum, mut maximum, mut first) = (0, i32::MIN, 0);
         if let Some(key) = &attention.sink_key {

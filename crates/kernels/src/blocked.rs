@@ -74,6 +74,8 @@ pub(crate) unsafe trait DotProduct {
     type Sums: Copy;
     /// Weights of `ROWS` rows and four columns.
     type Weights: Copy;
+    /// One number for each of `ROWS` rows: an array, so that its length is known where it is used.
+    type Rows: AsRef<[i32]>;
 
     /// Makes activations `[batch, stride]` ready.
     fn stage<'a>(x: &'a [i8], stride: usize, workspace: &'a mut Workspace) -> Staged<'a, Self::Element>;
@@ -83,8 +85,8 @@ pub(crate) unsafe trait DotProduct {
     unsafe fn load(weights: *const i8) -> Self::Weights;
     /// Adds to each row's sum its four products with the four activations at `input`.
     unsafe fn dot(sums: Self::Sums, weights: Self::Weights, input: *const Self::Element) -> Self::Sums;
-    /// Stores the sum of each row, `ROWS` numbers.
-    unsafe fn store(sums: Self::Sums, out: *mut i32);
+    /// The sum of each row.
+    unsafe fn rows(sums: Self::Sums) -> Self::Rows;
 }
 
 /// Receives the sums of a product.
@@ -121,9 +123,6 @@ impl Sink for Requantized<'_> {
     }
 }
 
-/// Most rows of a tile: four of the widest vectors.
-const TILE_ROWS: usize = 64;
-
 /// Products of blocks with a batch of activation vectors `[batch, 4 * groups]`, in tiles of `VECTORS` vectors of rows
 /// by up to six activation vectors.
 ///
@@ -143,7 +142,7 @@ pub(crate) unsafe fn product<D: DotProduct, const VECTORS: usize>(
     workspace: &mut Workspace,
     sink: &mut impl Sink,
 ) {
-    const { assert!(VECTORS * D::ROWS <= TILE_ROWS && BLOCK_ROWS.is_multiple_of(D::ROWS)) };
+    const { assert!(BLOCK_ROWS.is_multiple_of(D::ROWS)) };
     assert!(
         blocks.len() >= rows.div_ceil(BLOCK_ROWS) * groups,
         "blocks of {rows} rows"
@@ -178,13 +177,12 @@ unsafe fn rows_of_tiles<D: DotProduct, const VECTORS: usize>(
     staged: &Staged<'_, D::Element>,
     sink: &mut impl Sink,
 ) {
-    let weights: [*const i8; VECTORS] = std::array::from_fn(|vector| {
+    let mut weights = [std::ptr::null(); VECTORS];
+    for (vector, weights) in weights.iter_mut().enumerate() {
         let row = row + vector * D::ROWS;
-        blocks[row / BLOCK_ROWS * groups..][..groups]
-            .as_ptr()
-            .cast::<i8>()
-            .wrapping_add(row % BLOCK_ROWS * GROUP)
-    });
+        let blocks = blocks[row / BLOCK_ROWS * groups..][..groups].as_ptr();
+        *weights = blocks.cast::<i8>().wrapping_add(row % BLOCK_ROWS * GROUP);
+    }
     let rows = (rows - row).min(VECTORS * D::ROWS);
     let batch = staged.elements.len() / (groups * GROUP);
     let mut first = 0;
@@ -219,17 +217,27 @@ unsafe fn tile<D: DotProduct, const VECTORS: usize, const BATCH: usize>(
     sink: &mut impl Sink,
 ) -> usize {
     let stride = groups * GROUP;
-    let inputs: [_; BATCH] =
-        std::array::from_fn(|b| staged.elements[(first + b) * stride..][..stride].as_ptr());
-    let starts: [i32; BATCH] = std::array::from_fn(|b| staged.starts.get(first + b).copied().unwrap_or(0));
+    let mut inputs = [staged.elements.as_ptr(); BATCH];
+    for (b, input) in inputs.iter_mut().enumerate() {
+        *input = staged.elements[(first + b) * stride..][..stride].as_ptr();
+    }
+    // Loops here and below, since `array::map` and `array::from_fn` call their closures in functions that lack the
+    // features.
+    //
     // SAFETY: the caller vouches for the instructions. `weights` and `inputs` are read at `groups` groups, the extent
     // of the blocks and of the slices that `inputs` were made from.
     let sums = unsafe {
-        let mut sums = starts.map(|start| [D::start(start); VECTORS]);
+        let mut sums = [[D::start(0); VECTORS]; BATCH];
+        for (sums, &start) in sums.iter_mut().zip(staged.starts.iter().skip(first)) {
+            *sums = [D::start(start); VECTORS];
+        }
         for group in 0..groups {
-            let weights = weights.map(|weights| D::load(weights.add(group * BLOCK_LEN)));
+            let mut loaded = [D::load(weights[0].add(group * BLOCK_LEN)); VECTORS];
+            for (loaded, weights) in loaded.iter_mut().zip(weights) {
+                *loaded = D::load(weights.add(group * BLOCK_LEN));
+            }
             for (sums, input) in sums.iter_mut().zip(inputs) {
-                for (sums, weights) in sums.iter_mut().zip(weights) {
+                for (sums, weights) in sums.iter_mut().zip(loaded) {
                     *sums = D::dot(*sums, weights, input.add(group * GROUP));
                 }
             }
@@ -237,12 +245,17 @@ unsafe fn tile<D: DotProduct, const VECTORS: usize, const BATCH: usize>(
         sums
     };
     for (b, vectors) in sums.into_iter().enumerate() {
-        let mut out = [0; TILE_ROWS];
-        for (sums, out) in vectors.into_iter().zip(out.chunks_exact_mut(D::ROWS)) {
-            // SAFETY: the caller vouches for the instructions; `out` has room for the vector's rows.
-            unsafe { D::store(sums, out.as_mut_ptr()) };
+        for (vector, sums) in vectors.into_iter().enumerate() {
+            // SAFETY: the caller vouches for the instructions.
+            let sums = unsafe { D::rows(sums) };
+            let (sums, first_row) = (sums.as_ref(), vector * D::ROWS);
+            // The test makes the usual length a constant in its branch.
+            if first_row + D::ROWS <= rows {
+                sink.put(first + b, row + first_row, sums);
+            } else if first_row < rows {
+                sink.put(first + b, row + first_row, &sums[..rows - first_row]);
+            }
         }
-        sink.put(first + b, row, &out[..rows]);
     }
     BATCH
 }

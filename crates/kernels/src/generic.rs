@@ -1,6 +1,6 @@
 //! The loops in portable Rust, shaped for the compiler's vectoriser.
 
-use czip_fixed::{inverse_rms, requantize, rne_shr, rne_shr_i32};
+use czip_fixed::{inverse_rms, requantize, rne_shr_i32};
 
 use crate::{HEAD_DIM, Interval, Requantization, Softmax};
 
@@ -157,7 +157,11 @@ pub(crate) fn dot(query: &[i8; HEAD_DIM], key: &[i8; HEAD_DIM]) -> i32 {
 #[inline(always)]
 pub(crate) fn scale_scores(products: &mut [i32], mult: i32) {
     for product in products {
-        *product = rne_shr(i64::from(rne_shr_i32(*product, 2)) * i64::from(mult), 15) as i32;
+        let scaled = i64::from(rne_shr_i32(*product, 2)) * i64::from(mult);
+        // `rne_shr` of 15, with logical shifts: the result fits 32 bits, so that what they bring in is cut off. Few
+        // instruction sets have arithmetic shifts of 64 bits.
+        let odd = (scaled as u64 >> 15) & 1;
+        *product = ((scaled as u64).wrapping_add((1 << 14) - 1 + odd) >> 15) as i32;
     }
 }
 
@@ -179,17 +183,45 @@ pub(crate) fn first_above(scores: &[i32], maximum: i32) -> usize {
         .map_or(scores.len(), |index| whole + index)
 }
 
+/// Distances that [`exp_weights`] handles at a time.
+const EXP: usize = 16;
+
 /// Replaces each distance below the maximum by its weight: [`czip_fixed::exp_weight`].
+///
+/// Three short loops rather than one, so that the first and the last are vectorised and the look-ups between them stay
+/// plain loads.
 #[inline(always)]
 pub(crate) fn exp_weights(distances: &mut [u32], coefficient: u32, exp2: &[u16; 256]) {
-    for distance in distances {
+    let (blocks, rest) = distances.as_chunks_mut::<EXP>();
+    for distances in blocks {
+        exp_weights_of_block(distances, coefficient, exp2);
+    }
+    if !rest.is_empty() {
+        let mut block = [0; EXP];
+        block[..rest.len()].copy_from_slice(rest);
+        exp_weights_of_block(&mut block, coefficient, exp2);
+        rest.copy_from_slice(&block[..rest.len()]);
+    }
+}
+
+#[inline(always)]
+fn exp_weights_of_block(distances: &mut [u32; EXP], coefficient: u32, exp2: &[u16; 256]) {
+    let (mut fractions, mut powers) = ([0u8; EXP], [0u16; EXP]);
+    for (distance, fraction) in distances.iter_mut().zip(&mut fractions) {
         let z = (u64::from(*distance) * u64::from(coefficient) + (1 << 23)) >> 24;
         // From 17 octaves on the weight is 1 in any case, and the clamp keeps the shift in range.
-        let z = z.min(17 << 8) as u32;
-        let (octaves, fraction) = (z >> 8, (z & 255) as usize);
-        // ((65536 >> octaves) * exp2 + 32768) >> 16, with the powers of two cancelled.
-        let weight = (u32::from(exp2[fraction]) + ((1 << octaves) >> 1)) >> octaves;
-        *distance = weight.max(1);
+        let octaves = (z >> 8).min(17) as u32;
+        *fraction = z as u8;
+        *distance = octaves;
+    }
+    for (power, &fraction) in powers.iter_mut().zip(&fractions) {
+        *power = exp2[usize::from(fraction)];
+    }
+    for (octaves, &power) in distances.iter_mut().zip(&powers) {
+        // ((65536 >> octaves) * exp2 + 32768) >> 16, with the powers of two cancelled. At 17 octaves it is 0,
+        // whatever the fraction.
+        let weight = (u32::from(power) + ((1 << *octaves) >> 1)) >> *octaves;
+        *octaves = weight.max(1);
     }
 }
 

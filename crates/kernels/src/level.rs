@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::attention::ValueLayout;
 use crate::{Kernels, arch};
 
 /// An instruction-set level. Later ones are faster; all of them compute the same bits.
@@ -20,6 +21,15 @@ pub enum Level {
     /// x86-64 with AVX-512 F, BW, DQ, VL and VNNI: byte products in longer vectors.
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni,
+    /// 64-bit ARM with NEON: 16-bit products of bytes.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    /// 64-bit ARM with NEON and FEAT_DotProd: byte products.
+    #[cfg(target_arch = "aarch64")]
+    NeonDot,
+    /// WebAssembly with 128-bit vectors: 16-bit products. There if the program is compiled for them.
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    Simd128,
 }
 
 /// Calls an entry point of the kernels' level.
@@ -36,6 +46,14 @@ macro_rules! dispatch {
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             $crate::Level::Avx512Vnni => unsafe { $crate::arch::x86_64::avx512vnni::$name($($argument),*) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            $crate::Level::Neon => unsafe { $crate::arch::aarch64::neon::$name($($argument),*) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            $crate::Level::NeonDot => unsafe { $crate::arch::aarch64::dotprod::$name($($argument),*) },
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            $crate::Level::Simd128 => $crate::arch::wasm32::simd128::$name($($argument),*),
         }
     };
 }
@@ -52,6 +70,12 @@ impl Level {
         Self::AvxVnni,
         #[cfg(target_arch = "x86_64")]
         Self::Avx512Vnni,
+        #[cfg(target_arch = "aarch64")]
+        Self::Neon,
+        #[cfg(target_arch = "aarch64")]
+        Self::NeonDot,
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        Self::Simd128,
     ];
 
     /// The name of the level, as [`Kernels::LEVEL_VARIABLE`] takes it.
@@ -65,6 +89,12 @@ impl Level {
             Self::AvxVnni => "avxvnni",
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Vnni => "avx512vnni",
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => "neon",
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDot => "neondot",
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128 => "simd128",
         }
     }
 
@@ -84,6 +114,13 @@ impl Level {
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512vnni")
             }
+            // Lanes of a register are not in the order of memory on big-endian machines, where nobody has tried this.
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => cfg!(target_endian = "little") && is_aarch64_feature_detected!("neon"),
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDot => Self::Neon.is_available() && is_aarch64_feature_detected!("dotprod"),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128 => true,
         }
     }
 
@@ -97,17 +134,31 @@ impl Level {
             Self::AvxVnni => Some(arch::x86_64::avxvnni::BIAS),
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Vnni => Some(arch::x86_64::avx512vnni::BIAS),
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => Some(arch::aarch64::neon::BIAS),
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDot => Some(arch::aarch64::dotprod::BIAS),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128 => Some(arch::wasm32::simd128::BIAS),
         }
     }
 
-    /// Whether the level has values in groups of four positions.
-    pub(crate) const fn groups_values(self) -> bool {
+    /// How the level has values.
+    pub(crate) const fn value_layout(self) -> ValueLayout {
         match self {
-            Self::Scalar => false,
+            Self::Scalar => arch::scalar::VALUES,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => false,
+            Self::Avx2 => arch::x86_64::avx2::VALUES,
             #[cfg(target_arch = "x86_64")]
-            Self::AvxVnni | Self::Avx512Vnni => true,
+            Self::AvxVnni => arch::x86_64::avxvnni::VALUES,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => arch::x86_64::avx512vnni::VALUES,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => arch::aarch64::neon::VALUES,
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDot => arch::aarch64::dotprod::VALUES,
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128 => arch::wasm32::simd128::VALUES,
         }
     }
 }

@@ -50,6 +50,10 @@ pub struct Workspace {
     pub(crate) weights: Vec<u32>,
     /// The bytes of those weights, low and high.
     pub(crate) weight_bytes: [Vec<u8>; 2],
+    /// Those weights in pairs.
+    pub(crate) weight_pairs: Vec<i16>,
+    /// The pairs that a sign bit got lost in.
+    pub(crate) weight_halves: Vec<(usize, [i16; 2])>,
 }
 
 /// A matrix of int8 weights in the layout that one [`Level`] wants. Made by [`Kernels::pack`].

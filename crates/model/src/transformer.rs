@@ -12,6 +12,9 @@ pub struct Transformer {
     kernels: Kernels,
     config: Config,
     embedding: Vec<i8>,
+    /// The first layer's queries, key and value of every token before their rotation, int8 `[vocab, d + 128]`: they
+    /// depend on nothing else. Empty where it would be too large.
+    first_qkv: Vec<i8>,
     layers: Vec<Layer>,
     norm: Vec<i8>,
     head: PackedMatrix,
@@ -132,10 +135,11 @@ impl Transformer {
     /// Packs the weights for the level of `kernels`. The file's bytes are not needed any more.
     #[must_use]
     pub fn new(kernels: Kernels, weights: &Weights<'_>) -> Self {
-        Self {
+        let mut transformer = Self {
             kernels,
             config: weights.config.clone(),
             embedding: weights.embedding.to_vec(),
+            first_qkv: Vec::new(),
             layers: weights
                 .layers
                 .iter()
@@ -145,6 +149,42 @@ impl Transformer {
             head: kernels.pack(weights.head, weights.config.vocab_size, weights.config.d_model),
             softmax: weights.softmax.clone(),
             rotations: weights.rotations.clone(),
+        };
+        transformer.first_qkv = transformer.tabulate_first_qkv();
+        transformer
+    }
+
+    /// Larger tables than this, in bytes, would cost more in memory traffic and start-up than the product they save.
+    const MAX_TABLE_LEN: usize = 4 << 20;
+
+    fn tabulate_first_qkv(&self) -> Vec<i8> {
+        let Config { vocab_size, .. } = self.config;
+        let row_len = self.config.qkv_rows();
+        let mut table = Vec::new();
+        if vocab_size * row_len > Self::MAX_TABLE_LEN {
+            return table;
+        }
+        table.reserve_exact(vocab_size * row_len);
+        let tokens: Vec<u16> = (0..vocab_size).map(|token| token as u16).collect();
+        let mut scratch = self.scratch(64);
+        for tokens in tokens.chunks(scratch.capacity) {
+            scratch.rows = tokens.len();
+            self.embed(tokens.iter().copied(), &mut scratch);
+            self.normalize(&self.layers[0].attention_norm, &mut scratch);
+            self.linear(&self.layers[0].qkv, Input::Normed, &mut scratch);
+            table.extend_from_slice(&scratch.activation[..tokens.len() * row_len]);
+        }
+        table
+    }
+
+    fn embed(&self, tokens: impl Iterator<Item = u16>, s: &mut Scratch) {
+        let d = self.config.d_model;
+        for (token, residual) in tokens.zip(s.residual.chunks_exact_mut(d)) {
+            let embedding = &self.embedding[usize::from(token) * d..][..d];
+            residual
+                .iter_mut()
+                .zip(embedding)
+                .for_each(|(to, &from)| *to = from.into());
         }
     }
 
@@ -239,16 +279,14 @@ impl Transformer {
         scratch.rows = rows.len();
         let d = self.config.d_model;
         let size = rows.len() * d;
-        for (row, residual) in rows.iter().zip(scratch.residual.chunks_exact_mut(d)) {
-            let embedding = &self.embedding[usize::from(row.token) * d..][..d];
-            residual
-                .iter_mut()
-                .zip(embedding)
-                .for_each(|(to, &from)| *to = from.into());
-        }
+        self.embed(rows.iter().map(|row| row.token), scratch);
         for (index, layer) in self.layers.iter().enumerate() {
-            self.normalize(&layer.attention_norm, scratch);
-            self.linear(&layer.qkv, Input::Normed, scratch);
+            if index == 0 && !self.first_qkv.is_empty() {
+                self.look_up_qkv(rows, scratch);
+            } else {
+                self.normalize(&layer.attention_norm, scratch);
+                self.linear(&layer.qkv, Input::Normed, scratch);
+            }
             self.attend(index, layer, rows, caches, scratch);
             self.linear(&layer.out, Input::Attended, scratch);
             self.add_normalized(&layer.attention_out_norm, scratch);
@@ -322,6 +360,13 @@ impl Transformer {
         let out = &mut s.activation[..s.rows * matrix.rows()];
         self.kernels
             .matmul_requantized(matrix, input, *requantization, &mut s.workspace, out);
+    }
+
+    fn look_up_qkv(&self, rows: &[Row], s: &mut Scratch) {
+        let row_len = self.config.qkv_rows();
+        for (row, qkv) in rows.iter().zip(s.activation.chunks_exact_mut(row_len)) {
+            qkv.copy_from_slice(&self.first_qkv[usize::from(row.token) * row_len..][..row_len]);
+        }
     }
 
     /// Stores every row's key and value, then attends with every row's queries.

@@ -3,7 +3,11 @@
 //! Every level's module has the same functions. Those whose portable form the compiler vectorises well are that form,
 //! compiled for the level's features; the others are written with its instructions.
 
+#[cfg(target_arch = "aarch64")]
+pub(crate) mod aarch64;
 pub(crate) mod scalar;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+pub(crate) mod wasm32;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod x86_64;
 
@@ -52,6 +56,8 @@ macro_rules! blocked_entry_points {
     ($dot:ty, $vectors:literal, $steps:ident, $(#[$feature:meta])*) => {
         /// What is added to every weight and key when it is packed.
         pub(crate) const BIAS: i8 = <$dot as $crate::blocked::DotProduct>::BIAS;
+        /// How values are stored.
+        pub(crate) const VALUES: $crate::attention::ValueLayout = <$steps as $crate::attention::Steps>::VALUES;
 
         $(#[$feature])*
         pub(crate) fn matmul(matrix: &$crate::PackedMatrix, x: &[i8], workspace: &mut $crate::Workspace, out: &mut [i32]) {

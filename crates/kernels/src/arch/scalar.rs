@@ -1,11 +1,14 @@
 //! Portable Rust, compiled for the target's baseline.
 
 use crate::arch::portable_entry_points;
-use crate::attention::{self, Portable, Scores};
+use crate::attention::{self, Portable, Scores, Steps, ValueLayout};
 use crate::matrix::Workspace;
 use crate::{Attention, HEAD_DIM, KeyValueCache, PackedMatrix, Requantization, Softmax, generic};
 
 portable_entry_points!();
+
+/// How values are stored.
+pub(crate) const VALUES: ValueLayout = Portable::VALUES;
 
 pub(crate) fn matmul(matrix: &PackedMatrix, x: &[i8], _workspace: &mut Workspace, out: &mut [i32]) {
     generic::matmul(matrix.wide(), matrix.rows(), matrix.stride(), x, out);

@@ -5,13 +5,13 @@
 use std::arch::x86_64::*;
 
 use crate::arch::{blocked_entry_points, portable_entry_points};
-use crate::attention::Portable;
-use crate::blocked::{DotProduct, Staged};
+use crate::attention::{GROUP_BLOCKS, Steps, ValueLayout, stretch_weights};
+use crate::blocked::{Block, DotProduct, Staged};
 use crate::matrix::Workspace;
-use crate::{Softmax, generic};
+use crate::{Attention, HEAD_DIM, Softmax, generic};
 
 portable_entry_points!(#[target_feature(enable = "avx2")]);
-blocked_entry_points!(Madd, 1, Portable, #[target_feature(enable = "avx2")]);
+blocked_entry_points!(Madd, 1, Madd, #[target_feature(enable = "avx2")]);
 
 #[target_feature(enable = "avx2")]
 pub(crate) fn frequencies(softmax: &Softmax, logits: &[i32], out: &mut [u32]) {
@@ -19,6 +19,7 @@ pub(crate) fn frequencies(softmax: &Softmax, logits: &[i32], out: &mut [u32]) {
 }
 
 /// Eight rows a vector; weights and activations are widened to 16 bits, and each row's sum is in two lanes.
+#[derive(Clone, Copy)]
 struct Madd;
 
 // SAFETY: the methods read and write what the trait says, and need AVX2 alone.
@@ -29,6 +30,7 @@ unsafe impl DotProduct for Madd {
     /// Rows 0 to 3, then 4 to 7.
     type Sums = [__m256i; 2];
     type Weights = [__m256i; 2];
+    type Rows = [i32; 8];
 
     #[inline(always)]
     fn stage<'a>(x: &'a [i8], _stride: usize, workspace: &'a mut Workspace) -> Staged<'a, i16> {
@@ -70,12 +72,136 @@ unsafe impl DotProduct for Madd {
     }
 
     #[inline(always)]
-    unsafe fn store(sums: Self::Sums, out: *mut i32) {
-        // SAFETY: the caller has AVX2, and room for eight numbers at `out`.
+    unsafe fn rows(sums: Self::Sums) -> [i32; 8] {
+        let mut rows = [0; 8];
+        // SAFETY: the caller has AVX2, and `rows` has room for eight numbers.
         unsafe {
             // Rows 0 1 4 5 in the lower half, 2 3 6 7 in the upper.
-            let rows = _mm256_hadd_epi32(sums[0], sums[1]);
-            _mm256_storeu_si256(out.cast(), _mm256_permute4x64_epi64::<0b11_01_10_00>(rows));
+            let sums = _mm256_hadd_epi32(sums[0], sums[1]);
+            let sums = _mm256_permute4x64_epi64::<0b11_01_10_00>(sums);
+            _mm256_storeu_si256(rows.as_mut_ptr().cast(), sums);
+        }
+        rows
+    }
+}
+
+impl Steps for Madd {
+    const VALUES: ValueLayout = ValueLayout::WidePairs;
+
+    #[inline(always)]
+    fn stretch(
+        self,
+        attention: &Attention,
+        values: &[Block],
+        first: usize,
+        scores: &[i32],
+        maximum: i32,
+        workspace: &mut Workspace,
+        acc: &mut [i32; HEAD_DIM],
+    ) -> u64 {
+        let weights = stretch_weights(
+            attention,
+            scores,
+            maximum,
+            &mut workspace.weights,
+            generic::exp_weights,
+        );
+        let (pairs, halves) = (&mut workspace.weight_pairs, &mut workspace.weight_halves);
+        let pairs = pair_weights(weights, first, pairs, halves);
+        let values = &values[first / Self::VALUES.group() * GROUP_BLOCKS..];
+        add_weighted(pairs, halves, values, acc);
+        u64::from(generic::sum(weights))
+    }
+}
+
+/// Weights as 16-bit numbers in pairs of positions, and the pairs of which one is 32768 or more.
+///
+/// Read as signed, such a weight is 65536 too small; `halves` say where to add that: the index of a pair, and 1 for
+/// each of its positions that needs it. Those are the keys within an octave of the best. Before the first weight and
+/// after the last there are zeros, up to whole pairs, so that the neighbours' values count for nothing.
+#[inline(always)]
+fn pair_weights<'a>(
+    weights: &[u32],
+    first: usize,
+    pairs: &'a mut Vec<i16>,
+    halves: &mut Vec<(usize, [i16; 2])>,
+) -> &'a [[i16; 2]] {
+    pairs.clear();
+    pairs.resize(first % 2, 0);
+    pairs.extend(weights.iter().map(|&weight| weight as i16));
+    pairs.resize(pairs.len().next_multiple_of(2), 0);
+    let pairs = pairs.as_chunks::<2>().0;
+    halves.clear();
+    for (block, pairs) in pairs.chunks(SCAN).enumerate() {
+        if pairs
+            .as_flattened()
+            .iter()
+            .fold(0, |signs, &weight| signs | weight)
+            < 0
+        {
+            let negative = pairs
+                .iter()
+                .enumerate()
+                .filter(|(_, pair)| pair[0] < 0 || pair[1] < 0);
+            let ones = |weight: i16| (weight as u16 >> 15) as i16;
+            halves
+                .extend(negative.map(|(index, pair)| (block * SCAN + index, [ones(pair[0]), ones(pair[1])])));
         }
     }
+    pairs
+}
+
+/// Pairs looked at together for a sign.
+const SCAN: usize = 8;
+
+/// Adds weighted values to the accumulators.
+#[inline(always)]
+fn add_weighted(
+    pairs: &[[i16; 2]],
+    halves: &[(usize, [i16; 2])],
+    values: &[Block],
+    acc: &mut [i32; HEAD_DIM],
+) {
+    const VECTORS: usize = HEAD_DIM / 8;
+    let groups = values.as_chunks::<GROUP_BLOCKS>().0;
+    // SAFETY: this is inlined into functions with AVX2. A group of values is four blocks of 64 bytes, aligned to 64,
+    // so eight vectors; and the accumulators are eight vectors.
+    unsafe {
+        let pointer = acc.as_mut_ptr().cast::<__m256i>();
+        let mut acc = [_mm256_setzero_si256(); VECTORS];
+        for (index, acc) in acc.iter_mut().enumerate() {
+            *acc = _mm256_loadu_si256(pointer.add(index));
+        }
+        for (&pair, group) in pairs.iter().zip(groups) {
+            let weights = broadcast(pair);
+            let group = group.as_ptr().cast::<__m256i>();
+            for (index, acc) in acc.iter_mut().enumerate() {
+                let products = _mm256_madd_epi16(_mm256_load_si256(group.add(index)), weights);
+                *acc = _mm256_add_epi32(*acc, products);
+            }
+        }
+        for &(pair, ones) in halves {
+            let ones = broadcast(ones);
+            let group = groups[pair].as_ptr().cast::<__m256i>();
+            for (index, acc) in acc.iter_mut().enumerate() {
+                let sums = _mm256_madd_epi16(_mm256_load_si256(group.add(index)), ones);
+                *acc = _mm256_add_epi32(*acc, _mm256_slli_epi32::<16>(sums));
+            }
+        }
+        for (index, acc) in acc.into_iter().enumerate() {
+            _mm256_storeu_si256(pointer.add(index), acc);
+        }
+    }
+}
+
+/// A pair of 16-bit numbers in every lane.
+///
+/// # Safety
+///
+/// Needs AVX2.
+#[inline(always)]
+unsafe fn broadcast(pair: [i16; 2]) -> __m256i {
+    let lane = u32::from(pair[0] as u16) | u32::from(pair[1] as u16) << 16;
+    // SAFETY: the caller has AVX2.
+    unsafe { _mm256_set1_epi32(lane as i32) }
 }

@@ -3,7 +3,8 @@
 use std::arch::x86_64::*;
 
 use crate::arch::{blocked_entry_points, portable_entry_points};
-use crate::attention::{Steps, VALUE_GROUP};
+use crate::attention::{GROUP_BLOCKS, Steps, ValueLayout, stretch_weights};
+
 use crate::blocked::{Block, DotProduct, Staged};
 use crate::matrix::Workspace;
 use crate::{Attention, HEAD_DIM, Softmax, generic};
@@ -36,6 +37,7 @@ unsafe impl DotProduct for BytesBy16 {
     type Element = i8;
     type Sums = __m512i;
     type Weights = __m512i;
+    type Rows = [i32; 16];
 
     #[inline(always)]
     fn stage<'a>(x: &'a [i8], stride: usize, workspace: &'a mut Workspace) -> Staged<'a, i8> {
@@ -67,13 +69,17 @@ unsafe impl DotProduct for BytesBy16 {
     }
 
     #[inline(always)]
-    unsafe fn store(sums: __m512i, out: *mut i32) {
-        // SAFETY: the caller has the instructions, and room for 16 numbers at `out`.
-        unsafe { _mm512_storeu_si512(out.cast(), sums) }
+    unsafe fn rows(sums: __m512i) -> [i32; 16] {
+        let mut rows = [0; 16];
+        // SAFETY: the caller has the instructions, and `rows` has room for 16 numbers.
+        unsafe { _mm512_storeu_si512(rows.as_mut_ptr().cast(), sums) };
+        rows
     }
 }
 
 impl Steps for BytesBy16 {
+    const VALUES: ValueLayout = ValueLayout::Quads;
+
     #[inline(always)]
     fn stretch(
         self,
@@ -85,28 +91,31 @@ impl Steps for BytesBy16 {
         workspace: &mut Workspace,
         acc: &mut [i32; HEAD_DIM],
     ) -> u64 {
-        let weights = vnni::stretch_weights(attention, scores, maximum, &mut workspace.weights, exp_weights);
+        let weights = stretch_weights(attention, scores, maximum, &mut workspace.weights, exp_weights);
         let [low, high] = vnni::split_weights(weights, first, &mut workspace.weight_bytes);
-        let values = &values[first / VALUE_GROUP * VALUE_GROUP..];
+        let values = &values[first / Self::VALUES.group() * GROUP_BLOCKS..];
         let sums = weighted_sums(low, high, values);
         acc.iter_mut()
             .zip(sums)
             .for_each(|(acc, sum)| *acc = acc.wrapping_add(sum));
-        weights.iter().map(|&weight| u64::from(weight)).sum()
+        u64::from(generic::sum(weights))
     }
 }
 
 /// Sums of values in groups, weighted by 16-bit numbers given as low and high bytes.
 #[inline(always)]
-fn weighted_sums(low: &[[u8; VALUE_GROUP]], high: &[[u8; VALUE_GROUP]], values: &[Block]) -> [i32; HEAD_DIM] {
+fn weighted_sums(low: &[[u8; 4]], high: &[[u8; 4]], values: &[Block]) -> [i32; HEAD_DIM] {
     const VECTORS: usize = HEAD_DIM / 16;
     let mut sums = [0; HEAD_DIM];
     // SAFETY: this is inlined into functions with the features. A group of values is four blocks of 64 bytes, aligned
     // to 64, so four vectors; and `sums` is as long as four vectors.
     unsafe {
         let mut acc = [[_mm512_setzero_si512(); VECTORS]; 2];
-        for ((&low, &high), values) in low.iter().zip(high).zip(values.as_chunks::<VALUE_GROUP>().0) {
-            let weights = [low, high].map(|bytes| _mm512_set1_epi32(i32::from_ne_bytes(bytes)));
+        for ((&low, &high), values) in low.iter().zip(high).zip(values.as_chunks::<GROUP_BLOCKS>().0) {
+            let weights = [
+                _mm512_set1_epi32(i32::from_ne_bytes(low)),
+                _mm512_set1_epi32(i32::from_ne_bytes(high)),
+            ];
             for (index, values) in values.iter().enumerate() {
                 let values = _mm512_load_si512(values.0.as_ptr().cast());
                 for (acc, weights) in acc.iter_mut().zip(weights) {
@@ -130,11 +139,17 @@ fn exp_weights(distances: &mut [u32], coefficient: u32, exp2: &[u16; 256]) {
     // SAFETY: this is inlined into functions with the features. The table is eight vectors of 16-bit numbers, and 32
     // distances are two vectors.
     unsafe {
-        let table: [__m512i; 8] = std::array::from_fn(|i| _mm512_loadu_si512(exp2[32 * i..].as_ptr().cast()));
+        let mut table = [_mm512_setzero_si512(); 8];
+        for (i, table) in table.iter_mut().enumerate() {
+            *table = _mm512_loadu_si512(exp2[32 * i..].as_ptr().cast());
+        }
         let coefficient = _mm512_set1_epi64(coefficient.into());
         for distances in whole {
             let pointer = distances.as_mut_ptr().cast::<__m512i>();
-            let z = [0, 1].map(|i| octave_parts(_mm512_loadu_si512(pointer.add(i).cast()), coefficient));
+            let z = [
+                octave_parts(_mm512_loadu_si512(pointer.cast()), coefficient),
+                octave_parts(_mm512_loadu_si512(pointer.add(1).cast()), coefficient),
+            ];
             // The fractions of both, in the even and the odd 16-bit lanes.
             let byte = _mm512_set1_epi32(255);
             let fractions = _mm512_or_si512(
@@ -169,12 +184,11 @@ unsafe fn octave_parts(distances: __m512i, coefficient: __m512i) -> __m512i {
     unsafe {
         let half = _mm512_set1_epi64(1 << 23);
         let most = _mm512_set1_epi64(17 << 8);
-        let scale = |distances| {
-            let scaled = _mm512_add_epi64(_mm512_mul_epu32(distances, coefficient), half);
-            _mm512_min_epu64(_mm512_srli_epi64::<24>(scaled), most)
-        };
-        let even = scale(distances);
-        let odd = scale(_mm512_srli_epi64::<32>(distances));
+        let even = _mm512_add_epi64(_mm512_mul_epu32(distances, coefficient), half);
+        let odd = _mm512_srli_epi64::<32>(distances);
+        let odd = _mm512_add_epi64(_mm512_mul_epu32(odd, coefficient), half);
+        let even = _mm512_min_epu64(_mm512_srli_epi64::<24>(even), most);
+        let odd = _mm512_min_epu64(_mm512_srli_epi64::<24>(odd), most);
         _mm512_or_si512(even, _mm512_slli_epi64::<32>(odd))
     }
 }
@@ -189,11 +203,19 @@ unsafe fn look_up(table: &[__m512i; 8], indices: __m512i) -> __m512i {
     // SAFETY: the caller has the instructions.
     unsafe {
         // A permutation of two vectors looks at the six low bits of an index; the two above choose among four.
-        let quarter = |i: usize| _mm512_permutex2var_epi16(table[2 * i], indices, table[2 * i + 1]);
+        let [t0, t1, t2, t3, t4, t5, t6, t7] = *table;
         let bit_6 = _mm512_test_epi16_mask(indices, _mm512_set1_epi16(1 << 6));
         let bit_7 = _mm512_test_epi16_mask(indices, _mm512_set1_epi16(1 << 7));
-        let lower = _mm512_mask_blend_epi16(bit_6, quarter(0), quarter(1));
-        let upper = _mm512_mask_blend_epi16(bit_6, quarter(2), quarter(3));
+        let lower = _mm512_mask_blend_epi16(
+            bit_6,
+            _mm512_permutex2var_epi16(t0, indices, t1),
+            _mm512_permutex2var_epi16(t2, indices, t3),
+        );
+        let upper = _mm512_mask_blend_epi16(
+            bit_6,
+            _mm512_permutex2var_epi16(t4, indices, t5),
+            _mm512_permutex2var_epi16(t6, indices, t7),
+        );
         _mm512_mask_blend_epi16(bit_7, lower, upper)
     }
 }

@@ -3,7 +3,8 @@
 use std::arch::x86_64::*;
 
 use crate::arch::{blocked_entry_points, portable_entry_points};
-use crate::attention::{Steps, VALUE_GROUP};
+use crate::attention::{GROUP_BLOCKS, Steps, ValueLayout, stretch_weights};
+
 use crate::blocked::{Block, DotProduct, Staged};
 use crate::matrix::Workspace;
 use crate::{Attention, HEAD_DIM, Softmax, generic};
@@ -29,6 +30,7 @@ unsafe impl DotProduct for BytesBy8 {
     type Element = i8;
     type Sums = __m256i;
     type Weights = __m256i;
+    type Rows = [i32; 8];
 
     #[inline(always)]
     fn stage<'a>(x: &'a [i8], stride: usize, workspace: &'a mut Workspace) -> Staged<'a, i8> {
@@ -60,13 +62,17 @@ unsafe impl DotProduct for BytesBy8 {
     }
 
     #[inline(always)]
-    unsafe fn store(sums: __m256i, out: *mut i32) {
-        // SAFETY: the caller has the instructions, and room for eight numbers at `out`.
-        unsafe { _mm256_storeu_si256(out.cast(), sums) }
+    unsafe fn rows(sums: __m256i) -> [i32; 8] {
+        let mut rows = [0; 8];
+        // SAFETY: the caller has the instructions, and `rows` has room for eight numbers.
+        unsafe { _mm256_storeu_si256(rows.as_mut_ptr().cast(), sums) };
+        rows
     }
 }
 
 impl Steps for BytesBy8 {
+    const VALUES: ValueLayout = ValueLayout::Quads;
+
     #[inline(always)]
     fn stretch(
         self,
@@ -78,7 +84,7 @@ impl Steps for BytesBy8 {
         workspace: &mut Workspace,
         acc: &mut [i32; HEAD_DIM],
     ) -> u64 {
-        let weights = vnni::stretch_weights(
+        let weights = stretch_weights(
             attention,
             scores,
             maximum,
@@ -86,27 +92,27 @@ impl Steps for BytesBy8 {
             generic::exp_weights,
         );
         let [low, high] = vnni::split_weights(weights, first, &mut workspace.weight_bytes);
-        let values = &values[first / VALUE_GROUP * VALUE_GROUP..];
+        let values = &values[first / Self::VALUES.group() * GROUP_BLOCKS..];
         for (weight_bytes, shift) in [(low, 0), (high, 8)] {
             let sums = weighted_sums(weight_bytes, values);
             acc.iter_mut()
                 .zip(sums)
                 .for_each(|(acc, sum)| *acc = acc.wrapping_add(sum << shift));
         }
-        weights.iter().map(|&weight| u64::from(weight)).sum()
+        u64::from(generic::sum(weights))
     }
 }
 
 /// Sums of values in groups, each weighted by a byte.
 #[inline(always)]
-fn weighted_sums(weights: &[[u8; VALUE_GROUP]], values: &[Block]) -> [i32; HEAD_DIM] {
+fn weighted_sums(weights: &[[u8; 4]], values: &[Block]) -> [i32; HEAD_DIM] {
     const VECTORS: usize = HEAD_DIM / 8;
     let mut sums = [0; HEAD_DIM];
     // SAFETY: this is inlined into functions with the features. A group of values is four blocks of 64 bytes, aligned
     // to 64, so eight vectors; and `sums` is as long as eight vectors.
     unsafe {
         let mut acc = [_mm256_setzero_si256(); VECTORS];
-        for (&weights, values) in weights.iter().zip(values.as_chunks::<VALUE_GROUP>().0) {
+        for (&weights, values) in weights.iter().zip(values.as_chunks::<GROUP_BLOCKS>().0) {
             let weights = _mm256_set1_epi32(i32::from_ne_bytes(weights));
             let values = values.as_ptr().cast::<__m256i>();
             for (index, acc) in acc.iter_mut().enumerate() {

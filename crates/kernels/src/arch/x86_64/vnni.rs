@@ -4,10 +4,7 @@
 //! unsigned, and sums start at -128 times the sum of the activations, which takes it back; that is exact for all of
 //! int8, -128 included. Attention weights are unsigned by nature, and go through as two bytes each.
 
-use czip_fixed::tables::ATTENTION_COEFFICIENT;
-
-use crate::Attention;
-use crate::attention::VALUE_GROUP;
+use crate::attention::ValueLayout;
 use crate::blocked::Staged;
 use crate::matrix::Workspace;
 
@@ -35,31 +32,17 @@ pub(super) fn split_weights<'a>(
     weights: &[u32],
     first: usize,
     bytes: &'a mut [Vec<u8>; 2],
-) -> [&'a [[u8; VALUE_GROUP]]; 2] {
-    let lead = first % VALUE_GROUP;
-    let len = (lead + weights.len()).next_multiple_of(VALUE_GROUP);
+) -> [&'a [[u8; 4]]; 2] {
+    let group = ValueLayout::Quads.group();
+    let lead = first % group;
+    let len = (lead + weights.len()).next_multiple_of(group);
     let mut shift = 0;
     bytes.each_mut().map(|bytes| {
         bytes.clear();
-        bytes.extend_from_slice(&[0; VALUE_GROUP][..lead]);
+        bytes.resize(lead, 0);
         bytes.extend(weights.iter().map(|&weight| (weight >> shift) as u8));
         bytes.resize(len, 0);
         shift += 8;
         bytes.as_chunks().0
     })
-}
-
-/// The weights of a stretch of scores below its maximum, by the level's own way from distances to weights.
-#[inline(always)]
-pub(super) fn stretch_weights<'a>(
-    attention: &Attention,
-    scores: &[i32],
-    maximum: i32,
-    weights: &'a mut Vec<u32>,
-    exp_weights: impl FnOnce(&mut [u32], u32, &[u16; 256]),
-) -> &'a [u32] {
-    weights.clear();
-    weights.extend(scores.iter().map(|&score| maximum.wrapping_sub(score) as u32));
-    exp_weights(weights, ATTENTION_COEFFICIENT, &attention.exp2);
-    weights
 }

@@ -1,0 +1,4 @@
+//! 64-bit ARM.
+
+pub(crate) mod dotprod;
+pub(crate) mod neon;
