@@ -10,6 +10,15 @@ use czip::container::{self, File, Header};
 use czip::{ChunkLevel, Kernels, Model, Options};
 use czip_vectors::{shared, shared_file};
 
+/// Inputs of more than 5,000 tokens.
+const LONG: [&str; 5] = [
+    "alice29.txt",
+    "americas.txt",
+    "einstein.txt",
+    "python.txt",
+    "runs.txt",
+];
+
 struct Case {
     name: String,
     input: String,
