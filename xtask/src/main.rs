@@ -7,9 +7,11 @@
     reason = "a development task talks to its user"
 )]
 
+mod cross;
 mod files;
 mod tables;
 mod tidy;
+mod vectors;
 
 use std::{env, error::Error, process::ExitCode};
 
@@ -19,6 +21,8 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 const USAGE: &str = "\
 usage:
   cargo xtask codegen tables [--check]
+  cargo xtask codegen vectors [--check]
+  cargo xtask cross [--install] (aarch64 | s390x | wasm32)
   cargo xtask tidy";
 
 fn main() -> ExitCode {
@@ -30,6 +34,9 @@ fn main() -> ExitCode {
     }
     let result = match words[..] {
         ["codegen", "tables"] => tables::codegen(check),
+        ["codegen", "vectors"] => vectors::codegen(check),
+        ["cross", target] if !check => cross::run(target, false),
+        ["cross", "--install", target] if !check => cross::run(target, true),
         ["tidy"] if !check => tidy::run(),
         _ => Err(USAGE.into()),
     };

@@ -17,6 +17,9 @@ const BATCH: usize = 64;
 /// Chunks that are decoded in lockstep.
 const GROUP: usize = 32;
 
+/// Bytes of keys and values that a thread may hold, more than one chunk's apart.
+const CACHE_LIMIT: usize = 64 << 20;
+
 /// Tokens in a unit of parallel work of the encoder: enough to hide its set-up.
 const TASK_TOKENS: usize = 8192;
 
@@ -195,7 +198,10 @@ pub(crate) fn decode(
     threads: &Threads,
     counter: &Counter<'_>,
 ) -> Result<Vec<u16>, BadChunk> {
-    let group_len = chunks.len().div_ceil(threads.count()).clamp(1, GROUP);
+    let group_len = chunks
+        .len()
+        .div_ceil(threads.count())
+        .clamp(1, group_limit(model, chunk_len));
     let decode = |decoder: &mut GroupDecoder<'_>, (index, group): (usize, &[&[u8]])| {
         let first = index * group_len;
         let is_last = first + group.len() == chunks.len();
@@ -213,6 +219,11 @@ pub(crate) fn decode(
     });
     // The first error in the order of the chunks, not of time.
     Ok(groups.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
+}
+
+/// The most chunks of a group: fewer where a model's keys and values would take much memory.
+fn group_limit(model: &Model, chunk_len: usize) -> usize {
+    (CACHE_LIMIT / model.transformer.cache_len(chunk_len)).clamp(1, GROUP)
 }
 
 /// The chunks that [`decode`] handles well at a time: a group for each thread.

@@ -67,6 +67,12 @@ pub enum Error {
         /// Positions of the model.
         model: usize,
     },
+    /// The file names a tokenizer that the format does not define.
+    #[error("file has tokenizer {id}, but format v1 defines 0 alone")]
+    UnknownTokenizer {
+        /// As the inner header has it.
+        id: u8,
+    },
     /// The file declares a longer text than the caller allows.
     #[error("file declares {declared} bytes of text, more than the limit of {limit}")]
     TextLimit {

@@ -163,6 +163,10 @@ fn compress_text(
 }
 
 fn decode_text(model: &Model, file: &File, output: &mut impl Write, options: &Options) -> Result<u64, Error> {
+    let tokenizer = file.params().tokenizer_id;
+    if tokenizer != 0 {
+        return Err(Error::UnknownTokenizer { id: tokenizer });
+    }
     let declared = u64::from(file.original_len());
     let chunk_len = file.params().context.chunk_tokens() as usize;
     let context = model.config().context_length;

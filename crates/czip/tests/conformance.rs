@@ -106,6 +106,10 @@ fn every_file_opens_and_is_made_again() {
                 model,
                 options,
             } = case;
+            // Without optimisation the long texts would take minutes; CI runs this test with it.
+            if cfg!(debug_assertions) && LONG.contains(&input.as_str()) {
+                continue;
+            }
             let place = format!("{name} at {}", kernels.level());
             let text = shared_file(&format!("conformance/inputs/{input}")).unwrap();
             let expected = shared_file(&format!("conformance/expected/{name}")).unwrap();
@@ -126,8 +130,8 @@ fn threads_do_not_change_the_output() {
     let models = models(&cases, Kernels::detect());
     let case = |name: &str| cases.iter().find(|case| case.name == name).unwrap();
     for name in [
-        "americas.txt.v001_eng.1.brotli.czip",
-        "einstein.txt.v001_eng.3.zstd.czip",
+        "json.json.v001_eng.1.brotli.czip",
+        "code.rs.v001_eng.1.brotli.czip",
     ] {
         let Case {
             input,

@@ -116,9 +116,9 @@ impl Level {
             }
             // Lanes of a register are not in the order of memory on big-endian machines, where nobody has tried this.
             #[cfg(target_arch = "aarch64")]
-            Self::Neon => cfg!(target_endian = "little") && is_aarch64_feature_detected!("neon"),
+            Self::Neon => cfg!(target_endian = "little") && std::arch::is_aarch64_feature_detected!("neon"),
             #[cfg(target_arch = "aarch64")]
-            Self::NeonDot => Self::Neon.is_available() && is_aarch64_feature_detected!("dotprod"),
+            Self::NeonDot => Self::Neon.is_available() && std::arch::is_aarch64_feature_detected!("dotprod"),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Self::Simd128 => true,
         }

@@ -228,6 +228,13 @@ impl Transformer {
         }
     }
 
+    /// The most bytes that a cache for `capacity` positions takes, on any machine.
+    #[must_use]
+    pub fn cache_len(&self, capacity: usize) -> usize {
+        // A key is int8; a value is int8 or widened to 16 bits.
+        self.layers.len() * capacity.next_multiple_of(16) * 3 * HEAD_DIM
+    }
+
     /// Working space for batches of up to `rows` rows.
     #[must_use]
     pub fn scratch(&self, rows: usize) -> Scratch {

@@ -1,0 +1,166 @@
+//! The golden vectors: coder, whole files, variants of the model, and everything that must be refused.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::num::NonZeroUsize;
+
+use czip::container::{self, File};
+use czip::{ChunkLevel, Kernels, Limits, Model, Options};
+use czip_coder::v1::{Decoder, Encoder};
+use czip_vectors::{array, from_hex, json, numbers, patched_model, read, text};
+use serde_json::Value;
+
+fn parse(file: &[u8]) -> File {
+    container::read(file, &container::Limits::default()).unwrap()
+}
+
+fn chunks(entry: &Value) -> Vec<Vec<u8>> {
+    array(&entry["chunks"]).iter().map(from_hex).collect()
+}
+
+/// What the entry of a file or a variant has as its text.
+fn text_of(entry: &Value) -> Vec<u8> {
+    read(&format!("texts/{}.txt", text(&entry["text"])))
+}
+
+#[test]
+fn coded_messages() {
+    let messages = json("coder.json");
+    assert_eq!(array(&messages).len(), 13);
+    for message in array(&messages) {
+        let name = text(&message["name"]);
+        let symbols = array(&message["symbols"]).iter();
+        let symbols: Vec<[u32; 3]> = symbols.map(|share| numbers(share).try_into().unwrap()).collect();
+        let mut encoder = Encoder::new();
+        for &[low, high, total] in &symbols {
+            encoder.encode(low, high, total);
+        }
+        let bytes = from_hex(&message["bytes"]);
+        assert_eq!(encoder.finish(), bytes, "{name}");
+        let mut decoder = Decoder::new(&bytes);
+        for &[low, high, total] in &symbols {
+            assert!((low..high).contains(&decoder.target(total)), "{name}");
+            decoder.consume(low, high, total);
+        }
+        assert_eq!(decoder.finish(), Ok(()), "{name}");
+    }
+}
+
+#[test]
+fn whole_files_at_every_level_with_any_threads() {
+    let index = json("files.json");
+    let model_file = read("model.czm");
+    for kernels in Kernels::available() {
+        let model = Model::with_kernels(&model_file, kernels).unwrap();
+        let model = model.named(text(&index["model_path"]));
+        for threads in [1, 2, 5] {
+            for entry in array(&index["files"]) {
+                let name = text(&entry["file"]);
+                let place = format!("{name}, {}, {threads} threads", kernels.level());
+                let options = Options::new().threads(NonZeroUsize::new(threads).unwrap());
+                let (file, expected_text) = (read(name), text_of(entry));
+                let restored = czip::decompress(&model, &file, &options).unwrap();
+                assert!(restored == expected_text, "{place}");
+
+                // What an encoder of this version writes: chunks of 64 tokens or more, and no flags.
+                let field = entry["context_field"].as_u64().unwrap();
+                if field < 6 || entry["flags"] != 0 {
+                    continue;
+                }
+                let level = ChunkLevel::new(field as u8 - 5).unwrap();
+                let options = options.level(level).codec(text(&entry["codec"]).parse().unwrap());
+                let made = czip::compress(&model, &expected_text, &options).unwrap();
+                assert_eq!(made[..16], from_hex(&entry["header"]), "{place}");
+                assert_eq!(parse(&made), parse(&file), "{place}");
+                assert_eq!(
+                    parse(&made).chunks().collect::<Vec<_>>(),
+                    chunks(entry),
+                    "{place}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn variants_of_the_model() {
+    let variants = json("variants.json");
+    assert_eq!(array(&variants).len(), 15);
+    for variant in array(&variants) {
+        let model_file = patched_model(&variant["patch"]);
+        for kernels in Kernels::available() {
+            let place = format!("{}, {}", text(&variant["name"]), kernels.level());
+            let model = Model::with_kernels(&model_file, kernels).unwrap();
+            assert_eq!(
+                model.config().context_length,
+                variant["context_length"],
+                "{place}"
+            );
+            let expected_text = text_of(variant);
+            let made = czip::compress(&model, &expected_text, &Options::new()).unwrap();
+            assert_eq!(
+                parse(&made).chunks().collect::<Vec<_>>(),
+                chunks(variant),
+                "{place}"
+            );
+            assert!(
+                czip::decompress(&model, &made, &Options::new()).unwrap() == expected_text,
+                "{place}"
+            );
+        }
+    }
+}
+
+#[test]
+fn malformed_files_say_what_is_wrong() {
+    let model_file = read("model.czm");
+    let index = json("errors.json");
+    for kernels in Kernels::available() {
+        let model = Model::with_kernels(&model_file, kernels).unwrap();
+        for entry in array(&index["files"]) {
+            let name = text(&entry["file"]);
+            let error = czip::decompress(&model, &read(name), &Options::new()).unwrap_err();
+            assert_eq!(error.to_string(), text(&entry["error"]), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_longer_text_than_allowed_is_refused_at_once() {
+    let model = Model::from_bytes(&read("model.czm")).unwrap();
+    let file = read("files/short.k7.zstd.czip");
+    let limited = |bytes| Options::new().limits(Limits::max_text_len(bytes));
+    assert_eq!(czip::decompress(&model, &file, &limited(42)).unwrap().len(), 42);
+    let error = czip::decompress(&model, &file, &limited(41)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "file declares 42 bytes of text, more than the limit of 41"
+    );
+}
+
+/// Holds the error against `error`, or against `error_prefix` where the rest is a library's own words.
+fn check_model_error(file: &[u8], entry: &Value, name: &str) {
+    let error = Model::from_bytes(file).unwrap_err().to_string();
+    match entry.get("error_prefix") {
+        Some(prefix) => assert!(
+            error.len() > text(prefix).len() && error.starts_with(text(prefix)),
+            "{name}: {error}"
+        ),
+        None => assert_eq!(error, text(&entry["error"]), "{name}"),
+    }
+}
+
+#[test]
+fn malformed_models_say_what_is_wrong() {
+    let index = json("errors.json");
+    let files = array(&index["model_files"]);
+    assert_eq!(files.len(), 5);
+    for entry in files {
+        let name = text(&entry["file"]);
+        check_model_error(&read(name), entry, name);
+    }
+    let patches = array(&index["models"]);
+    assert!(patches.len() > 150, "{}", patches.len());
+    for entry in patches {
+        check_model_error(&patched_model(&entry["patch"]), entry, text(&entry["name"]));
+    }
+}
