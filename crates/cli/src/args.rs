@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Info(Info),
     /// Check that files come back as they were, and compare with other compressors
     Verify(Verify),
+    /// Measure sizes, speeds and memory on texts, and those of other compressors
+    Bench(Bench),
 }
 
 #[derive(Debug, clap::Args)]
@@ -83,6 +85,24 @@ pub(crate) struct Verify {
     #[arg(long)]
     pub(crate) json: bool,
     /// Texts, and compressed files, which are restored and compressed again as they were; - is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Bench {
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    /// Codec around the contents: brotli or zstd
+    #[arg(short, long, default_value_t = Codec::Brotli)]
+    pub(crate) codec: Codec,
+    /// The only level to measure [default: every one that the model's context has room for]
+    #[arg(short = 'L', long)]
+    pub(crate) level: Option<ChunkLevel>,
+    /// Write a line of JSON for each file, and for the sum
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Texts; - is standard input
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
 }
@@ -159,11 +179,12 @@ Examples:
   {program} decompress -m english.czm notes.txt.czip  makes notes.txt
   {program} compress -m english.czm - < in > out      from standard input to standard output
   {program} info english.czm notes.txt.czip           what the files say about themselves
-  {program} verify -m english.czm *.txt               does it all come back, and how small does it get"
+  {program} verify -m english.czm *.txt               does it all come back, and how small does it get
+  {program} bench -m english.czm *.txt                how small, how fast, beside other compressors"
     );
     let after = format!("{examples}\n\n{files}");
     let mut command = Args::command().name(program).bin_name(program).after_help(after);
-    for name in ["compress", "decompress", "info", "verify"] {
+    for name in ["compress", "decompress", "info", "verify", "bench"] {
         command = command.mut_subcommand(name, |subcommand| subcommand.after_help(files.clone()));
     }
     command
@@ -216,6 +237,8 @@ mod tests {
             "czip decompress -L 1 a",
             "czip info",
             "czip verify",
+            "czip bench",
+            "czip bench -L 6 a",
         ] {
             let message = parse(line).unwrap_err();
             assert!(message.use_stderr(), "{line}");

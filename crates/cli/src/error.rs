@@ -36,6 +36,8 @@ pub(crate) enum Error {
     Read(#[source] io::Error),
     #[error("cannot write")]
     Write(#[source] io::Error),
+    #[error("comparison failed")]
+    OtherCompressor(#[source] io::Error),
     #[error("neither a CZIPv1 file nor a czip-model-v1 model")]
     UnknownKind,
     #[error("restored text differs from byte {offset} on")]
@@ -62,6 +64,7 @@ impl Error {
             | Self::NoDirectory(_)
             | Self::Read(_)
             | Self::Write(_)
+            | Self::OtherCompressor(_)
             | Self::RoundTrip { .. } => Exit::Failure,
             Self::UnknownKind => Exit::Malformed,
             Self::Reencoded => Exit::Mismatch,

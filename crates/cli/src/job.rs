@@ -5,12 +5,13 @@ use std::ffi::OsStr;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use czip::{Model, Options};
 
 use crate::Exit;
 use crate::args::{Args, Command, Encoding, Files, Format, ModelArgs};
-use crate::commands::{Compress, Decompress, Info, Verify};
+use crate::commands::{Bench, Compress, Decompress, Info, Verify};
 use crate::error::{Error, Failure};
 use crate::input::Source;
 use crate::output::Target;
@@ -23,6 +24,7 @@ pub(crate) enum Job {
     Decompress(Decompress),
     Info(Info),
     Verify(Verify),
+    Bench(Bench),
 }
 
 impl Job {
@@ -33,6 +35,7 @@ impl Job {
             Self::Decompress(job) => job.run(ui).map(|()| Exit::Success),
             Self::Info(job) => job.run(ui),
             Self::Verify(job) => job.run(ui),
+            Self::Bench(job) => job.run(ui),
         }
     }
 }
@@ -70,6 +73,20 @@ impl TryFrom<Args> for Job {
                 base_options: options,
                 json: args.json,
             }),
+            Command::Bench(args) => {
+                // A number that is shown has to be known.
+                let threads = NonZeroUsize::new(global.threads)
+                    .or_else(|| thread::available_parallelism().ok())
+                    .unwrap_or(NonZeroUsize::MIN);
+                Self::Bench(Bench {
+                    files: sources(args.files),
+                    model: ModelFiles::new(args.model)?,
+                    options: options.threads(threads).codec(args.codec),
+                    level: args.level,
+                    threads,
+                    json: args.json,
+                })
+            }
         })
     }
 }

@@ -4,11 +4,13 @@
 
 mod args;
 mod commands;
+mod compressors;
 mod error;
 mod exit;
 mod input;
 mod interrupt;
 mod job;
+mod memory;
 mod output;
 mod progress;
 mod report;

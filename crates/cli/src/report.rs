@@ -22,14 +22,24 @@ pub(crate) fn bits_per(file_len: u64, units: u64) -> Option<f64> {
     (units > 0).then(|| file_len as f64 * 8.0 / units as f64)
 }
 
-/// Tokens a second; `None` if there is none.
-pub(crate) fn speed(tokens: u64, seconds: f64) -> Option<f64> {
-    (tokens > 0 && seconds > 0.0).then(|| tokens as f64 / seconds)
+/// Tokens or bytes a second; `None` if there is none.
+pub(crate) fn speed(units: u64, seconds: f64) -> Option<f64> {
+    (units > 0 && seconds > 0.0).then(|| units as f64 / seconds)
+}
+
+/// Bytes as megabytes.
+pub(crate) fn to_mega(bytes: f64) -> f64 {
+    bytes / 1e6
 }
 
 /// The value of a Q16.16 number.
 pub(crate) fn from_q16(number: u64) -> f64 {
     number as f64 / 65536.0
+}
+
+/// A number in a table, with so many decimals; `-` where there is none.
+pub(crate) fn cell(value: Option<f64>, decimals: usize) -> String {
+    value.map_or_else(|| String::from("-"), |value| format!("{value:.decimals$}"))
 }
 
 /// `3.67x, 2.178 bits/byte`, or nothing for an empty text.
@@ -115,5 +125,6 @@ mod tests {
         assert_eq!(ratio(0, 31), None);
         assert_eq!(bits_per(31, 0), None);
         assert_eq!(figures(0, 31), "empty");
+        assert_eq!(cell(ratio(0, 31), 2), "-");
     }
 }

@@ -1,16 +1,16 @@
 //! `czip verify`
 
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::time::Instant;
 
 use czip::container::{self, Limits};
 use czip::{ChunkLevel, Model, Options, Summary};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde::Serialize;
 
 use crate::Exit;
+use crate::commands::compare;
+use crate::compressors::Compressor;
 use crate::error::{Error, Failure};
 use crate::input::Source;
 use crate::job::ModelFiles;
@@ -81,15 +81,7 @@ fn check_text(model: &Model, text: &[u8], options: &Options, progress: &Progress
     let (file, compressed) = timed(|file| czip::compress_to(model, text, file, &progress.watch(options)))?;
     let (restored, decompressed) =
         timed(|text| czip::decompress_to(model, &file[..], text, &progress.watch(options)))?;
-    if restored != text {
-        let common = restored
-            .iter()
-            .zip(text)
-            .take_while(|(restored, original)| restored == original);
-        return Err(Error::RoundTrip {
-            offset: common.count(),
-        });
-    }
+    compare(&restored, text)?;
     Ok(Check {
         kind: Kind::Text,
         text: restored,
@@ -222,39 +214,22 @@ impl Report {
             reencodes: (kind == Kind::CompressedFile && compressed.is_some()).then_some(true),
             compress_tokens_per_second: compressed.as_ref().and_then(speed),
             decompress_tokens_per_second: speed(&decompressed),
-            others: others(&text).map_err(Error::Write)?,
+            others: others(&text).map_err(Error::OtherCompressor)?,
         })
     }
 }
 
 fn others(text: &[u8]) -> io::Result<Vec<Other>> {
-    let other = |name, compressed: Vec<u8>| {
-        let (text_len, file_len) = (text.len() as u64, compressed.len() as u64);
-        let (ratio, bits_per_byte) = (
-            report::ratio(text_len, file_len),
-            report::bits_per(file_len, text_len),
-        );
-        Other {
-            name,
+    let other = |compressor: Compressor| {
+        let (text_len, file_len) = (text.len() as u64, compressor.compress(text)?.len() as u64);
+        Ok(Other {
+            name: compressor.name(),
             file_len,
-            ratio,
-            bits_per_byte,
-        }
+            ratio: report::ratio(text_len, file_len),
+            bits_per_byte: report::bits_per(file_len, text_len),
+        })
     };
-    let mut brotli = Vec::new();
-    let params = brotli::enc::BrotliEncoderParams {
-        quality: 11,
-        lgwin: 22,
-        ..Default::default()
-    };
-    brotli::BrotliCompress(&mut &text[..], &mut brotli, &params)?;
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::new(9));
-    gzip.write_all(text)?;
-    Ok(vec![
-        other("brotli-11", brotli),
-        other("zstd-19", zstd::bulk::compress(text, 19)?),
-        other("gzip-9", gzip.finish()?),
-    ])
+    Compressor::ALL.into_iter().map(other).collect()
 }
 
 /// The outcome, then a line for each compressor and for the speed.

@@ -200,7 +200,7 @@ fn verify_texts() {
         .iter()
         .map(|other| &other["name"])
         .collect();
-    assert_eq!(names, ["brotli-11", "zstd-19", "gzip-9"]);
+    assert_eq!(names, ["brotli-11", "xz-9", "zstd-19", "gzip-9"]);
 
     assert_eq!(empty["text_len"], 0);
     assert_eq!(empty["chunks"], 0);
@@ -233,6 +233,53 @@ fn verify_compressed_files() {
         assert_eq!(report["file_len"], file.len());
         assert_eq!(report["text_len"], 570);
     }
+}
+
+#[test]
+fn bench_texts() {
+    let Some(model) = model() else { return };
+    let folder = Folder::with_text();
+    folder.write("again.txt", TEXT.repeat(2));
+    folder.write("binary", [0xff]);
+    let arguments = [
+        "bench",
+        "--json",
+        "-L1",
+        "-T1",
+        "notes.txt",
+        "binary",
+        "again.txt",
+    ];
+    let finished = folder.czip(&model, arguments).exits(1);
+    assert_eq!(
+        finished.stderr(),
+        "czip: binary: not UTF-8 text: invalid byte at offset 0; format v1 holds text only\n"
+    );
+    let [notes, again, total] = &lines_of_json(&finished)[..] else {
+        panic!("{finished:?}")
+    };
+    folder.czip(&model, ["compress", "-L1", "notes.txt"]).exits(0);
+    let len = folder.read("notes.txt.czip").len();
+    assert_eq!(notes["path"], "notes.txt");
+    assert_eq!(again["path"], "again.txt");
+    assert_eq!(total["path"], Value::Null);
+    assert_eq!(total["files"], 2);
+    assert_eq!(total["text_len"], 3 * TEXT.len());
+    let names = ["czip-1", "brotli-11", "xz-9", "zstd-19", "gzip-9"];
+    for report in [notes, again, total] {
+        let methods = report["methods"].as_array().unwrap();
+        assert!(methods.iter().map(|method| &method["method"]).eq(names));
+    }
+    for index in 0..names.len() {
+        let [notes, again, total] = [notes, again, total].map(|report| &report["methods"][index]);
+        let file_len = |method: &Value| method["file_len"].as_u64().unwrap();
+        assert_eq!(file_len(notes) + file_len(again), file_len(total));
+        assert_close(&total["ratio"], 3.0 * TEXT.len() as f64 / file_len(total) as f64);
+        assert!(total["encode"]["bytes_per_second"].as_f64().unwrap() > 0.0);
+        assert_eq!(total["decode"]["tokens_per_second"].is_f64(), index == 0);
+        assert_eq!(total["threads"], 1);
+    }
+    assert_eq!(notes["methods"][0]["file_len"], len);
 }
 
 #[test]
