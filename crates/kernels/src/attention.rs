@@ -68,7 +68,7 @@ impl Attention {
 /// The rotated keys and the values of one sequence in one layer, in the layout of one [`Level`].
 ///
 /// Scalar code has keys one after another; all other levels have them as the rows of a matrix in blocks. For values see
-/// [`ValueLayout`].
+/// `ValueLayout`.
 #[derive(Clone, Debug)]
 pub struct KeyValueCache {
     level: Level,
