@@ -258,13 +258,7 @@ impl Steps for Portable {
         workspace: &mut Workspace,
         acc: &mut [i32; HEAD_DIM],
     ) -> u64 {
-        let weights = stretch_weights(
-            attention,
-            scores,
-            maximum,
-            &mut workspace.weights,
-            generic::exp_weights,
-        );
+        let weights = stretch_weights(attention, scores, maximum, &mut workspace.weights);
         for (&weight, value) in weights
             .iter()
             .zip(&values[first * GROUP_BLOCKS / Self::VALUES.group()..])
@@ -277,19 +271,17 @@ impl Steps for Portable {
     }
 }
 
-/// The weights of a stretch of scores below its maximum, by the level's own way from distances to weights. Their sum
-/// fits 32 bits: a context has at most 2^15 positions.
+/// The weights of a stretch of scores below its maximum. Their sum fits 32 bits: a context has at most 2^15 positions.
 #[inline(always)]
 pub(crate) fn stretch_weights<'a>(
     attention: &Attention,
     scores: &[i32],
     maximum: i32,
     weights: &'a mut Vec<u32>,
-    exp_weights: impl FnOnce(&mut [u32], u32, &[u16; 256]),
 ) -> &'a [u32] {
     weights.clear();
     weights.extend(scores.iter().map(|&score| maximum.wrapping_sub(score) as u32));
-    exp_weights(weights, ATTENTION_COEFFICIENT, &attention.exp2);
+    generic::exp_weights(weights, ATTENTION_COEFFICIENT, &attention.exp2);
     weights
 }
 

@@ -266,24 +266,24 @@ pub(crate) fn divide(acc: &[i32; HEAD_DIM], sum: u64, out: &mut [i8; HEAD_DIM]) 
 /// Frequencies of all symbols.
 #[inline(always)]
 pub(crate) fn frequencies(softmax: &Softmax, logits: &[i32], out: &mut [u32]) {
-    frequencies_with(softmax, logits, out, |distances| {
-        exp_weights(distances, softmax.coefficient, &softmax.exp2);
-    });
+    let maximum = distances(logits, out);
+    exp_weights(out, softmax.coefficient, &softmax.exp2);
+    share_total(softmax, logits, maximum, out);
 }
 
-/// [`frequencies`], with the level's own way from distances below the maximum to weights.
+/// The distances of logits below their maximum; returns the maximum.
 #[inline(always)]
-pub(crate) fn frequencies_with(
-    softmax: &Softmax,
-    logits: &[i32],
-    out: &mut [u32],
-    exp_weights: impl FnOnce(&mut [u32]),
-) {
+pub(crate) fn distances(logits: &[i32], out: &mut [u32]) -> i32 {
     let maximum = logits.iter().copied().fold(i32::MIN, i32::max);
-    for (&logit, out) in logits.iter().zip(&mut *out) {
+    for (&logit, out) in logits.iter().zip(out) {
         *out = maximum.wrapping_sub(logit) as u32;
     }
-    exp_weights(out);
+    maximum
+}
+
+/// Makes weights frequencies whose sum is the total: what rounding leaves goes to the first symbol with the maximum.
+#[inline(always)]
+pub(crate) fn share_total(softmax: &Softmax, logits: &[i32], maximum: i32, out: &mut [u32]) {
     // At most 65,536 symbols of at most 65,535.
     let sum = sum(out);
     share(out, sum.into(), softmax.total);

@@ -99,13 +99,7 @@ impl Steps for Madd {
         workspace: &mut Workspace,
         acc: &mut [i32; HEAD_DIM],
     ) -> u64 {
-        let weights = stretch_weights(
-            attention,
-            scores,
-            maximum,
-            &mut workspace.weights,
-            generic::exp_weights,
-        );
+        let weights = stretch_weights(attention, scores, maximum, &mut workspace.weights);
         let (pairs, halves) = (&mut workspace.weight_pairs, &mut workspace.weight_halves);
         let pairs = pair_weights(weights, first, pairs, halves);
         let values = &values[first / Self::VALUES.group() * GROUP_BLOCKS..];

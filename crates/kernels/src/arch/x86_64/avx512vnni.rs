@@ -2,9 +2,10 @@
 
 use std::arch::x86_64::*;
 
-use crate::arch::{blocked_entry_points, portable_entry_points};
-use crate::attention::{GROUP_BLOCKS, Steps, ValueLayout, stretch_weights};
+use czip_fixed::tables::ATTENTION_COEFFICIENT;
 
+use crate::arch::{blocked_entry_points, portable_entry_points};
+use crate::attention::{GROUP_BLOCKS, Steps, ValueLayout};
 use crate::blocked::{Block, DotProduct, Staged};
 use crate::matrix::Workspace;
 use crate::{Attention, HEAD_DIM, Softmax, generic};
@@ -21,9 +22,9 @@ blocked_entry_points!(
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 pub(crate) fn frequencies(softmax: &Softmax, logits: &[i32], out: &mut [u32]) {
-    generic::frequencies_with(softmax, logits, out, |distances| {
-        exp_weights(distances, softmax.coefficient, &softmax.exp2);
-    });
+    let maximum = generic::distances(logits, out);
+    exp_weights(out, softmax.coefficient, &softmax.exp2);
+    generic::share_total(softmax, logits, maximum, out);
 }
 
 /// Sixteen rows a vector.
@@ -91,26 +92,92 @@ impl Steps for BytesBy16 {
         workspace: &mut Workspace,
         acc: &mut [i32; HEAD_DIM],
     ) -> u64 {
-        let weights = stretch_weights(attention, scores, maximum, &mut workspace.weights, exp_weights);
-        let [low, high] = vnni::split_weights(weights, first, &mut workspace.weight_bytes);
-        let values = &values[first / Self::VALUES.group() * GROUP_BLOCKS..];
-        let sums = weighted_sums(low, high, values);
-        acc.iter_mut()
-            .zip(sums)
-            .for_each(|(acc, sum)| *acc = acc.wrapping_add(sum));
-        u64::from(generic::sum(weights))
+        let group = Self::VALUES.group();
+        let (lead, bytes) = (first % group, &mut workspace.weight_bytes);
+        let windows = (lead + scores.len()).div_ceil(WINDOW);
+        let needed = windows * WINDOW;
+        for bytes in &mut *bytes {
+            if bytes.len() < needed {
+                bytes.resize(needed, 0);
+            }
+        }
+        let [low, high] = bytes;
+        let sum = stretch_weights(attention, scores, maximum, lead, low, high);
+        let groups = (lead + scores.len()).div_ceil(group);
+        let (low, high) = (&low.as_chunks().0[..groups], &high.as_chunks().0[..groups]);
+        add_weighted(low, high, &values[first / group * GROUP_BLOCKS..], acc);
+        sum
     }
 }
 
-/// Sums of values in groups, weighted by 16-bit numbers given as low and high bytes.
+/// Positions whose weights are computed together: the 16-bit lanes of a vector.
+const WINDOW: usize = 32;
+
+/// The weights of a stretch of scores below its maximum, as low and high bytes, and their sum.
+///
+/// The bytes begin `lead` places before the first score and end with a whole window; what is not of the stretch is
+/// zero, so that the neighbours' values count for nothing.
+///
+/// # Panics
+///
+/// If the bytes do not have room for as many windows.
 #[inline(always)]
-fn weighted_sums(low: &[[u8; 4]], high: &[[u8; 4]], values: &[Block]) -> [i32; HEAD_DIM] {
-    const VECTORS: usize = HEAD_DIM / 16;
-    let mut sums = [0; HEAD_DIM];
-    // SAFETY: this is inlined into functions with the features. A group of values is four blocks of 64 bytes, aligned
-    // to 64, so four vectors; and `sums` is as long as four vectors.
+fn stretch_weights(
+    attention: &Attention,
+    scores: &[i32],
+    maximum: i32,
+    lead: usize,
+    low: &mut [u8],
+    high: &mut [u8],
+) -> u64 {
+    let end = lead + scores.len();
+    let windows = low
+        .as_chunks_mut::<WINDOW>()
+        .0
+        .iter_mut()
+        .zip(high.as_chunks_mut::<WINDOW>().0);
+    assert!(windows.len() * WINDOW >= end, "weights of {end} positions");
+    // SAFETY: this is inlined into functions with the features. Scores are loaded under a mask of the lanes that lie
+    // within the slice, and a window of bytes is as long as a vector of 256 bits.
     unsafe {
-        let mut acc = [[_mm512_setzero_si512(); VECTORS]; 2];
+        let exp = Exp::new(&attention.exp2, ATTENTION_COEFFICIENT);
+        let maximum = _mm512_set1_epi32(maximum);
+        let mut sums = [_mm512_setzero_si512(); 2];
+        for (index, (low, high)) in windows.take(end.div_ceil(WINDOW)).enumerate() {
+            let position = index * WINDOW;
+            let before = (lead.saturating_sub(position)) as u32;
+            let within = (end - position).min(WINDOW) as u32;
+            let mask = (u64::MAX >> (64 - within)) as u32 & (u32::MAX << before);
+            let pointer = scores.as_ptr().wrapping_add(position).wrapping_sub(lead);
+            let scores = [
+                _mm512_maskz_loadu_epi32(mask as u16, pointer),
+                _mm512_maskz_loadu_epi32((mask >> 16) as u16, pointer.wrapping_add(16)),
+            ];
+            let weights = exp.weights([
+                _mm512_sub_epi32(maximum, scores[0]),
+                _mm512_sub_epi32(maximum, scores[1]),
+            ]);
+            let weights = _mm512_maskz_mov_epi16(mask, weights);
+            _mm256_storeu_si256(low.as_mut_ptr().cast(), _mm512_cvtepi16_epi8(weights));
+            let upper = _mm512_srli_epi16::<8>(weights);
+            _mm256_storeu_si256(high.as_mut_ptr().cast(), _mm512_cvtepi16_epi8(upper));
+            sums[0] = _mm512_dpbusd_epi32(sums[0], weights, _mm512_set1_epi16(1));
+            sums[1] = _mm512_dpbusd_epi32(sums[1], weights, _mm512_set1_epi16(1 << 8));
+        }
+        let sum = _mm512_add_epi32(sums[0], _mm512_slli_epi32::<8>(sums[1]));
+        // A context has at most 2^15 positions, so that the sum fits 32 bits.
+        u64::from(_mm512_reduce_add_epi32(sum) as u32)
+    }
+}
+
+/// Adds values in groups, weighted by 16-bit numbers given as low and high bytes, to the accumulators.
+#[inline(always)]
+fn add_weighted(low: &[[u8; 4]], high: &[[u8; 4]], values: &[Block], acc: &mut [i32; HEAD_DIM]) {
+    const VECTORS: usize = HEAD_DIM / 16;
+    // SAFETY: this is inlined into functions with the features. A group of values is four blocks of 64 bytes, aligned
+    // to 64, so four vectors; and the accumulators are as long as four vectors.
+    unsafe {
+        let mut sums = [[_mm512_setzero_si512(); VECTORS]; 2];
         for ((&low, &high), values) in low.iter().zip(high).zip(values.as_chunks::<GROUP_BLOCKS>().0) {
             let weights = [
                 _mm512_set1_epi32(i32::from_ne_bytes(low)),
@@ -118,104 +185,157 @@ fn weighted_sums(low: &[[u8; 4]], high: &[[u8; 4]], values: &[Block]) -> [i32; H
             ];
             for (index, values) in values.iter().enumerate() {
                 let values = _mm512_load_si512(values.0.as_ptr().cast());
-                for (acc, weights) in acc.iter_mut().zip(weights) {
-                    acc[index] = _mm512_dpbusd_epi32(acc[index], weights, values);
+                for (sums, weights) in sums.iter_mut().zip(weights) {
+                    sums[index] = _mm512_dpbusd_epi32(sums[index], weights, values);
                 }
             }
         }
-        let [low, high] = acc;
+        let [low, high] = sums;
+        let pointer = acc.as_mut_ptr().cast::<__m512i>();
         for (index, (low, high)) in low.into_iter().zip(high).enumerate() {
             let sum = _mm512_add_epi32(low, _mm512_slli_epi32::<8>(high));
-            _mm512_storeu_si512(sums.as_mut_ptr().cast::<__m512i>().add(index).cast(), sum);
+            let pointer = pointer.add(index).cast();
+            _mm512_storeu_si512(pointer, _mm512_add_epi32(_mm512_loadu_si512(pointer.cast_const()), sum));
         }
     }
-    sums
 }
 
-/// [`generic::exp_weights`], 32 numbers at a time.
+/// [`generic::exp_weights`], for any number of distances.
 #[inline(always)]
 fn exp_weights(distances: &mut [u32], coefficient: u32, exp2: &[u16; 256]) {
-    let (whole, rest) = distances.as_chunks_mut::<32>();
-    // SAFETY: this is inlined into functions with the features. The table is eight vectors of 16-bit numbers, and 32
-    // distances are two vectors.
+    let (whole, rest) = distances.as_chunks_mut::<WINDOW>();
+    // SAFETY: this is inlined into functions with the features. 32 distances are two vectors.
     unsafe {
-        let mut table = [_mm512_setzero_si512(); 8];
-        for (i, table) in table.iter_mut().enumerate() {
-            *table = _mm512_loadu_si512(exp2[32 * i..].as_ptr().cast());
-        }
-        let coefficient = _mm512_set1_epi64(coefficient.into());
+        let exp = Exp::new(exp2, coefficient);
         for distances in whole {
             let pointer = distances.as_mut_ptr().cast::<__m512i>();
-            let z = [
-                octave_parts(_mm512_loadu_si512(pointer.cast()), coefficient),
-                octave_parts(_mm512_loadu_si512(pointer.add(1).cast()), coefficient),
+            let weights = exp.weights([
+                _mm512_loadu_si512(pointer.cast_const().cast()),
+                _mm512_loadu_si512(pointer.add(1).cast_const().cast()),
+            ]);
+            let halves = [
+                _mm512_castsi512_si256(weights),
+                _mm512_extracti64x4_epi64::<1>(weights),
             ];
-            // The fractions of both, in the even and the odd 16-bit lanes.
-            let byte = _mm512_set1_epi32(255);
-            let fractions = _mm512_or_si512(
-                _mm512_and_si512(z[0], byte),
-                _mm512_slli_epi32::<16>(_mm512_and_si512(z[1], byte)),
-            );
-            let powers = look_up(&table, fractions);
-            let powers = [
-                _mm512_and_si512(powers, _mm512_set1_epi32(0xffff)),
-                _mm512_srli_epi32::<16>(powers),
-            ];
-            for (i, (z, power)) in z.into_iter().zip(powers).enumerate() {
-                let octaves = _mm512_srli_epi32::<8>(z);
-                let half = _mm512_srli_epi32::<1>(_mm512_sllv_epi32(_mm512_set1_epi32(1), octaves));
-                let weight = _mm512_srlv_epi32(_mm512_add_epi32(power, half), octaves);
-                let weight = _mm512_max_epu32(weight, _mm512_set1_epi32(1));
-                _mm512_storeu_si512(pointer.add(i).cast(), weight);
+            for (i, half) in halves.into_iter().enumerate() {
+                _mm512_storeu_si512(pointer.add(i).cast(), _mm512_cvtepu16_epi32(half));
             }
         }
     }
     generic::exp_weights(rest, coefficient, exp2);
 }
 
-/// `min((distance * coefficient + 2^23) >> 24, 17 << 8)`, for 32-bit distances.
-///
-/// # Safety
-///
-/// Needs AVX-512F.
-#[inline(always)]
-unsafe fn octave_parts(distances: __m512i, coefficient: __m512i) -> __m512i {
-    // SAFETY: the caller has the instructions.
-    unsafe {
-        let half = _mm512_set1_epi64(1 << 23);
-        let most = _mm512_set1_epi64(17 << 8);
-        let even = _mm512_add_epi64(_mm512_mul_epu32(distances, coefficient), half);
-        let odd = _mm512_srli_epi64::<32>(distances);
-        let odd = _mm512_add_epi64(_mm512_mul_epu32(odd, coefficient), half);
-        let even = _mm512_min_epu64(_mm512_srli_epi64::<24>(even), most);
-        let odd = _mm512_min_epu64(_mm512_srli_epi64::<24>(odd), most);
-        _mm512_or_si512(even, _mm512_slli_epi64::<32>(odd))
+/// The exponential function: a table in registers.
+struct Exp {
+    /// `round(2^(-i/256) * 65536)`, 32 entries in each vector.
+    table: [__m512i; 8],
+    /// The scale of a distance, Q32 per 1/256 octave, in the even 32-bit lanes.
+    coefficient: __m512i,
+}
+
+impl Exp {
+    /// # Safety
+    ///
+    /// Needs AVX-512F.
+    #[inline(always)]
+    unsafe fn new(exp2: &[u16; 256], coefficient: u32) -> Self {
+        // SAFETY: the caller has the instructions. The table is eight vectors of 16-bit numbers.
+        unsafe {
+            let mut table = [_mm512_setzero_si512(); 8];
+            for (i, table) in table.iter_mut().enumerate() {
+                *table = _mm512_loadu_si512(exp2[32 * i..].as_ptr().cast());
+            }
+            Self {
+                table,
+                coefficient: _mm512_set1_epi64(i64::from(coefficient) << 8),
+            }
+        }
+    }
+
+    /// The weights of 32 distances below the maximum, given in two vectors of 32-bit lanes, in 16-bit lanes in order:
+    /// [`czip_fixed::exp_weight`].
+    ///
+    /// # Safety
+    ///
+    /// Needs AVX-512F and BW.
+    #[inline(always)]
+    unsafe fn weights(&self, distances: [__m512i; 2]) -> __m512i {
+        // SAFETY: the caller has the instructions.
+        unsafe {
+            let in_order = _mm512_loadu_si512(EVEN_WORDS.as_ptr().cast());
+            let z = _mm512_permutex2var_epi16(
+                self.octaves(distances[0]),
+                in_order,
+                self.octaves(distances[1]),
+            );
+            let power = self.power(z);
+            // ((65536 >> octaves) * exp2 + 32768) >> 16 is (exp2 + half of 2^octaves) >> octaves; and that, with the
+            // last bit of the shift left to an average with zero, which rounds up. A shift by 16 or more gives zero.
+            let octaves = _mm512_srli_epi16::<8>(z);
+            let but_one = _mm512_sub_epi16(octaves, _mm512_set1_epi16(1));
+            let shifted = _mm512_srlv_epi16(power, but_one);
+            let rounded = _mm512_avg_epu16(shifted, _mm512_setzero_si512());
+            let none = _mm512_testn_epi16_mask(octaves, octaves);
+            let weights = _mm512_mask_mov_epi16(rounded, none, power);
+            _mm512_max_epu16(weights, _mm512_set1_epi16(1))
+        }
+    }
+
+    /// `min((distance * coefficient + 2^23) >> 24, 17 << 8)` in 32-bit lanes: 1/256 octaves. From 17 octaves on, the
+    /// weight is 1 in any case.
+    ///
+    /// # Safety
+    ///
+    /// Needs AVX-512F.
+    #[inline(always)]
+    unsafe fn octaves(&self, distances: __m512i) -> __m512i {
+        // SAFETY: the caller has the instructions.
+        unsafe {
+            // The coefficient has another 8 fraction bits here, so that the result is the upper half of 64 bits.
+            let half = _mm512_set1_epi64(1 << 31);
+            let even = _mm512_add_epi64(_mm512_mul_epu32(distances, self.coefficient), half);
+            let odd = _mm512_srli_epi64::<32>(distances);
+            let odd = _mm512_add_epi64(_mm512_mul_epu32(odd, self.coefficient), half);
+            let z = _mm512_mask_shuffle_epi32::<0b11_11_01_01>(odd, 0x5555, even);
+            _mm512_min_epu32(z, _mm512_set1_epi32(17 << 8))
+        }
+    }
+
+    /// The entries of the table at the low bytes of 16-bit indices.
+    ///
+    /// # Safety
+    ///
+    /// Needs AVX-512F and BW.
+    #[inline(always)]
+    unsafe fn power(&self, indices: __m512i) -> __m512i {
+        // SAFETY: the caller has the instructions.
+        unsafe {
+            // A permutation of two vectors looks at the six low bits of an index; the two above choose among four.
+            let [t0, t1, t2, t3, t4, t5, t6, t7] = self.table;
+            let bit_6 = _mm512_test_epi16_mask(indices, _mm512_set1_epi16(1 << 6));
+            let bit_7 = _mm512_test_epi16_mask(indices, _mm512_set1_epi16(1 << 7));
+            let lower = _mm512_mask_blend_epi16(
+                bit_6,
+                _mm512_permutex2var_epi16(t0, indices, t1),
+                _mm512_permutex2var_epi16(t2, indices, t3),
+            );
+            let upper = _mm512_mask_blend_epi16(
+                bit_6,
+                _mm512_permutex2var_epi16(t4, indices, t5),
+                _mm512_permutex2var_epi16(t6, indices, t7),
+            );
+            _mm512_mask_blend_epi16(bit_7, lower, upper)
+        }
     }
 }
 
-/// The entries of a table of 256 16-bit numbers at 32 16-bit indices.
-///
-/// # Safety
-///
-/// Needs AVX-512F and BW.
-#[inline(always)]
-unsafe fn look_up(table: &[__m512i; 8], indices: __m512i) -> __m512i {
-    // SAFETY: the caller has the instructions.
-    unsafe {
-        // A permutation of two vectors looks at the six low bits of an index; the two above choose among four.
-        let [t0, t1, t2, t3, t4, t5, t6, t7] = *table;
-        let bit_6 = _mm512_test_epi16_mask(indices, _mm512_set1_epi16(1 << 6));
-        let bit_7 = _mm512_test_epi16_mask(indices, _mm512_set1_epi16(1 << 7));
-        let lower = _mm512_mask_blend_epi16(
-            bit_6,
-            _mm512_permutex2var_epi16(t0, indices, t1),
-            _mm512_permutex2var_epi16(t2, indices, t3),
-        );
-        let upper = _mm512_mask_blend_epi16(
-            bit_6,
-            _mm512_permutex2var_epi16(t4, indices, t5),
-            _mm512_permutex2var_epi16(t6, indices, t7),
-        );
-        _mm512_mask_blend_epi16(bit_7, lower, upper)
+/// The indices of the even 16-bit lanes of two vectors.
+const EVEN_WORDS: [u16; WINDOW] = {
+    let mut words = [0; WINDOW];
+    let mut i = 0;
+    while i < WINDOW {
+        words[i] = 2 * i as u16;
+        i += 1;
     }
-}
+    words
+};

@@ -84,13 +84,7 @@ impl Steps for BytesBy8 {
         workspace: &mut Workspace,
         acc: &mut [i32; HEAD_DIM],
     ) -> u64 {
-        let weights = stretch_weights(
-            attention,
-            scores,
-            maximum,
-            &mut workspace.weights,
-            generic::exp_weights,
-        );
+        let weights = stretch_weights(attention, scores, maximum, &mut workspace.weights);
         let [low, high] = vnni::split_weights(weights, first, &mut workspace.weight_bytes);
         let values = &values[first / Self::VALUES.group() * GROUP_BLOCKS..];
         for (weight_bytes, shift) in [(low, 0), (high, 8)] {

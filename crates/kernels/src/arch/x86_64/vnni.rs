@@ -36,13 +36,13 @@ pub(super) fn split_weights<'a>(
     let group = ValueLayout::Quads.group();
     let lead = first % group;
     let len = (lead + weights.len()).next_multiple_of(group);
-    let mut shift = 0;
-    bytes.each_mut().map(|bytes| {
+    // A loop, since `array::map` calls its closure in a function that lacks the features.
+    for (bytes, shift) in bytes.iter_mut().zip([0, 8]) {
         bytes.clear();
         bytes.resize(lead, 0);
         bytes.extend(weights.iter().map(|&weight| (weight >> shift) as u8));
         bytes.resize(len, 0);
-        shift += 8;
-        bytes.as_chunks().0
-    })
+    }
+    let [low, high] = bytes;
+    [low.as_chunks().0, high.as_chunks().0]
 }
