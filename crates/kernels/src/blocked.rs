@@ -87,12 +87,33 @@ pub(crate) unsafe trait DotProduct {
     unsafe fn dot(sums: Self::Sums, weights: Self::Weights, input: *const Self::Element) -> Self::Sums;
     /// The sum of each row.
     unsafe fn rows(sums: Self::Sums) -> Self::Rows;
+    /// Makes the sums of `ROWS` rows activations: [`czip_fixed::requantize`] with the factor and the shift, given a
+    /// limit from [`Requantization::limit`].
+    #[inline(always)]
+    unsafe fn requantize(sums: &Self::Rows, factor: Narrow, out: &mut [i8]) {
+        generic::requantize_narrow(sums.as_ref(), factor, out);
+    }
+}
+
+/// A requantisation whose arithmetic fits 32 bits.
+#[derive(Clone, Copy)]
+pub(crate) struct Narrow {
+    /// Sums are clamped to this, positive and negative, first.
+    pub(crate) limit: i32,
+    /// The factor.
+    pub(crate) mult: i32,
+    /// The shift, at least 1.
+    pub(crate) shift: u32,
 }
 
 /// Receives the sums of a product.
-pub(crate) trait Sink {
-    /// Takes the sums of `sums.len()` rows from `row` on, all of them within the matrix, for one activation vector.
-    fn put(&mut self, vector: usize, row: usize, sums: &[i32]);
+pub(crate) trait Sink<D: DotProduct> {
+    /// Takes the sums of the first `count` of `D::ROWS` rows from `row` on, for one activation vector.
+    ///
+    /// # Safety
+    ///
+    /// The instructions of `D` must be there, and their features enabled in the caller.
+    unsafe fn put(&mut self, vector: usize, row: usize, count: usize, sums: &D::Rows);
 }
 
 /// Keeps the sums: `[batch, stride]`, of which the first elements are rows.
@@ -101,10 +122,16 @@ pub(crate) struct Plain<'a> {
     pub(crate) out: &'a mut [i32],
 }
 
-impl Sink for Plain<'_> {
+impl<D: DotProduct> Sink<D> for Plain<'_> {
     #[inline(always)]
-    fn put(&mut self, vector: usize, row: usize, sums: &[i32]) {
-        self.out[vector * self.stride + row..][..sums.len()].copy_from_slice(sums);
+    unsafe fn put(&mut self, vector: usize, row: usize, count: usize, sums: &D::Rows) {
+        let (out, sums) = (&mut self.out[vector * self.stride + row..], sums.as_ref());
+        // The test makes the usual length a constant in its branch.
+        if count == D::ROWS {
+            out[..D::ROWS].copy_from_slice(&sums[..D::ROWS]);
+        } else {
+            out[..count].copy_from_slice(&sums[..count]);
+        }
     }
 }
 
@@ -115,11 +142,22 @@ pub(crate) struct Requantized<'a> {
     pub(crate) out: &'a mut [i8],
 }
 
-impl Sink for Requantized<'_> {
+impl<D: DotProduct> Sink<D> for Requantized<'_> {
     #[inline(always)]
-    fn put(&mut self, vector: usize, row: usize, sums: &[i32]) {
-        let out = &mut self.out[vector * self.stride + row..][..sums.len()];
-        generic::requantize_all(sums, self.requantization, out);
+    unsafe fn put(&mut self, vector: usize, row: usize, count: usize, sums: &D::Rows) {
+        let out = &mut self.out[vector * self.stride + row..][..count];
+        match self.requantization.limit() {
+            Some(limit) if count == D::ROWS => {
+                let factor = Narrow {
+                    limit,
+                    mult: self.requantization.mult(),
+                    shift: self.requantization.shift() as u32,
+                };
+                // SAFETY: the caller vouches for the instructions.
+                unsafe { D::requantize(sums, factor, out) };
+            }
+            _ => generic::requantize_all(&sums.as_ref()[..count], self.requantization, out),
+        }
     }
 }
 
@@ -140,7 +178,7 @@ pub(crate) unsafe fn product<D: DotProduct, const VECTORS: usize>(
     groups: usize,
     x: &[i8],
     workspace: &mut Workspace,
-    sink: &mut impl Sink,
+    sink: &mut impl Sink<D>,
 ) {
     const { assert!(BLOCK_ROWS.is_multiple_of(D::ROWS)) };
     assert!(
@@ -175,7 +213,7 @@ unsafe fn rows_of_tiles<D: DotProduct, const VECTORS: usize>(
     rows: usize,
     groups: usize,
     staged: &Staged<'_, D::Element>,
-    sink: &mut impl Sink,
+    sink: &mut impl Sink<D>,
 ) {
     let mut weights = [std::ptr::null(); VECTORS];
     for (vector, weights) in weights.iter_mut().enumerate() {
@@ -214,7 +252,7 @@ unsafe fn tile<D: DotProduct, const VECTORS: usize, const BATCH: usize>(
     groups: usize,
     staged: &Staged<'_, D::Element>,
     first: usize,
-    sink: &mut impl Sink,
+    sink: &mut impl Sink<D>,
 ) -> usize {
     let stride = groups * GROUP;
     let mut inputs = [staged.elements.as_ptr(); BATCH];
@@ -248,12 +286,11 @@ unsafe fn tile<D: DotProduct, const VECTORS: usize, const BATCH: usize>(
         for (vector, sums) in vectors.into_iter().enumerate() {
             // SAFETY: the caller vouches for the instructions.
             let sums = unsafe { D::rows(sums) };
-            let (sums, first_row) = (sums.as_ref(), vector * D::ROWS);
-            // The test makes the usual length a constant in its branch.
-            if first_row + D::ROWS <= rows {
-                sink.put(first + b, row + first_row, sums);
-            } else if first_row < rows {
-                sink.put(first + b, row + first_row, &sums[..rows - first_row]);
+            let first_row = vector * D::ROWS;
+            if first_row < rows {
+                let count = (rows - first_row).min(D::ROWS);
+                // SAFETY: as above.
+                unsafe { sink.put(first + b, row + first_row, count, &sums) };
             }
         }
     }

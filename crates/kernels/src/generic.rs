@@ -2,6 +2,7 @@
 
 use czip_fixed::{inverse_rms, requantize, rne_shr_i32};
 
+use crate::blocked::Narrow;
 use crate::{HEAD_DIM, Interval, Requantization, Softmax};
 
 /// Activation vectors that share one pass over the weights.
@@ -58,15 +59,13 @@ fn dots(w: &[i16], x: [&[i16]; BATCH]) -> [i32; BATCH] {
     sums
 }
 
-/// The plan of a requantisation: most factors allow 32-bit arithmetic.
+/// Requantises sums: most factors allow 32-bit arithmetic.
 #[inline(always)]
 pub(crate) fn requantize_all(acc: &[i32], requantization: Requantization, out: &mut [i8]) {
     let (mult, shift) = (requantization.mult(), requantization.shift());
-    if let Some(limit) = narrow_limit(mult, shift) {
-        for (&acc, out) in acc.iter().zip(out) {
-            let product = acc.clamp(-limit, limit) * mult;
-            *out = rne_shr_i32(product, shift as u32).clamp(-127, 127) as i8;
-        }
+    if let Some(limit) = requantization.limit() {
+        let shift = shift as u32;
+        requantize_narrow(acc, Narrow { limit, mult, shift }, out);
     } else {
         for (&acc, out) in acc.iter().zip(out) {
             *out = requantize(acc, mult, shift);
@@ -74,18 +73,13 @@ pub(crate) fn requantize_all(acc: &[i32], requantization: Requantization, out: &
     }
 }
 
-/// The accumulator beyond which the result is certainly clamped, where `limit * mult` and its rounding fit 32 bits.
-///
-/// Then clamping the accumulator first changes nothing, and the product needs no more than 32 bits.
+/// Requantises sums in 32 bits.
 #[inline(always)]
-pub(crate) fn narrow_limit(mult: i32, shift: i8) -> Option<i32> {
-    if !(1..=22).contains(&shift) || mult <= 0 {
-        return None;
+pub(crate) fn requantize_narrow(acc: &[i32], factor: Narrow, out: &mut [i8]) {
+    for (&acc, out) in acc.iter().zip(out) {
+        let product = acc.clamp(-factor.limit, factor.limit) * factor.mult;
+        *out = rne_shr_i32(product, factor.shift).clamp(-127, 127) as i8;
     }
-    // The smallest accumulator whose product reaches 128 * 2^shift, which rounds to 128 and so clamps.
-    let limit = (128u64 << shift).div_ceil(mult as u64) as i64;
-    let product = limit * i64::from(mult) + (1 << shift);
-    (product <= i64::from(i32::MAX)).then_some(limit as i32)
 }
 
 /// RMSNorm of the residual: clamps to int8, normalises.
@@ -309,20 +303,32 @@ pub(crate) fn share(weights: &mut [u32], sum: u64, total: u32) {
     let rest = u64::from(total) - weights.len() as u64;
     let reciprocal = (rest << 32) / sum;
     let (whole, fraction) = ((reciprocal >> 32) as u32, reciprocal & u64::from(u32::MAX));
-    for weights in weights.chunks_mut(SHARE) {
-        let mut kept = [0; SHARE];
-        let kept = &mut kept[..weights.len()];
-        kept.copy_from_slice(weights);
-        let mut close = 0;
-        for weight in &mut *weights {
-            let low = u64::from(*weight) * fraction;
-            close |= u32::from(low as u32 >= 0xffff_0000);
-            *weight = 1 + weight.wrapping_mul(whole).wrapping_add((low >> 32) as u32);
-        }
-        if close != 0 {
-            for (weight, &mut kept) in weights.iter_mut().zip(kept) {
-                *weight = 1 + (u64::from(kept) * rest / sum) as u32;
-            }
+    // Blocks of one length: the compiler knows it, and copies without a call.
+    let (blocks, last) = weights.as_chunks_mut::<SHARE>();
+    for weights in blocks {
+        share_block(weights, rest, sum, whole, fraction);
+    }
+    if !last.is_empty() {
+        let mut block = [0; SHARE];
+        block[..last.len()].copy_from_slice(last);
+        share_block(&mut block, rest, sum, whole, fraction);
+        last.copy_from_slice(&block[..last.len()]);
+    }
+}
+
+/// A block of [`share`], given the two halves of the reciprocal.
+#[inline(always)]
+fn share_block(weights: &mut [u32; SHARE], rest: u64, sum: u64, whole: u32, fraction: u64) {
+    let kept = *weights;
+    let mut close = 0;
+    for weight in &mut *weights {
+        let low = u64::from(*weight) * fraction;
+        close |= u32::from(low as u32 >= 0xffff_0000);
+        *weight = 1 + weight.wrapping_mul(whole).wrapping_add((low >> 32) as u32);
+    }
+    if close != 0 {
+        for (weight, kept) in weights.iter_mut().zip(kept) {
+            *weight = 1 + (u64::from(kept) * rest / sum) as u32;
         }
     }
 }

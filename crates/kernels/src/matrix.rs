@@ -9,6 +9,8 @@ use crate::{Kernels, Level};
 pub struct Requantization {
     mult: i32,
     shift: i8,
+    /// See [`narrow_limit`].
+    limit: Option<i32>,
 }
 
 impl Requantization {
@@ -16,7 +18,11 @@ impl Requantization {
     #[must_use]
     pub const fn new(mult: i32, shift: i8) -> Option<Self> {
         if shift <= czip_fixed::MAX_SHIFT {
-            Some(Self { mult, shift })
+            Some(Self {
+                mult,
+                shift,
+                limit: narrow_limit(mult, shift),
+            })
         } else {
             None
         }
@@ -32,6 +38,28 @@ impl Requantization {
     #[must_use]
     pub const fn shift(self) -> i8 {
         self.shift
+    }
+
+    /// The accumulator beyond which the result is certainly clamped, if arithmetic up to there fits 32 bits.
+    pub(crate) const fn limit(self) -> Option<i32> {
+        self.limit
+    }
+}
+
+/// The accumulator beyond which the result is certainly clamped, where `limit * mult` and its rounding fit 32 bits.
+///
+/// Then clamping the accumulator first changes nothing, and the product needs no more than 32 bits.
+const fn narrow_limit(mult: i32, shift: i8) -> Option<i32> {
+    if shift < 1 || shift > 22 || mult <= 0 {
+        return None;
+    }
+    // The smallest accumulator whose product reaches 128 * 2^shift, which rounds to 128 and so clamps.
+    let limit = (128u64 << shift).div_ceil(mult as u64) as i64;
+    let product = limit * mult as i64 + (1 << shift);
+    if product <= i32::MAX as i64 {
+        Some(limit as i32)
+    } else {
+        None
     }
 }
 

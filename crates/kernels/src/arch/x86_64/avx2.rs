@@ -6,7 +6,7 @@ use std::arch::x86_64::*;
 
 use crate::arch::{blocked_entry_points, portable_entry_points};
 use crate::attention::{GROUP_BLOCKS, Steps, ValueLayout, stretch_weights};
-use crate::blocked::{Block, DotProduct, Staged};
+use crate::blocked::{Block, DotProduct, Narrow, Staged};
 use crate::matrix::Workspace;
 use crate::{Attention, HEAD_DIM, Softmax, generic};
 
@@ -82,6 +82,12 @@ unsafe impl DotProduct for Madd {
             _mm256_storeu_si256(rows.as_mut_ptr().cast(), sums);
         }
         rows
+    }
+
+    #[inline(always)]
+    unsafe fn requantize(sums: &[i32; 8], factor: Narrow, out: &mut [i8]) {
+        // SAFETY: the caller has AVX2.
+        unsafe { super::requantize(sums, factor, out) };
     }
 }
 

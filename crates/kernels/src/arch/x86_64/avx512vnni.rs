@@ -6,7 +6,7 @@ use czip_fixed::tables::ATTENTION_COEFFICIENT;
 
 use crate::arch::{blocked_entry_points, portable_entry_points};
 use crate::attention::{GROUP_BLOCKS, Steps, ValueLayout};
-use crate::blocked::{Block, DotProduct, Staged};
+use crate::blocked::{Block, DotProduct, Narrow, Staged};
 use crate::matrix::Workspace;
 use crate::{Attention, HEAD_DIM, Softmax, generic};
 
@@ -75,6 +75,25 @@ unsafe impl DotProduct for BytesBy16 {
         // SAFETY: the caller has the instructions, and `rows` has room for 16 numbers.
         unsafe { _mm512_storeu_si512(rows.as_mut_ptr().cast(), sums) };
         rows
+    }
+
+    #[inline(always)]
+    unsafe fn requantize(sums: &[i32; 16], factor: Narrow, out: &mut [i8]) {
+        assert_eq!(out.len(), Self::ROWS, "activations");
+        // SAFETY: the caller has the instructions, and `sums` and `out` have 16 elements.
+        unsafe {
+            let limit = _mm512_set1_epi32(factor.limit);
+            let shift = _mm_cvtsi32_si128(factor.shift as i32);
+            let sums = _mm512_loadu_si512(sums.as_ptr().cast());
+            let sums = _mm512_max_epi32(_mm512_min_epi32(sums, limit), _mm512_set1_epi32(-factor.limit));
+            let products = _mm512_mullo_epi32(sums, _mm512_set1_epi32(factor.mult));
+            let odd = _mm512_and_si512(_mm512_sra_epi32(products, shift), _mm512_set1_epi32(1));
+            let but_one = _mm512_set1_epi32((1 << (factor.shift - 1)) - 1);
+            let rounded = _mm512_add_epi32(_mm512_add_epi32(products, but_one), odd);
+            let rounded = _mm512_cvtsepi32_epi8(_mm512_sra_epi32(rounded, shift));
+            let clamped = _mm_max_epi8(rounded, _mm_set1_epi8(-127));
+            _mm_storeu_si128(out.as_mut_ptr().cast(), clamped);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::arch::x86_64::*;
 use crate::arch::{blocked_entry_points, portable_entry_points};
 use crate::attention::{GROUP_BLOCKS, Steps, ValueLayout, stretch_weights};
 
-use crate::blocked::{Block, DotProduct, Staged};
+use crate::blocked::{Block, DotProduct, Narrow, Staged};
 use crate::matrix::Workspace;
 use crate::{Attention, HEAD_DIM, Softmax, generic};
 
@@ -67,6 +67,12 @@ unsafe impl DotProduct for BytesBy8 {
         // SAFETY: the caller has the instructions, and `rows` has room for eight numbers.
         unsafe { _mm256_storeu_si256(rows.as_mut_ptr().cast(), sums) };
         rows
+    }
+
+    #[inline(always)]
+    unsafe fn requantize(sums: &[i32; 8], factor: Narrow, out: &mut [i8]) {
+        // SAFETY: the caller has AVX2.
+        unsafe { super::requantize(sums, factor, out) };
     }
 }
 
