@@ -282,8 +282,9 @@ unsafe fn tile<D: DotProduct, const VECTORS: usize, const BATCH: usize>(
         }
         sums
     };
-    for (b, vectors) in sums.into_iter().enumerate() {
-        for (vector, sums) in vectors.into_iter().enumerate() {
+    // By reference: iterating over arrays by value copies them.
+    for (b, vectors) in sums.iter().enumerate() {
+        for (vector, &sums) in vectors.iter().enumerate() {
             // SAFETY: the caller vouches for the instructions.
             let sums = unsafe { D::rows(sums) };
             let first_row = vector * D::ROWS;

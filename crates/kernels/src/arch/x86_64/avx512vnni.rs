@@ -211,10 +211,13 @@ fn add_weighted(low: &[[u8; 4]], high: &[[u8; 4]], values: &[Block], acc: &mut [
         }
         let [low, high] = sums;
         let pointer = acc.as_mut_ptr().cast::<__m512i>();
-        for (index, (low, high)) in low.into_iter().zip(high).enumerate() {
+        for (index, (&low, &high)) in low.iter().zip(&high).enumerate() {
             let sum = _mm512_add_epi32(low, _mm512_slli_epi32::<8>(high));
             let pointer = pointer.add(index).cast();
-            _mm512_storeu_si512(pointer, _mm512_add_epi32(_mm512_loadu_si512(pointer.cast_const()), sum));
+            _mm512_storeu_si512(
+                pointer,
+                _mm512_add_epi32(_mm512_loadu_si512(pointer.cast_const()), sum),
+            );
         }
     }
 }
@@ -282,11 +285,8 @@ impl Exp {
         // SAFETY: the caller has the instructions.
         unsafe {
             let in_order = _mm512_loadu_si512(EVEN_WORDS.as_ptr().cast());
-            let z = _mm512_permutex2var_epi16(
-                self.octaves(distances[0]),
-                in_order,
-                self.octaves(distances[1]),
-            );
+            let z =
+                _mm512_permutex2var_epi16(self.octaves(distances[0]), in_order, self.octaves(distances[1]));
             let power = self.power(z);
             // ((65536 >> octaves) * exp2 + 32768) >> 16 is (exp2 + half of 2^octaves) >> octaves; and that, with the
             // last bit of the shift left to an average with zero, which rounds up. A shift by 16 or more gives zero.
