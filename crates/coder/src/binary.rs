@@ -8,9 +8,9 @@
 //! # State
 //!
 //! A message is a number in [0, 1), written to base 256, and every bit narrows the interval the number lies in. After
-//! `n` bytes have settled, the interval is `low..low + range` in units of 256^-(n + 4). `range` has 32 bits, and at first
-//! `n = 0`, `low = 0` and `range = 2^32 - 1`. A bit that is true with the probability `p`, in Q0.16, splits the interval
-//! at
+//! `n` bytes have settled, the interval is `low..low + range` in units of 256^-(n + 4). `range` has 32 bits, and at
+//! first `n = 0`, `low = 0` and `range = 2^32 - 1`. A bit that is true with the probability `p`, in Q0.16, splits the
+//! interval at
 //!
 //! ```text
 //! bound = floor(range * p / 2^16)
@@ -20,24 +20,25 @@
 //!
 //! # Renormalisation
 //!
-//! While `range` is below 2^24, it is multiplied by 256, `low` with it, and `n` grows by one. So `range` is at least 2^24
-//! before every bit, and as `p` is 1 to 65,535, each part has at least 2^8 units. Two rounds are thus always enough, and
-//! what rounding can cost is in proportion to the rarity of a bit: a part of the share `q` is off by less than one unit
-//! out of `q * 2^24`.
+//! While `range` is below 2^24, it is multiplied by 256, `low` with it, and `n` grows by one. So `range` is at least
+//! 2^24 before every bit, and as `p` is 1 to 65,535, each part has at least 2^8 units. Two rounds are thus always
+//! enough, and what rounding can cost is in proportion to the rarity of a bit: a part of the share `q` is off by less
+//! than one unit out of `q * 2^24`.
 //!
 //! # Carries
 //!
 //! `low` grows, so a byte that has left its lowest four may still change, by a carry. The encoder keeps up to 24 bits
-//! above the lowest 32, and one for the carry, in a word of 64. When two bytes leave the word, a carry found above them is
-//! added to the bytes written before: those that are 0xFF become 0, and the one before them grows by one. One bit is
-//! enough, as an interval that lies across a carry only shrinks. There is always a byte to take the carry, for the whole
-//! message stays below 1.
+//! above the lowest 32, and one for the carry, in a word of 64. When two bytes leave the word, a carry found above them
+//! is added to the bytes written before: those that are 0xFF become 0, and the one before them grows by one. One bit is
+//! enough, as an interval that lies across a carry only shrinks. There is always a byte to take the carry, for the
+//! whole message stays below 1.
 //!
 //! # The end
 //!
 //! The decoder reads zeros past the end, so the encoder writes the shortest bytes that name a number in the final
-//! interval: a multiple of 2^32 if it holds one, with trailing zeros left out, and else its lowest multiple of 2^24, which
-//! there always is. An empty message takes no byte, and the end of another takes at most one byte beyond the `n` settled.
+//! interval: a multiple of 2^32 if it holds one, with trailing zeros left out, and else its lowest multiple of 2^24,
+//! which there always is. An empty message takes no byte, and the end of another takes at most one byte beyond the `n`
+//! settled.
 //!
 //! For each sequence of bits and probabilities there is thus exactly one right sequence of bytes, and the decoder can
 //! check that it has been given this one.
@@ -200,8 +201,8 @@ impl Encoder {
 
 /// Turns bytes back into bits.
 ///
-/// Any bytes decode to some bits, and never fail on the way; [`finish`](Self::finish) tells whether an encoder would have
-/// written them.
+/// Any bytes decode to some bits, and never fail on the way; [`finish`](Self::finish) tells whether an encoder would
+/// have written them.
 #[derive(Clone, Debug)]
 pub struct Decoder<'a> {
     /// The message less `low`. The upper 32 bits are in the units of `range`, and less than it unless the data begin
@@ -238,7 +239,8 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// The next bit, where `p` is the probability of a true bit in Q0.16, 1 to 65,535: the same that it was encoded with.
+    /// The next bit, where `p` is the probability of a true bit in Q0.16, 1 to 65,535: the same that it was encoded
+    /// with.
     ///
     /// Debug builds assert that `p` is not 0; in release builds all that is decoded afterwards is then wrong.
     #[inline]
