@@ -262,7 +262,8 @@ impl Member {
         let Some(member_start) = start.checked_sub(header_len + segments_len) else {
             return Ok(None);
         };
-        match Source::between(reader, member_start, start)?.frame(false)? {
+        let header_end = member_start + header_len;
+        match Source::between(reader, member_start, header_end)?.frame(false)? {
             Frame::Header(header) if header.tag() == tag => Ok(Some(Self {
                 start: member_start,
                 header,

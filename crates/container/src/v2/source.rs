@@ -239,9 +239,12 @@ impl<R: Read + Seek> Source<R> {
         reader
             .seek(SeekFrom::Start(offset))
             .map_err(|source| ReadError::Io { offset, source })?;
+        // A few bytes must not cost a full piece: a file may have an index every hundred bytes.
+        let buffer_len = usize::try_from(end - offset).map_or(BUFFER_LEN, |len| len.min(BUFFER_LEN));
         Ok(Self {
+            inner: BufReader::with_capacity(buffer_len, reader),
+            offset,
             end,
-            ..Self::new(reader, offset)
         })
     }
 
