@@ -3,3 +3,4 @@
 #![deny(clippy::float_arithmetic)]
 
 pub mod v1;
+pub mod v2;

@@ -8,3 +8,4 @@ mod hostile;
 mod rules;
 mod spec;
 mod util;
+mod v2;

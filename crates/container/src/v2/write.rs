@@ -1,0 +1,112 @@
+//! Writing of a member.
+
+use std::io::Write;
+
+use super::frame::IndexBuilder;
+use super::{Header, Mode, SegmentHeader, WriteError};
+
+/// Writes one member, segment by segment.
+///
+/// Nothing is written before the first segment. What is known of a segment when it's written is enough: how many follow
+/// need not be known, only whether any does. Another member may be written after this one, by a writer of its own.
+///
+/// ```
+/// use czip_container::v2::{Header, Level, Reader, Writer};
+///
+/// let level = Level::new(5).expect("5 is in range");
+/// let mut writer = Writer::new(Vec::new(), Header { level, model: None });
+/// writer.write_stored(false, b"Hello, ")?;
+/// writer.write_stored(true, b"world")?;
+/// let file = writer.finish()?;
+///
+/// let mut text = Vec::new();
+/// for segment in Reader::new(&file[..]) {
+///     let segment = segment?;
+///     segment.verify(&segment.payload)?;
+///     text.extend(segment.payload);
+/// }
+/// assert_eq!(text, b"Hello, world");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Writer<W> {
+    inner: W,
+    header: Header,
+    /// Number of segments written.
+    count: u64,
+    ended: bool,
+    /// `None` if no index is wanted.
+    index: Option<IndexBuilder>,
+}
+
+impl<W: Write> Writer<W> {
+    /// A writer of a member with this header.
+    #[must_use]
+    pub fn new(inner: W, header: Header) -> Self {
+        Self {
+            inner,
+            header,
+            count: 0,
+            ended: false,
+            index: Some(IndexBuilder::default()),
+        }
+    }
+
+    /// Leaves out the index.
+    ///
+    /// Otherwise there is one after two or more segments, so that any can be found without reading those before. It
+    /// takes some bytes for each segment, 2 to 8, and 18 to 24 besides, and as much memory until it is written.
+    #[must_use]
+    pub fn without_index(mut self) -> Self {
+        self.index = None;
+        self
+    }
+
+    /// Writes a segment whose payload is the text itself.
+    pub fn write_stored(&mut self, last: bool, text: &[u8]) -> Result<(), WriteError> {
+        self.write(Mode::Stored, last, text, text)
+    }
+
+    /// Writes a segment: the payload, and a checksum that the text has a part in.
+    ///
+    /// The rules on lengths are those of [`SegmentHeader::new`]; a segment refused leaves nothing behind. If the
+    /// segment is the last, the index follows.
+    pub fn write(&mut self, mode: Mode, last: bool, payload: &[u8], text: &[u8]) -> Result<(), WriteError> {
+        if self.ended {
+            return Err(WriteError::AfterLast);
+        }
+        self.header.check_mode(mode)?;
+        let segment = SegmentHeader::new(mode, last, payload.len(), text.len())?;
+        let checksum = segment.checksum(&self.header, self.count, payload, text);
+
+        if self.count == 0 {
+            self.inner.write_all(&self.header.to_bytes())?;
+        }
+        self.inner.write_all(&segment.to_bytes())?;
+        self.inner.write_all(payload)?;
+        self.inner
+            .write_all(&checksum.to_le_bytes()[..segment.checksum_len() as usize])?;
+        self.count += 1;
+        if let Some(index) = &mut self.index {
+            index.push(&segment);
+        }
+        if last {
+            self.ended = true;
+            if let Some(frame) = self.index.take().and_then(|index| index.finish(&self.header)) {
+                self.inner.write_all(&frame)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the member, flushes the writer and returns it.
+    ///
+    /// If no segment written was the last, one without text is written that is.
+    pub fn finish(mut self) -> Result<W, WriteError> {
+        if !self.ended {
+            self.write_stored(true, &[])?;
+        }
+        self.inner.flush()?;
+        Ok(self.inner)
+    }
+}
