@@ -25,6 +25,9 @@ usage:
   cargo xtask cross [--install] (aarch64 | s390x | wasm32)
   cargo xtask tidy";
 
+/// The exit code where nothing could be tested because this machine lacks the tools.
+const UNAVAILABLE: u8 = 3;
+
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
     let mut words: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -44,7 +47,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
-            ExitCode::FAILURE
+            if error.is::<cross::Unavailable>() {
+                ExitCode::from(UNAVAILABLE)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }

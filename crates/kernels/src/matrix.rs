@@ -65,6 +65,10 @@ const fn narrow_limit(mult: i32, shift: i8) -> Option<i32> {
 
 /// Working space of the kernels, kept by the caller so that nothing is allocated per token.
 #[derive(Clone, Debug, Default)]
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    expect(dead_code, reason = "some levels of x86-64 alone use all of it")
+)]
 pub struct Workspace {
     /// Activations widened to 16 bits.
     pub(crate) widened: Vec<i16>,

@@ -1,5 +1,6 @@
 //! The levels that the machine is known to have are found, and those that it lacks are not.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![allow(clippy::print_stderr, reason = "what the other tests run at should show")]
 
 use czip_kernels::Kernels;
 
@@ -8,6 +9,10 @@ const VARIABLE: &str = "CZIP_EXPECT_LEVEL";
 
 #[test]
 fn the_expected_level_is_the_best() {
+    let levels: Vec<_> = Kernels::available()
+        .map(|kernels| kernels.level().name())
+        .collect();
+    eprintln!("levels of this machine: {}", levels.join(", "));
     let Ok(expected) = std::env::var(VARIABLE) else {
         eprintln!("{VARIABLE} is not set");
         return;

@@ -1,5 +1,12 @@
 //! AVX-VNNI: products of bytes in 256-bit vectors.
+//!
+//! Built with `--cfg czip_evex_vnni`, this level takes the same instruction in the encoding of AVX-512, so that its code
+//! can be tested on machines that have only that.
 
+#[cfg(not(czip_evex_vnni))]
+use std::arch::x86_64::_mm256_dpbusd_avx_epi32 as dpbusd;
+#[cfg(czip_evex_vnni)]
+use std::arch::x86_64::_mm256_dpbusd_epi32 as dpbusd;
 use std::arch::x86_64::*;
 
 use crate::arch::{blocked_entry_points, portable_entry_points};
@@ -11,10 +18,20 @@ use crate::{Attention, HEAD_DIM, Softmax, generic};
 
 use super::vnni;
 
-portable_entry_points!(#[target_feature(enable = "avx2,avxvnni")]);
-blocked_entry_points!(BytesBy8, 2, BytesBy8, #[target_feature(enable = "avx2,avxvnni")]);
+portable_entry_points!(
+    #[cfg_attr(not(czip_evex_vnni), target_feature(enable = "avx2,avxvnni"))]
+    #[cfg_attr(czip_evex_vnni, target_feature(enable = "avx2,avx512vl,avx512vnni"))]
+);
+blocked_entry_points!(
+    BytesBy8,
+    2,
+    BytesBy8,
+    #[cfg_attr(not(czip_evex_vnni), target_feature(enable = "avx2,avxvnni"))]
+    #[cfg_attr(czip_evex_vnni, target_feature(enable = "avx2,avx512vl,avx512vnni"))]
+);
 
-#[target_feature(enable = "avx2,avxvnni")]
+#[cfg_attr(not(czip_evex_vnni), target_feature(enable = "avx2,avxvnni"))]
+#[cfg_attr(czip_evex_vnni, target_feature(enable = "avx2,avx512vl,avx512vnni"))]
 pub(crate) fn frequencies(softmax: &Softmax, logits: &[i32], out: &mut [u32]) {
     generic::frequencies(softmax, logits, out);
 }
@@ -53,7 +70,7 @@ unsafe impl DotProduct for BytesBy8 {
     unsafe fn dot(sums: __m256i, weights: __m256i, input: *const i8) -> __m256i {
         // SAFETY: the caller has the instructions, and four elements at `input`.
         unsafe {
-            _mm256_dpbusd_avx_epi32(
+            dpbusd(
                 sums,
                 weights,
                 _mm256_set1_epi32(input.cast::<i32>().read_unaligned()),
@@ -116,7 +133,7 @@ fn weighted_sums(weights: &[[u8; 4]], values: &[Block]) -> [i32; HEAD_DIM] {
             let weights = _mm256_set1_epi32(i32::from_ne_bytes(weights));
             let values = values.as_ptr().cast::<__m256i>();
             for (index, acc) in acc.iter_mut().enumerate() {
-                *acc = _mm256_dpbusd_avx_epi32(*acc, weights, _mm256_load_si256(values.add(index)));
+                *acc = dpbusd(*acc, weights, _mm256_load_si256(values.add(index)));
             }
         }
         for (index, acc) in acc.into_iter().enumerate() {
