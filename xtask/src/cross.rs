@@ -7,13 +7,19 @@
 //! own: without criterion and the like, which take longer to build than all else, and not everywhere at all.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     env, error, fmt, fs,
     path::{Path, PathBuf},
     process::Command,
     time::Instant,
 };
 
-use crate::{Result, files};
+use serde_json::Value;
+
+use crate::{
+    Result, files,
+    metadata::{array, metadata, string},
+};
 
 /// A target and what is needed for it.
 struct Target {
@@ -151,6 +157,12 @@ const WHOLE: [&str; 6] = [
     "czip/tests/vectors.rs",
     "czip/tests/conformance.rs",
 ];
+
+/// Dependencies of crates for their benchmarks alone.
+const NO_TEST_USES: [&str; 1] = ["criterion"];
+
+/// Dependencies that are C, which no test of [`PORTABLE`] uses.
+const NEEDS_C: [&str; 1] = ["zstd"];
 
 /// Tests over the conformance data that take an emulator too long. A sample of the files remains.
 const TOO_LONG: [&str; 4] = [
@@ -373,13 +385,11 @@ fn write_package(target: &Target, root: &Path, folder: &Path) -> Result<PathBuf>
     fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
     fs::write(folder.join("lib.rs"), "")?;
     let manifest = folder.join("Cargo.toml");
-    fs::write(&manifest, package_manifest(target, root))?;
+    fs::write(&manifest, package_manifest(target, root, &metadata(root)?)?)?;
     Ok(manifest)
 }
 
-fn package_manifest(target: &Target, root: &Path) -> String {
-    let path = |path: &str| format!("{:?}", root.join("crates").join(path));
-    // The copied lock file has the versions. Without its usual features proptest starts no processes.
+fn package_manifest(target: &Target, root: &Path, metadata: &Value) -> Result<String> {
     let mut manifest = "\
 [package]
 name = \"czip-cross\"
@@ -393,33 +403,135 @@ test = false
 doctest = false
 
 [dependencies]
-proptest = { version = \"*\", default-features = false, features = [\"std\"] }
-serde_json = \"*\"
 "
     .to_owned();
-    let mut libraries = vec!["fixed", "kernels", "tokenizer", "vectors"];
-    if target.whole {
-        libraries.extend(["coder", "container", "model"]);
-        manifest += &format!(
-            "brotli = \"*\"\nzstd = {{ version = \"*\", default-features = false }}\nczip = {{ path = {} }}\n",
-            path("czip")
-        );
-    }
-    for library in libraries {
-        manifest += &format!("czip-{library} = {{ path = {} }}\n", path(library));
+    for dependency in dependencies(target, array(&metadata["packages"])?)? {
+        manifest += &dependency;
+        manifest += "\n";
     }
     for test in target.tests() {
         let name = test
             .trim_end_matches(".rs")
             .replace("/tests/", "-")
             .replace('/', "-");
-        manifest += &format!("\n[[test]]\nname = \"{name}\"\npath = {}\n", path(test));
+        let path = root.join("crates").join(test);
+        manifest += &format!("\n[[test]]\nname = \"{name}\"\npath = {path:?}\n");
     }
-    manifest
+    Ok(manifest)
+}
+
+/// What the target's tests may use, as lines of a manifest: the crates that they are of, and all that these depend on,
+/// for tests or otherwise.
+fn dependencies(target: &Target, packages: &[Value]) -> Result<Vec<String>> {
+    let folders: BTreeSet<&str> = target.tests().filter_map(|test| test.split('/').next()).collect();
+    let mut found = BTreeMap::new();
+    for folder in folders {
+        let manifest = Path::new("crates").join(folder).join("Cargo.toml");
+        let package = packages
+            .iter()
+            .find(|package| {
+                package["manifest_path"]
+                    .as_str()
+                    .is_some_and(|path| Path::new(path).ends_with(&manifest))
+            })
+            .ok_or_else(|| format!("no package has the manifest {}", manifest.display()))?;
+        let name = string(&package["name"])?;
+        let home = Path::new(string(&package["manifest_path"])?).parent();
+        found.insert(name, Source::Folder(home.unwrap_or(Path::new("")).to_owned()));
+        for dependency in array(&package["dependencies"])? {
+            let name = string(&dependency["name"])?;
+            if NO_TEST_USES.contains(&name) || !target.whole && NEEDS_C.contains(&name) {
+                continue;
+            }
+            let source = Source::of(name, dependency)?;
+            match found.get_mut(name) {
+                Some(present) => present.add(source),
+                None => drop(found.insert(name, source)),
+            }
+        }
+    }
+    Ok(found
+        .iter()
+        .map(|(name, source)| format!("{name} = {source}"))
+        .collect())
+}
+
+/// Where a dependency comes from, and what of it is wanted.
+enum Source {
+    Folder(PathBuf),
+    Registry {
+        version: String,
+        defaults: bool,
+        features: BTreeSet<String>,
+    },
+}
+
+impl Source {
+    /// A dependency of a package in the output of `cargo metadata`.
+    fn of(name: &str, dependency: &Value) -> Result<Self> {
+        if let Some(path) = dependency["path"].as_str() {
+            return Ok(Self::Folder(path.into()));
+        }
+        let features = array(&dependency["features"])?.iter();
+        let mut features: BTreeSet<_> = features
+            .map(|feature| Ok(string(feature)?.to_owned()))
+            .collect::<Result<_>>()?;
+        let mut defaults = dependency["uses_default_features"] == true;
+        // With its usual features it starts processes, which not every target has.
+        if name == "proptest" {
+            defaults = false;
+            features.insert("std".to_owned());
+        }
+        let version = string(&dependency["req"])?.to_owned();
+        Ok(Self::Registry {
+            version,
+            defaults,
+            features,
+        })
+    }
+
+    /// Adds what another package wants of the same dependency. The version is that of the workspace for both.
+    fn add(&mut self, other: Self) {
+        if let (
+            Self::Registry {
+                defaults, features, ..
+            },
+            Self::Registry {
+                defaults: more_defaults,
+                features: more,
+                ..
+            },
+        ) = (self, other)
+        {
+            *defaults |= more_defaults;
+            features.extend(more);
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(path) => write!(f, "{{ path = {path:?} }}"),
+            Self::Registry {
+                version,
+                defaults,
+                features,
+            } => {
+                let features: Vec<_> = features.iter().collect();
+                write!(
+                    f,
+                    "{{ version = {version:?}, default-features = {defaults}, features = {features:?} }}"
+                )
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -467,15 +579,68 @@ packages are missing; `cargo xtask cross --install aarch64` runs, as root:
         );
     }
 
+    fn manifest_of(target: &Target) -> String {
+        package_manifest(target, Path::new("/a b"), &metadata(&files::root()).unwrap()).unwrap()
+    }
+
     #[test]
     fn the_package_has_the_tests_of_the_target() {
-        let manifest = package_manifest(&TARGETS[0], Path::new("/a b"));
+        let manifest = manifest_of(&TARGETS[0]);
         let test = "\n[[test]]\nname = \"coder-it-main\"\npath = \"/a b/crates/coder/tests/it/main.rs\"\n";
         assert_eq!(manifest.matches(test).count(), 1);
         assert_eq!(manifest.matches("[[test]]").count(), PORTABLE.len() + WHOLE.len());
-        let manifest = package_manifest(&TARGETS[2], Path::new("/a b"));
+        let manifest = manifest_of(&TARGETS[2]);
         assert_eq!(manifest.matches("[[test]]").count(), PORTABLE.len());
         assert!(!manifest.contains("zstd"));
+    }
+
+    #[test]
+    fn the_package_has_what_tests_use() {
+        let manifest = manifest_of(&TARGETS[0]);
+        // Each of these is a dependency of one crate alone: of its library, and of its tests.
+        for name in ["xxhash-rust", "num-bigint"] {
+            assert_eq!(manifest.matches(&format!("\n{name} = ")).count(), 1, "{name}");
+        }
+        assert!(!manifest.contains("criterion"));
+    }
+
+    #[test]
+    fn dependencies_are_those_of_the_crates() {
+        let package = |folder: &str, dependencies: Value| {
+            json!({
+                "name": format!("czip-{folder}"),
+                "manifest_path": format!("/a b/crates/{folder}/Cargo.toml"),
+                "dependencies": dependencies,
+            })
+        };
+        let hash = |features: &[&str], defaults: bool| json!({ "name": "hash", "req": "^0.8", "features": features, "uses_default_features": defaults });
+        let other =
+            |name: &str| json!({ "name": name, "req": "^1", "features": [], "uses_default_features": true });
+        let packages = [
+            package(
+                "fixed",
+                json!([hash(&["a"], false), other("proptest"), other("criterion")]),
+            ),
+            package(
+                "kernels",
+                json!([hash(&["b"], true), { "name": "czip-own", "path": "/a b/crates/own" }]),
+            ),
+            package("tokenizer", json!([hash(&["a"], false), other("zstd")])),
+            package("unused", json!([other("unused")])),
+        ];
+        let expected = [
+            "czip-fixed = { path = \"/a b/crates/fixed\" }",
+            "czip-kernels = { path = \"/a b/crates/kernels\" }",
+            "czip-own = { path = \"/a b/crates/own\" }",
+            "czip-tokenizer = { path = \"/a b/crates/tokenizer\" }",
+            "hash = { version = \"^0.8\", default-features = true, features = [\"a\", \"b\"] }",
+            "proptest = { version = \"^1\", default-features = false, features = [\"std\"] }",
+        ];
+        assert_eq!(dependencies(&TARGETS[2], &packages).unwrap(), expected);
+        assert_eq!(
+            dependencies(&TARGETS[0], &packages).unwrap_err().to_string(),
+            "no package has the manifest crates/coder/Cargo.toml"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 mod cross;
 mod files;
+mod metadata;
 mod tables;
 mod tidy;
 mod vectors;

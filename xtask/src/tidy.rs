@@ -1,10 +1,13 @@
 //! The rules of the workspace that no compiler, formatter or linter knows.
 
-use std::{env, fs, io, path::Path, process::Command};
+use std::{fs, io, path::Path, process::Command};
 
 use serde_json::Value;
 
-use crate::{Result, files};
+use crate::{
+    Result, files,
+    metadata::{array, metadata, stdout_of, string},
+};
 
 /// Each crate of the workspace and which of the others it may depend on.
 ///
@@ -73,33 +76,12 @@ pub(crate) fn run() -> Result<()> {
     Err(failures.join("\n").into())
 }
 
-fn metadata(root: &Path) -> Result<Value> {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let arguments = ["metadata", "--format-version", "1", "--no-deps"];
-    let output = stdout_of(Command::new(cargo).args(arguments).current_dir(root))?;
-    Ok(serde_json::from_slice(&output)?)
-}
-
 /// Tracked files, and new ones that git does not ignore: a fault is better found before it is committed.
 fn listed_files(root: &Path) -> Result<Vec<String>> {
     let arguments = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
     let output = stdout_of(Command::new("git").args(arguments).current_dir(root))?;
     let paths = String::from_utf8(output)?;
     Ok(paths.split_terminator('\0').map(str::to_owned).collect())
-}
-
-fn stdout_of(command: &mut Command) -> Result<Vec<u8>> {
-    let output = command
-        .output()
-        .map_err(|error| format!("{command:?}: {error}"))?;
-    if !output.status.success() {
-        return Err(format!(
-            "{command:?}: {}",
-            String::from_utf8_lossy(&output.stderr).trim_end()
-        )
-        .into());
-    }
-    Ok(output.stdout)
 }
 
 /// Checks what concerns whole crates: arrows, lints, README and description.
@@ -221,14 +203,6 @@ fn names_machine_path(line: &str) -> bool {
                 before.is_none_or(|c| !(c.is_alphanumeric() || "._-~*})]>".contains(c)))
             })
         })
-}
-
-fn array(value: &Value) -> Result<&[Value]> {
-    Ok(value.as_array().ok_or("cargo metadata: expected an array")?)
-}
-
-fn string(value: &Value) -> Result<&str> {
-    Ok(value.as_str().ok_or("cargo metadata: expected a string")?)
 }
 
 #[cfg(test)]
