@@ -1,4 +1,5 @@
-//! Texts to files and back, beside the naive loop: one token at a time through the plainest transformer.
+//! Texts to files and back, beside the naive loop: one token at a time through the plainest transformer; and what is
+//! done to each token outside the transformer.
 //!
 //! The naive loop is too slow for the whole text. It codes the first chunk, and rates are per token.
 #![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
@@ -13,13 +14,11 @@ use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_g
 use czip::container::{self, Limits};
 use czip::{ChunkLevel, Model, Options, Weights};
 use czip_coder::v1::{Decoder, Encoder};
-use czip_model::reference::Reference;
+use czip_model::Row;
 
-/// A trained model where there is one, else one of random weights, which is much smaller.
-fn model_file() -> Vec<u8> {
-    czip_vectors::shared_file("conformance/models/v001_eng.czm")
-        .unwrap_or_else(|| czip_vectors::read("model.czm"))
-}
+use crate::naive::{Naive, model_file, tokens};
+
+mod naive;
 
 /// About 60 KB of English.
 fn text() -> String {
@@ -28,74 +27,6 @@ fn text() -> String {
         || include_str!("../README.md").repeat(48),
         |prose| String::from_utf8(prose).unwrap(),
     )
-}
-
-fn tokens(model: &Model, text: &str) -> Vec<u16> {
-    let mut tokens = Vec::new();
-    model.tokenizer().encode(text, &mut tokens).unwrap();
-    tokens
-}
-
-/// The naive loop, with what it needs between two tokens.
-struct Naive<'a> {
-    reference: Reference<'a>,
-    start_token: u16,
-    total: u32,
-    frequencies: Vec<u32>,
-}
-
-impl<'a> Naive<'a> {
-    fn new(model: &Model, weights: &'a Weights<'a>) -> Self {
-        Self {
-            reference: Reference::new(weights),
-            start_token: model.tokenizer().special_token("<|bos|>").unwrap(),
-            total: weights.softmax.total(),
-            frequencies: vec![0; weights.config.vocab_size],
-        }
-    }
-
-    fn predict(&mut self, position: usize, last: u16) {
-        if position == 0 {
-            self.reference.reset();
-            self.reference.step(self.start_token);
-        } else {
-            self.reference.step(last);
-        }
-        self.reference.frequencies(&mut self.frequencies);
-    }
-
-    fn encode(&mut self, tokens: &[u16]) -> Vec<u8> {
-        let mut encoder = Encoder::new();
-        let mut last = self.start_token;
-        for (position, &token) in tokens.iter().enumerate() {
-            self.predict(position, last);
-            let symbol = usize::from(token);
-            let low: u32 = self.frequencies[..symbol].iter().sum();
-            encoder.encode(low, low + self.frequencies[symbol], self.total);
-            last = token;
-        }
-        encoder.finish()
-    }
-
-    fn decode(&mut self, chunk: &[u8], len: usize) -> Vec<u16> {
-        let mut decoder = Decoder::new(chunk);
-        let mut tokens = Vec::with_capacity(len);
-        let mut last = self.start_token;
-        for position in 0..len {
-            self.predict(position, last);
-            let target = decoder.target(self.total);
-            let (mut symbol, mut low) = (0, 0);
-            while low + self.frequencies[symbol] <= target {
-                low += self.frequencies[symbol];
-                symbol += 1;
-            }
-            decoder.consume(low, low + self.frequencies[symbol], self.total);
-            last = symbol as u16;
-            tokens.push(last);
-        }
-        decoder.finish().unwrap();
-        tokens
-    }
 }
 
 /// A group with rates in tokens, for runs that take long.
@@ -193,9 +124,85 @@ fn one_chunk(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// What happens to each token outside the network, in tokens.
+fn stages(criterion: &mut Criterion) {
+    let model = Model::from_bytes(&model_file()).unwrap();
+    let text = text();
+    let all = tokens(&model, &text);
+    let options = options(1, 1);
+    let file = czip::compress(&model, text.as_bytes(), &options).unwrap();
+    let inner = container::read(&file[..], &Limits::default()).unwrap();
+
+    // The shares that the tokens of one chunk have.
+    let transformer = model.transformer();
+    let chunk = &all[..inner.params().context.chunk_tokens() as usize];
+    let mut caches = [transformer.cache(chunk.len())];
+    let mut scratch = transformer.scratch(1);
+    let mut frequencies = vec![0; transformer.config().vocab_size];
+    let mut last = model.tokenizer().special_token("<|bos|>").unwrap();
+    let mut intervals = Vec::new();
+    for (position, &token) in chunk.iter().enumerate() {
+        let row = Row {
+            sequence: 0,
+            position,
+            token: last,
+        };
+        transformer.forward(&[row], &mut caches, &mut scratch);
+        transformer.frequencies(scratch.logits(0), &mut frequencies);
+        intervals.push(transformer.interval(&frequencies, token));
+        last = token;
+    }
+    let total = transformer.total();
+    let encode = || {
+        let mut encoder = Encoder::new();
+        for interval in &intervals {
+            encoder.encode(interval.low, interval.high, total);
+        }
+        encoder.finish()
+    };
+    let coded = encode();
+    assert_eq!(inner.chunks().next(), Some(&coded[..]));
+
+    let mut group = group(criterion, "stages");
+    group.throughput(Throughput::Elements(chunk.len() as u64));
+    group.bench_function("coder, encode", |b| b.iter(encode));
+    group.bench_function("coder, decode", |b| {
+        b.iter(|| {
+            let mut decoder = Decoder::new(black_box(&coded));
+            for interval in &intervals {
+                black_box(decoder.target(total));
+                decoder.consume(interval.low, interval.high, total);
+            }
+            decoder.finish().unwrap();
+        });
+    });
+    group.throughput(Throughput::Elements(all.len() as u64));
+    group.bench_function("tokenizer, encode", |b| {
+        let mut out = Vec::new();
+        b.iter(|| {
+            out.clear();
+            model.tokenizer().encode(black_box(&text), &mut out).unwrap();
+        });
+    });
+    group.bench_function("tokenizer, decode", |b| {
+        let mut out = Vec::new();
+        b.iter(|| {
+            out.clear();
+            model.tokenizer().decode(black_box(&all), &mut out).unwrap();
+        });
+    });
+    group.bench_function("container, write", |b| {
+        b.iter(|| container::write(black_box(&inner), std::io::sink()).unwrap());
+    });
+    group.bench_function("container, read", |b| {
+        b.iter(|| container::read(black_box(&file[..]), &Limits::default()).unwrap());
+    });
+    group.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().without_plots();
-    targets = whole_text, one_chunk
+    targets = whole_text, one_chunk, stages
 }
 criterion_main!(benches);

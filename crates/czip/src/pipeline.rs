@@ -52,7 +52,7 @@ pub fn compress_to(
 ) -> Result<Summary, Error> {
     let mut text = Vec::new();
     input.read_to_end(&mut text)?;
-    compress_text(model, &text, output, options)
+    compress_text(model, text, output, options)
 }
 
 /// Restores the text of a CZIPv1 file.
@@ -112,10 +112,11 @@ fn limits(options: &Options) -> container::Limits {
 
 fn compress_text(
     model: &Model,
-    text: &[u8],
+    input: impl AsRef<[u8]>,
     output: impl Write,
     options: &Options,
 ) -> Result<Summary, Error> {
+    let text = input.as_ref();
     let text_len = text.len() as u64;
     if u32::try_from(text_len).is_err() {
         return Err(FormatError::OriginalTooLong { len: text_len }.into());
@@ -131,9 +132,13 @@ fn compress_text(
 
     let mut tokens = Vec::with_capacity(text.len() / 2);
     model.tokenizer.encode(text, &mut tokens)?;
-    let counter = Counter::new(tokens.len() as u64, options);
+    // Text, tokens and payload are the largest things there are: none is held for longer than it is needed.
+    drop(input);
+    let token_count = tokens.len() as u64;
+    let counter = Counter::new(token_count, options);
     let threads = Threads::new(options)?;
     let encoded = chunks::encode(model, &tokens, chunk_len as usize, &threads, &counter);
+    drop(tokens);
 
     let mut builder = Builder::new(Params {
         flags: container::Flags::default(),
@@ -145,7 +150,7 @@ fn compress_text(
     for piece in encoded {
         piece.iter().try_for_each(|chunk| builder.push(chunk))?;
     }
-    let file = builder.finish(text_len, tokens.len() as u64)?;
+    let file = builder.finish(text_len, token_count)?;
     let mut output = Counted {
         inner: output,
         count: 0,
@@ -155,7 +160,7 @@ fn compress_text(
     Ok(Summary {
         text_len,
         file_len: output.count,
-        tokens: tokens.len() as u64,
+        tokens: token_count,
         chunks: file.chunk_count().into(),
         chunk_len,
         level_lowered: log2 < wanted,

@@ -50,6 +50,12 @@ fn dot_wide(w: &[i16], x: &[i16]) -> i32 {
 
 #[inline(always)]
 fn dots(w: &[i16], x: [&[i16]; BATCH]) -> [i32; BATCH] {
+    // What compilers make of several sums in one loop is slower than of a loop for each where vectors are long: a fifth
+    // of the speed with AVX-512.
+    if cfg!(target_feature = "avx2") {
+        let [x0, x1, x2, x3] = x;
+        return [dot_wide(w, x0), dot_wide(w, x1), dot_wide(w, x2), dot_wide(w, x3)];
+    }
     let mut sums = [0i32; BATCH];
     for (i, &w) in w.iter().enumerate() {
         for (sum, x) in sums.iter_mut().zip(x) {
