@@ -112,6 +112,34 @@ fn products_of_every_batch_size() {
 }
 
 #[test]
+fn products_at_every_alignment() {
+    let mut random = Random(9);
+    let (rows, cols, batch) = (37, 68, 7);
+    let weights = random.bytes(rows * cols);
+    let x = random.bytes(batch * cols);
+    let mut expected = vec![0; batch * rows];
+    for (x, out) in x.chunks_exact(cols).zip(expected.chunks_exact_mut(rows)) {
+        oracle::matvec(&weights, x, out);
+    }
+    for_each_level(|kernels| {
+        let matrix = kernels.pack(&weights, rows, cols);
+        assert_eq!(matrix.stride(), cols);
+        for offset in 0..64 {
+            let mut shifted = vec![0; offset];
+            shifted.extend(&x);
+            let mut out = vec![i32::MIN; offset + batch * rows];
+            kernels.matmul(
+                &matrix,
+                &shifted[offset..],
+                &mut Workspace::default(),
+                &mut out[offset..],
+            );
+            assert_eq!(out[offset..], expected, "offset {offset}");
+        }
+    });
+}
+
+#[test]
 fn extreme_products_do_not_saturate() {
     for_each_level(|kernels| {
         for cols in [4, 63, 64, 1024, 4095, czip_kernels::PackedMatrix::MAX_COLS] {

@@ -1,5 +1,6 @@
 //! What is said on either stream.
 
+use czip::{Kernels, Level};
 use czip_vectors::{shared, shared_file};
 use serde_json::Value;
 
@@ -104,6 +105,25 @@ fn info_on_a_compressed_file() {
     assert_eq!(first["model_id"], "271bf17f");
     assert_close(&first["ratio"], 570.0 / len as f64);
     assert_close(&first["bits_per_byte"], 8.0 * len as f64 / 570.0);
+}
+
+/// The variable lowers the level that the program uses, and cannot raise it.
+#[test]
+fn a_ceiling_lowers_the_level() {
+    let Some(model) = model() else { return };
+    let folder = Folder::new();
+    let level_with = |ceiling: &str| {
+        let mut command = folder.command();
+        command.env(Kernels::LEVEL_VARIABLE, ceiling);
+        let json = Finished(command.args(["info", "--json"]).arg(&model).output().unwrap()).exits(0);
+        lines_of_json(&json)[0]["kernels"].as_str().unwrap().to_owned()
+    };
+    let available: Vec<Level> = Kernels::available().map(Kernels::level).collect();
+    for &ceiling in Level::ALL {
+        let expected = available.iter().rfind(|&&level| level <= ceiling).unwrap();
+        assert_eq!(level_with(ceiling.name()), expected.name(), "{ceiling}");
+    }
+    assert_eq!(level_with("no such level"), available.last().unwrap().name());
 }
 
 #[test]
