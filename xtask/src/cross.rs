@@ -143,17 +143,19 @@ const TARGETS: [Target; 3] = [
 const PORTABLE: [&str; 5] = [
     "fixed/tests/tables.rs",
     "kernels/tests/levels.rs",
-    "kernels/tests/battery.rs",
+    "kernels/tests/battery/main.rs",
     "tokenizer/tests/vectors.rs",
     "tokenizer/tests/encode.rs",
 ];
 
 /// Test files that need them.
-const WHOLE: [&str; 6] = [
+const WHOLE: [&str; 8] = [
     "coder/tests/it/main.rs",
     "container/tests/it/main.rs",
     "container/tests/vectors.rs",
     "model/tests/vectors.rs",
+    "model/tests/window.rs",
+    "mix/tests/it/main.rs",
     "czip/tests/vectors.rs",
     "czip/tests/conformance.rs",
 ];

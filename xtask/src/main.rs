@@ -10,6 +10,7 @@
 mod cross;
 mod files;
 mod metadata;
+mod priors;
 mod tables;
 mod tidy;
 mod vectors;
@@ -24,6 +25,7 @@ usage:
   cargo xtask codegen tables [--check]
   cargo xtask codegen vectors [--check]
   cargo xtask cross [--install] (aarch64 | s390x | wasm32)
+  cargo xtask priors MODEL
   cargo xtask tidy";
 
 /// The exit code where nothing could be tested because this machine lacks the tools.
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
         ["codegen", "vectors"] => vectors::codegen(check),
         ["cross", target] if !check => cross::run(target, false),
         ["cross", "--install", target] if !check => cross::run(target, true),
+        ["priors", model] if !check => priors::train(model.as_ref()),
         ["tidy"] if !check => tidy::run(),
         _ => Err(USAGE.into()),
     };

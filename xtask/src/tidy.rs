@@ -12,13 +12,14 @@ use crate::{
 /// Each crate of the workspace and which of the others it may depend on.
 ///
 /// Arrows point downward only. Development dependencies are free, but nothing may depend on xtask.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("czip-fixed", &[]),
     ("czip-kernels", &["czip-fixed"]),
     ("czip-tokenizer", &[]),
     ("czip-coder", &[]),
     ("czip-container", &[]),
     ("czip-model", &["czip-fixed", "czip-kernels"]),
+    ("czip-mix", &["czip-coder", "czip-kernels"]),
     (
         "czip",
         &[
@@ -26,6 +27,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
             "czip-container",
             "czip-fixed",
             "czip-kernels",
+            "czip-mix",
             "czip-model",
             "czip-tokenizer",
         ],

@@ -65,6 +65,22 @@ fn dots(w: &[i16], x: [&[i16]; BATCH]) -> [i32; BATCH] {
     sums
 }
 
+/// The sum of 16-bit products, wrapped to 32 bits.
+#[inline(always)]
+pub(crate) fn dot_words<const N: usize>(weights: &[i16; N], x: &[i16; N]) -> i32 {
+    dot_wide(weights, x)
+}
+
+/// Moves a mixer's weights along its inputs.
+#[inline(always)]
+pub(crate) fn train<const N: usize>(weights: &mut [i16; N], x: &[i16; N], step: i16) {
+    for (weight, &x) in weights.iter_mut().zip(x) {
+        // -2^15 times itself is the one product whose term leaves 16 bits.
+        let term = (i32::from(x) * i32::from(step) + (1 << 14)) >> 15;
+        *weight = weight.saturating_add(term.min(i16::MAX.into()) as i16);
+    }
+}
+
 /// Requantises sums: most factors allow 32-bit arithmetic.
 #[inline(always)]
 pub(crate) fn requantize_all(acc: &[i32], requantization: Requantization, out: &mut [i8]) {

@@ -9,13 +9,17 @@ mod frequencies;
 mod generic;
 mod level;
 mod matrix;
+mod mixing;
 pub mod oracle;
+mod prefetch;
 mod rows;
 
 pub use attention::{Attention, KeyValueCache};
 pub use frequencies::{Interval, Softmax};
 pub use level::{Level, UnknownLevel};
 pub use matrix::{PackedMatrix, Requantization, Workspace};
+pub use mixing::WeightRow;
+pub use prefetch::prefetch;
 
 /// The length of a query, key or value vector of one head.
 pub const HEAD_DIM: usize = 64;

@@ -150,3 +150,18 @@ pub fn frequencies(logits: &[i32], coefficient: u32, exp2: &[u16; 256], total: u
         out[first] += shortfall;
     }
 }
+
+/// A mixer's sum: `weights` times `x`, wrapped to 32 bits.
+#[must_use]
+pub fn mix(weights: &[i16], x: &[i16]) -> i32 {
+    let products = weights.iter().zip(x).map(|(&w, &x)| i64::from(w) * i64::from(x));
+    products.sum::<i64>() as i32
+}
+
+/// A mixer's weight after a step along its input.
+#[must_use]
+pub fn trained(weight: i16, x: i16, step: i16) -> i16 {
+    let rounded = (2 * i64::from(x) * i64::from(step) + (1 << 15)).div_euclid(1 << 16);
+    let clamp = |number: i64| number.clamp(i16::MIN.into(), i16::MAX.into());
+    clamp(i64::from(weight) + clamp(rounded)) as i16
+}

@@ -277,6 +277,40 @@ impl Transformer {
     ///
     /// If there are more rows than `scratch` has room for, or a row's sequence, position or token is out of range.
     pub fn forward(&self, rows: &[Row], caches: &mut [Cache], scratch: &mut Scratch) {
+        self.begin(rows, scratch);
+        for (index, layer) in self.layers.iter().enumerate() {
+            self.store(index, rows, caches, scratch);
+            self.finish_layer(index, layer, rows, caches, scratch);
+        }
+        self.normalize(&self.norm, scratch);
+        let logits = &mut scratch.logits[..rows.len() * self.config.vocab_size];
+        self.kernels.matmul(
+            &self.head,
+            &scratch.normed[..rows.len() * self.config.d_model],
+            &mut scratch.workspace,
+            logits,
+        );
+    }
+
+    /// Takes a batch of tokens like [`Transformer::forward`], but only for what later ones attend to: there are no
+    /// logits. What the last layer does after storing keys and values is left out, which is nearly everything if there
+    /// is one layer.
+    ///
+    /// # Panics
+    ///
+    /// As [`Transformer::forward`].
+    pub fn remember(&self, rows: &[Row], caches: &mut [Cache], scratch: &mut Scratch) {
+        self.begin(rows, scratch);
+        for (index, layer) in self.layers.iter().enumerate() {
+            self.store(index, rows, caches, scratch);
+            if index + 1 < self.layers.len() {
+                self.finish_layer(index, layer, rows, caches, scratch);
+            }
+        }
+        scratch.rows = 0;
+    }
+
+    fn begin(&self, rows: &[Row], scratch: &mut Scratch) {
         assert!(
             rows.len() <= scratch.capacity,
             "{} rows in a scratch for {}",
@@ -284,34 +318,20 @@ impl Transformer {
             scratch.capacity
         );
         scratch.rows = rows.len();
-        let d = self.config.d_model;
-        let size = rows.len() * d;
         self.embed(rows.iter().map(|row| row.token), scratch);
-        for (index, layer) in self.layers.iter().enumerate() {
-            if index == 0 && !self.first_qkv.is_empty() {
-                self.look_up_qkv(rows, scratch);
-            } else {
-                self.normalize(&layer.attention_norm, scratch);
-                self.linear(&layer.qkv, Input::Normed, scratch);
-            }
-            self.attend(index, layer, rows, caches, scratch);
-            self.linear(&layer.out, Input::Attended, scratch);
-            self.add_normalized(&layer.attention_out_norm, scratch);
+    }
 
-            self.normalize(&layer.feed_forward_norm, scratch);
-            self.linear(&layer.up, Input::Normed, scratch);
-            self.gate(layer.down.matrix.stride(), scratch);
-            self.linear(&layer.down, Input::Gated, scratch);
-            self.add_normalized(&layer.feed_forward_out_norm, scratch);
-        }
-        self.normalize(&self.norm, scratch);
-        let logits = &mut scratch.logits[..rows.len() * self.config.vocab_size];
-        self.kernels.matmul(
-            &self.head,
-            &scratch.normed[..size],
-            &mut scratch.workspace,
-            logits,
-        );
+    /// All of a layer after [`Transformer::store`].
+    fn finish_layer(&self, index: usize, layer: &Layer, rows: &[Row], caches: &[Cache], s: &mut Scratch) {
+        self.attend(index, layer, rows, caches, s);
+        self.linear(&layer.out, Input::Attended, s);
+        self.add_normalized(&layer.attention_out_norm, s);
+
+        self.normalize(&layer.feed_forward_norm, s);
+        self.linear(&layer.up, Input::Normed, s);
+        self.gate(layer.down.matrix.stride(), s);
+        self.linear(&layer.down, Input::Gated, s);
+        self.add_normalized(&layer.feed_forward_out_norm, s);
     }
 
     /// The frequencies of all tokens from their logits, uint32 `[vocab]`, with sum [`Transformer::total`].
@@ -376,32 +396,46 @@ impl Transformer {
         }
     }
 
-    /// Stores every row's key and value, then attends with every row's queries.
-    fn attend(&self, index: usize, layer: &Layer, rows: &[Row], caches: &mut [Cache], s: &mut Scratch) {
+    /// Computes queries, keys and values of a layer, and stores every row's key and value.
+    fn store(&self, index: usize, rows: &[Row], caches: &mut [Cache], s: &mut Scratch) {
+        if index == 0 && !self.first_qkv.is_empty() {
+            self.look_up_qkv(rows, s);
+        } else {
+            self.normalize(&self.layers[index].attention_norm, s);
+            self.linear(&self.layers[index].qkv, Input::Normed, s);
+        }
         let d = self.config.d_model;
-        let qkv_rows = self.config.qkv_rows();
-        for (row, qkv) in rows.iter().zip(s.activation.chunks_exact_mut(qkv_rows)) {
+        for (row, qkv) in rows
+            .iter()
+            .zip(s.activation.chunks_exact_mut(self.config.qkv_rows()))
+        {
             let (cos, sin) = &self.rotations[row.position];
-            let (vectors, _) = qkv.as_chunks_mut::<HEAD_DIM>();
-            let (queries, [key, value]) = vectors.split_at_mut(d / HEAD_DIM) else {
+            let ([key, value], []) = qkv[d..].as_chunks_mut::<HEAD_DIM>() else {
                 unreachable!("d queries, a key and a value")
             };
-            queries
-                .iter_mut()
-                .for_each(|query| self.kernels.rotate_query(query, cos, sin));
             self.kernels.rotate_key(key, cos, sin);
             self.kernels
                 .store(&mut caches[row.sequence].layers[index], row.position, key, value);
         }
+    }
+
+    /// Attends with every row's queries.
+    fn attend(&self, index: usize, layer: &Layer, rows: &[Row], caches: &[Cache], s: &mut Scratch) {
+        let d = self.config.d_model;
         let vectors = s
             .activation
-            .chunks_exact(qkv_rows)
+            .chunks_exact_mut(self.config.qkv_rows())
             .zip(s.attended.chunks_exact_mut(d));
         for (row, (qkv, out)) in rows.iter().zip(vectors) {
+            let (cos, sin) = &self.rotations[row.position];
+            let queries = &mut qkv[..d];
+            for query in queries.as_chunks_mut::<HEAD_DIM>().0 {
+                self.kernels.rotate_query(query, cos, sin);
+            }
             let cache = &caches[row.sequence].layers[index];
             let length = row.position + 1;
             self.kernels
-                .attend(&layer.attention, cache, length, &qkv[..d], &mut s.workspace, out);
+                .attend(&layer.attention, cache, length, queries, &mut s.workspace, out);
         }
     }
 

@@ -197,6 +197,12 @@ pub struct Weights<'a> {
     pub head: &'a [i8],
     /// How logits become frequencies.
     pub softmax: Softmax,
+    /// What is known to the adaptive coder before a text begins, in the stored forms of its priors: the optional
+    /// tensors `mixing.priors.0`, `mixing.priors.1` and so on, up to the first that is not there. Not looked into.
+    pub mixing_priors: Vec<&'a [u8]>,
+    /// How often each symbol is to be expected, for the adaptive coder's tree: the optional tensor `mixing.weights`,
+    /// uint16 `[vocab]`.
+    pub mixing_weights: Option<Vec<u16>>,
     pub(crate) rotations: Vec<Rotation>,
     tokenizer: (TokenizerCodec, &'a [u8]),
 }
@@ -263,14 +269,27 @@ impl<'a> Weights<'a> {
             Some("brotli") => TokenizerCodec::Brotli,
             Some(_) => return Err(Metadata(metadata).bad("tokenizer_codec", "must be zstd or brotli")),
         };
-        let tokenizer = tensors.view("tokenizer.data")?;
-        let tokenizer = tensors.typed("tokenizer.data", &[tokenizer.shape().iter().product()], Dtype::U8)?;
+        let tokenizer = tensors.bytes("tokenizer.data")?;
+        let mut mixing_priors = Vec::new();
+        for number in 0.. {
+            let name = format!("mixing.priors.{number}");
+            if tensors.optional(&name).is_none() {
+                break;
+            }
+            mixing_priors.push(tensors.bytes(&name)?);
+        }
+        let mixing_weights = match tensors.optional("mixing.weights") {
+            Some(_) => Some(tensors.numbers("mixing.weights", &[vocab], u16::from_le_bytes)?),
+            None => None,
+        };
         Ok(Self {
             embedding: tensors.int8("embed.weight", &[vocab, d])?,
             layers,
             norm: tensors.int8("norm.weight", &[d])?,
             head: tensors.int8("head.weight", &[vocab, d])?,
             softmax: Softmax::new(coefficient, &exp2, total),
+            mixing_priors,
+            mixing_weights,
             rotations,
             tokenizer: (codec, tokenizer),
             config,
@@ -438,6 +457,12 @@ impl<'a> Tensors<'a> {
             name: name.to_owned(),
             problem,
         })
+    }
+
+    /// The bytes of a tensor of one dimension of any length.
+    fn bytes(&self, name: &str) -> Result<&'a [u8], Error> {
+        let len = self.view(name)?.shape().iter().product();
+        self.typed(name, &[len], Dtype::U8)
     }
 
     fn int8(&self, name: &str, shape: &[usize]) -> Result<&'a [i8], Error> {

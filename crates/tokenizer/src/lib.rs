@@ -135,6 +135,32 @@ impl Tokenizer {
         self.encode_part(text, 0..text.len(), &mut encoder, out.len(), out)
     }
 
+    /// Appends tokens of any bytes to `out`: those of [`encode_ordinary`](Tokenizer::encode_ordinary) for each stretch of
+    /// valid UTF-8, and that of the byte for each byte between. Together they decode to the same bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`encode`](Tokenizer::encode).
+    pub fn encode_bytes(&self, bytes: &[u8], out: &mut Vec<TokenId>) -> Result<(), Error> {
+        let before = out.len();
+        let mut encoder = Encoder::new(&self.vocab, bytes.len());
+        let mut start = 0;
+        for chunk in bytes.utf8_chunks() {
+            let valid = chunk.valid();
+            self.encode_part(valid, 0..valid.len(), &mut encoder, before, out)
+                .map_err(|error| match error {
+                    Error::Split { offset, source } => Error::Split {
+                        offset: start + offset,
+                        source,
+                    },
+                    other => other,
+                })?;
+            out.extend(chunk.invalid().iter().map(|&byte| self.vocab.byte_id(byte)));
+            start += valid.len() + chunk.invalid().len();
+        }
+        Ok(())
+    }
+
     /// Encodes a part of the text. The pattern doesn't see the text around it. On an error, cuts `out` to `before`.
     fn encode_part(
         &self,

@@ -121,6 +121,27 @@ fn special_tokens_cut_the_text() {
 }
 
 #[test]
+fn bytes_that_are_no_text_are_tokens_of_their_own() {
+    let tokenizer = tokenizer("[a-z]+|.", &["ab"], &["<s>"]);
+    let encode_bytes = |bytes: &[u8]| {
+        let mut out = vec![7];
+        tokenizer.encode_bytes(bytes, &mut out).unwrap();
+        let mut decoded = Vec::new();
+        tokenizer.decode(&out[1..], &mut decoded).unwrap();
+        assert_eq!(decoded, bytes);
+        assert_eq!(out.remove(0), 7);
+        out
+    };
+    assert_eq!(encode_bytes(b""), [] as [TokenId; 0]);
+    assert_eq!(encode_bytes(b"ab<s>\0"), [256, 60, 115, 62, 0]);
+    // A character that is cut short, one that is overlong, and a stray byte; text is split anew after each.
+    assert_eq!(
+        encode_bytes(b"ab\xc3ab\xc3\xa9\xc0\x80a\xffb"),
+        [256, 0xc3, 256, 0xc3, 0xa9, 0xc0, 0x80, 97, 0xff, 98]
+    );
+}
+
+#[test]
 fn text_outside_every_match_is_kept() {
     let tokenizer = tokenizer("[a-z]+", &["--", "-a"], &[]);
     assert_eq!(encode(&tokenizer, "--a--"), [256, 97, 256]);

@@ -48,6 +48,33 @@ macro_rules! portable_entry_points {
         pub(crate) fn find(frequencies: &[u32], target: u32) -> $crate::Interval {
             $crate::generic::find(frequencies, target)
         }
+
+        $(#[$feature])*
+        #[inline]
+        pub(crate) fn mix<const N: usize, const ROWS: usize>(
+            weights: &[$crate::WeightRow<N>],
+            rows: [usize; ROWS],
+            x: &[i16; N],
+        ) -> [i32; ROWS] {
+            let mut sums = [0; ROWS];
+            for (sum, row) in sums.iter_mut().zip(rows) {
+                *sum = $crate::generic::dot_words(&weights[row].0, x);
+            }
+            sums
+        }
+
+        $(#[$feature])*
+        #[inline]
+        pub(crate) fn train<const N: usize, const ROWS: usize>(
+            weights: &mut [$crate::WeightRow<N>],
+            rows: [usize; ROWS],
+            x: &[i16; N],
+            steps: [i16; ROWS],
+        ) {
+            for (row, step) in rows.into_iter().zip(steps) {
+                $crate::generic::train(&mut weights[row].0, x, step);
+            }
+        }
     };
 }
 

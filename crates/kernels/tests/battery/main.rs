@@ -7,6 +7,8 @@ use czip_kernels::{
 };
 use proptest::prelude::*;
 
+mod mixing;
+
 /// A small generator, so that every run tests the same numbers.
 struct Random(u64);
 

@@ -1,0 +1,57 @@
+//! The priors that are compiled in: made by `cargo xtask priors`.
+
+use crate::priors::Priors;
+
+static VOCABULARY: &[u8] = include_bytes!("../priors/vocabulary.bin");
+static TOKENS: [&[u8]; 6] = [
+    include_bytes!("../priors/light.bin"),
+    include_bytes!("../priors/light-alone.bin"),
+    include_bytes!("../priors/standard.bin"),
+    include_bytes!("../priors/standard-alone.bin"),
+    include_bytes!("../priors/max.bin"),
+    include_bytes!("../priors/max-alone.bin"),
+];
+static BYTES: [&[u8]; 2] = [
+    include_bytes!("../priors/light-bytes.bin"),
+    include_bytes!("../priors/bytes.bin"),
+];
+
+/// 64-bit FNV-1a (Fowler, Noll and Vo) over each token's length, as two little-endian bytes, and its bytes.
+#[must_use]
+pub fn vocabulary_hash(tokens: &[&[u8]]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    for token in tokens {
+        for byte in (token.len() as u16).to_le_bytes().iter().chain(*token) {
+            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+    hash
+}
+
+/// The weights of the symbols of the vocabulary that the priors were made for: its hash, then 16 bits each.
+pub(crate) fn weights(tokens: &[&[u8]]) -> Option<Vec<u32>> {
+    let (hash, weights) = VOCABULARY.split_at_checked(8)?;
+    let (weights, _) = weights.as_chunks();
+    let same = *hash == vocabulary_hash(tokens).to_le_bytes() && weights.len() == tokens.len();
+    same.then(|| {
+        weights
+            .iter()
+            .map(|&weight| u16::from_le_bytes(weight).into())
+            .collect()
+    })
+}
+
+pub(crate) fn token_priors() -> Vec<Priors> {
+    read(&TOKENS)
+}
+
+pub(crate) fn byte_priors() -> Vec<Priors> {
+    read(&BYTES)
+}
+
+fn read(stored: &[&[u8]]) -> Vec<Priors> {
+    stored
+        .iter()
+        .filter_map(|bytes| Priors::from_bytes(bytes).ok())
+        .collect()
+}

@@ -1,0 +1,21 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![deny(clippy::float_arithmetic)]
+
+mod builtin;
+mod coding;
+mod engine;
+mod history;
+mod maps;
+mod matching;
+mod mixer;
+mod numbers;
+mod priors;
+mod slots;
+mod tree;
+
+pub use builtin::vocabulary_hash;
+pub use coding::Coding;
+pub use mixer::{Mixer, Variant};
+pub use priors::{Priors, PriorsError};
+pub use tree::Tree;

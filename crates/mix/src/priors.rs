@@ -1,0 +1,248 @@
+//! What is known before a text begins: mixers and maps learnt from other texts, and how they are stored.
+
+use czip_kernels::WeightRow;
+use thiserror::Error;
+
+use crate::engine::{DEPTH_ROWS, JOINT_ENTRIES, MATCH_ROWS, ONE, SETS, Shape, Start};
+use crate::maps::Adaptive;
+
+/// The learnt start of one variant, in its stored form. The layout is in `docs/spec/mixing.md`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Priors {
+    pub(crate) shape: Shape,
+    pub(crate) tree_hash: u64,
+    bytes: Vec<u8>,
+}
+
+/// Bytes that are no priors.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PriorsError {
+    /// Not the magic number.
+    #[error("no priors: they begin with {found:02x?}")]
+    Magic {
+        /// The first bytes, at most four.
+        found: Vec<u8>,
+    },
+    /// A version that this library does not know.
+    #[error("version {version} of priors at byte 4; only 1 is known")]
+    Version {
+        /// The version.
+        version: u8,
+    },
+    /// Sizes that no variant has.
+    #[error("sizes {sizes:?} of priors at byte 5 are those of no variant")]
+    Shape {
+        /// Contexts, runs, and whether there is a net.
+        sizes: [u8; 3],
+    },
+    /// Too few bytes or too many.
+    #[error("priors of {found} bytes should have {expected}")]
+    Length {
+        /// The right length.
+        expected: usize,
+        /// The length given.
+        found: usize,
+    },
+    /// A shift that moves weights out of 16 bits.
+    #[error("shift {shift} of priors at byte {at} is above 8")]
+    WeightShift {
+        /// The shift.
+        shift: u8,
+        /// Its place.
+        at: usize,
+    },
+}
+
+const MAGIC: [u8; 4] = *b"CZMP";
+const VERSION: u8 = 1;
+/// Magic, version, contexts, runs, net, symbol rows, hash of the tree.
+const HEADER_LEN: usize = 18;
+/// The highest count of a map's entry: above it a map would be too slow to follow a text of another kind.
+const MAX_COUNT: u32 = 127;
+
+impl Priors {
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that aren't priors of one of the variants. [`PriorsError`] has a variant for each reason.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, PriorsError> {
+        let Some(header) = bytes
+            .first_chunk::<HEADER_LEN>()
+            .filter(|header| header[..4] == MAGIC)
+        else {
+            let found = bytes[..bytes.len().min(4)].to_vec();
+            return Err(PriorsError::Magic { found });
+        };
+        if header[4] != VERSION {
+            return Err(PriorsError::Version { version: header[4] });
+        }
+        let [contexts, runs, with_net] = [header[5], header[6], header[7]];
+        let symbol_rows = u16::from_le_bytes([header[8], header[9]]);
+        let shape = Shape::find(contexts.into(), runs.into(), with_net == 1, symbol_rows.into())
+            .filter(|_| with_net <= 1)
+            .ok_or(PriorsError::Shape {
+                sizes: [contexts, runs, with_net],
+            })?;
+        let expected = HEADER_LEN + Self::body_len(shape);
+        if bytes.len() != expected {
+            let found = bytes.len();
+            return Err(PriorsError::Length { expected, found });
+        }
+        let shifts = HEADER_LEN + 3 * shape.map_entries();
+        for (index, &shift) in bytes[shifts..shifts + shape.inputs()].iter().enumerate() {
+            if shift > 8 {
+                let at = shifts + index;
+                return Err(PriorsError::WeightShift { shift, at });
+            }
+        }
+        let mut hash = [0; 8];
+        hash.copy_from_slice(&header[10..]);
+        Ok(Self {
+            shape,
+            tree_hash: u64::from_le_bytes(hash),
+            bytes: bytes.to_vec(),
+        })
+    }
+
+    fn body_len(shape: Shape) -> usize {
+        3 * shape.map_entries() + shape.inputs() * (1 + shape.rows()) + 2 * SETS * shape.symbol_rows
+    }
+
+    /// The stored form.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What a stream has learnt.
+    pub(crate) fn of<const N: usize>(shape: Shape, tree_hash: u64, learnt: &Start<N>) -> Self {
+        let mut bytes = MAGIC.to_vec();
+        bytes.extend([
+            VERSION,
+            shape.contexts as u8,
+            shape.runs as u8,
+            u8::from(shape.with_net),
+        ]);
+        bytes.extend((shape.symbol_rows as u16).to_le_bytes());
+        bytes.extend(tree_hash.to_le_bytes());
+        for entry in learnt.maps() {
+            bytes.extend(entry.p().to_le_bytes());
+            bytes.push(entry.count().min(MAX_COUNT) as u8);
+        }
+        // The finest step of each input that its largest weight allows.
+        let mut shifts = vec![0; shape.inputs()];
+        for (input, shift) in shifts.iter_mut().enumerate() {
+            let fits = |shift: u8| {
+                let mut weights = learnt.weights.iter().map(|row| row.0[input]);
+                weights.all(|weight| i8::try_from(rounded(weight, shift)).is_ok())
+            };
+            *shift = (0..8).find(|&shift| fits(shift)).unwrap_or(8);
+        }
+        bytes.extend(&shifts);
+        for row in &learnt.weights {
+            let stored = row.0.iter().zip(&shifts);
+            bytes.extend(stored.map(|(&weight, &shift)| rounded(weight, shift).clamp(-128, 127) as u8));
+        }
+        for weights in &learnt.outer {
+            // The largest weight is 8, which is 2^15 steps.
+            let stored = weights.map(|weight| (weight >> 4).min(i16::MAX.into()) as i16);
+            bytes.extend(stored.into_iter().flat_map(i16::to_le_bytes));
+        }
+        Self {
+            shape,
+            tree_hash,
+            bytes,
+        }
+    }
+
+    /// The start of a stream. Without `same_tree`, what was learnt for single nodes and symbols is averaged.
+    pub(crate) fn start<const N: usize>(&self, symbol_rows: usize, same_tree: bool) -> Start<N> {
+        let shape = self.shape;
+        let inputs = shape.inputs();
+        let (maps, rest) = self.bytes[HEADER_LEN..].split_at(3 * shape.map_entries());
+        let mut entries = maps
+            .chunks_exact(3)
+            .map(|entry| Adaptive::new(u16::from_le_bytes([entry[0], entry[1]]), entry[2]));
+        let (shifts, rest) = rest.split_at(inputs);
+        let (weights, outer) = rest.split_at(inputs * shape.rows());
+        let mut weights: Vec<WeightRow<N>> = weights
+            .chunks_exact(inputs)
+            .map(|stored| {
+                let mut row = WeightRow([0; N]);
+                for ((weight, &stored), &shift) in row.0.iter_mut().zip(stored).zip(shifts) {
+                    *weight = i16::from(stored as i8) << shift;
+                }
+                row
+            })
+            .collect();
+        let mut outer: Vec<[i32; SETS]> = outer
+            .chunks_exact(2 * SETS)
+            .map(|stored| {
+                std::array::from_fn(|i| {
+                    i32::from(i16::from_le_bytes([stored[2 * i], stored[2 * i + 1]])) << 4
+                })
+            })
+            .collect();
+        if !same_tree {
+            let fixed = DEPTH_ROWS + MATCH_ROWS;
+            let [by_node, by_symbol] = [fixed, fixed + shape.symbol_rows]
+                .map(|first| mean(&weights[first..first + shape.symbol_rows]));
+            weights.truncate(fixed);
+            weights.resize(fixed + symbol_rows, by_node);
+            weights.resize(fixed + 2 * symbol_rows, by_symbol);
+            outer = vec![[(1 << 16) / SETS as i32; SETS]; symbol_rows];
+        }
+        Start {
+            state_maps: entries.by_ref().take(shape.state_entries()).collect(),
+            run_maps: entries.by_ref().take(shape.run_entries()).collect(),
+            match_map: entries.by_ref().take(shape.match_entries()).collect(),
+            joint_maps: entries.collect(),
+            weights,
+            outer,
+        }
+    }
+}
+
+/// A weight in steps of `2^shift`.
+fn rounded(weight: i16, shift: u8) -> i32 {
+    (i32::from(weight) + ((1 << shift) >> 1)) >> shift
+}
+
+fn mean<const N: usize>(rows: &[WeightRow<N>]) -> WeightRow<N> {
+    let mut mean = WeightRow([0; N]);
+    for (input, weight) in mean.0.iter_mut().enumerate() {
+        let sum: i32 = rows.iter().map(|row| i32::from(row.0[input])).sum();
+        *weight = (sum / rows.len() as i32) as i16;
+    }
+    mean
+}
+
+/// The start of the untrained: the net is trusted most.
+pub(crate) fn untrained<const N: usize>(shape: Shape) -> Start<N> {
+    let mut row = WeightRow([0; N]);
+    row.0[0] = (ONE * 8 / 10) as i16;
+    let trusted = shape.inputs() - shape.joint;
+    for (input, weight) in row.0[..trusted].iter_mut().enumerate().skip(2) {
+        let share = if input < 2 + 2 * shape.contexts { 20 } else { 10 };
+        *weight = (ONE / share) as i16;
+    }
+    let of_counts = |zeros: usize, ones: usize| {
+        let p = 65536 * (2 * ones + 1) / (2 * (ones + zeros) + 2);
+        Adaptive::new(p.min(65535) as u16, 0)
+    };
+    let of_count = |count: usize| Adaptive::new((65536 - 32768 / (count + 1)) as u16, 0);
+    Start {
+        state_maps: (0..shape.state_entries())
+            .map(|i| of_counts((i >> 1) & 15, (i >> 5) & 15))
+            .collect(),
+        run_maps: (0..shape.run_entries()).map(|i| of_count(i / 16 % 16)).collect(),
+        match_map: (0..256).map(|i| of_count(i / 16)).collect(),
+        joint_maps: (0..shape.joint * JOINT_ENTRIES)
+            .map(|i| of_counts(i / 16 % 8, i / 128 % 8))
+            .collect(),
+        weights: vec![row; shape.rows()],
+        outer: vec![[(1 << 16) / SETS as i32; SETS]; shape.symbol_rows],
+    }
+}

@@ -1,0 +1,236 @@
+//! The binary decisions that choose a symbol.
+
+/// A binary tree over up to 65,536 symbols. Its leaves are in the order of the symbols' spelling.
+///
+/// Leaf positions are numbered from 0 in that order. An inner node is named by the first leaf of its right part, so
+/// that nodes are numbers from 1 below the number of symbols.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tree {
+    /// Leaf to symbol.
+    order: Vec<u16>,
+    /// Symbol to leaf.
+    leaves: Vec<u16>,
+    /// The roots of the left and the right part of each node; 0 for a part of one leaf.
+    parts: Vec<[u16; 2]>,
+    root: u16,
+}
+
+/// What is added to each weight, so that rare symbols are not buried in long chains.
+const WEIGHT_FLOOR: u64 = 12;
+
+impl Tree {
+    /// The most symbols.
+    pub const MAX_SYMBOLS: usize = 1 << 16;
+
+    /// The tree of a vocabulary: symbols are sorted by their bytes, equal ones by number. The sorted list is cut into
+    /// two parts again and again, where the sums of `weight + 12` of both parts differ least; of two such places it is
+    /// the first. Without weights all symbols weigh the same.
+    ///
+    /// # Panics
+    ///
+    /// If there are no tokens or more than 65,536, or not as many weights as tokens.
+    #[must_use]
+    pub fn of_tokens(tokens: &[&[u8]], weights: Option<&[u32]>) -> Self {
+        assert!(
+            (1..=Self::MAX_SYMBOLS).contains(&tokens.len()),
+            "tree of {} symbols",
+            tokens.len()
+        );
+        if let Some(weights) = weights {
+            assert_eq!(weights.len(), tokens.len(), "weights of other symbols");
+        }
+        let mut order: Vec<u16> = (0..tokens.len()).map(|symbol| symbol as u16).collect();
+        order.sort_by_key(|&symbol| (tokens[usize::from(symbol)], symbol));
+        let weight = |symbol: u16| weights.map_or(0, |weights| u64::from(weights[usize::from(symbol)]));
+        Self::balanced(order, weight)
+    }
+
+    /// The tree of the 256 bytes, each of 8 decisions, the highest bit first.
+    #[must_use]
+    pub fn of_bytes() -> Self {
+        Self::balanced((0..256).collect(), |_| 0)
+    }
+
+    fn balanced(order: Vec<u16>, weight: impl Fn(u16) -> u64) -> Self {
+        let mut sums = vec![0];
+        sums.extend(order.iter().scan(0, |sum, &symbol| {
+            *sum += weight(symbol) + WEIGHT_FLOOR;
+            Some(*sum)
+        }));
+        // The cut of the leaves from low to high that makes the sums most alike.
+        let cut = |low: usize, high: usize| {
+            let twice_middle = sums[low] + sums[high];
+            let difference = |cut: usize| (2 * sums[cut]).abs_diff(twice_middle);
+            let above = low + sums[low..high].partition_point(|sum| 2 * sum < twice_middle);
+            let above = above.clamp(low + 1, high - 1);
+            if above > low + 1 && difference(above - 1) <= difference(above) {
+                above - 1
+            } else {
+                above
+            }
+        };
+        let mut parts = vec![[0; 2]; order.len()];
+        let root = if order.len() > 1 { cut(0, order.len()) } else { 0 };
+        let mut open = vec![(0, order.len(), root)];
+        while let Some((low, high, node)) = open.pop() {
+            if high - low < 2 {
+                continue;
+            }
+            for (side, (low, high)) in [(low, node), (node, high)].into_iter().enumerate() {
+                if high - low > 1 {
+                    let part = cut(low, high);
+                    parts[node][side] = part as u16;
+                    open.push((low, high, part));
+                }
+            }
+        }
+        let mut leaves = vec![0; order.len()];
+        for (leaf, &symbol) in order.iter().enumerate() {
+            leaves[usize::from(symbol)] = leaf as u16;
+        }
+        Self {
+            order,
+            leaves,
+            parts,
+            root: root as u16,
+        }
+    }
+
+    /// The symbol at each leaf.
+    #[must_use]
+    pub fn order(&self) -> &[u16] {
+        &self.order
+    }
+
+    /// The leaf of each symbol.
+    #[must_use]
+    pub fn leaves(&self) -> &[u16] {
+        &self.leaves
+    }
+
+    /// Sums of the symbols' frequencies in the order of the leaves, from 0 to their total: `[symbols + 1]`.
+    ///
+    /// # Panics
+    ///
+    /// If a length does not fit.
+    pub fn accumulate(&self, frequencies: &[u32], cumulative: &mut [u32]) {
+        let (first, rest) = cumulative.split_first_mut().expect("cumulative frequencies");
+        assert!(
+            frequencies.len() == self.order.len() && rest.len() == self.order.len(),
+            "{} frequencies of {} symbols",
+            frequencies.len(),
+            self.order.len()
+        );
+        *first = 0;
+        let mut sum = 0;
+        for (to, &symbol) in rest.iter_mut().zip(&self.order) {
+            sum += frequencies[usize::from(symbol)];
+            *to = sum;
+        }
+    }
+
+    /// The number of symbols.
+    #[must_use]
+    pub fn symbol_count(&self) -> usize {
+        self.order.len()
+    }
+
+    /// The first node, or 0 if there is but one symbol.
+    #[inline(always)]
+    pub(crate) fn root(&self) -> u16 {
+        self.root
+    }
+
+    /// The node after a decision, or 0 at a leaf.
+    #[inline(always)]
+    pub(crate) fn next(&self, node: u16, right: bool) -> u16 {
+        self.parts[usize::from(node)][usize::from(right)]
+    }
+
+    /// A hash of the tree and the spelling of its symbols: 64-bit FNV-1a (Fowler, Noll and Vo) over, for each leaf, the
+    /// symbol's length as two bytes, its bytes, and the roots of the two parts of the node of this number as two bytes
+    /// each, all little-endian.
+    #[must_use]
+    pub(crate) fn hash(&self, tokens: &[&[u8]]) -> u64 {
+        let mut hash = 0xcbf2_9ce4_8422_2325u64;
+        let mut take = |bytes: &[u8]| {
+            for &byte in bytes {
+                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        };
+        for (&symbol, parts) in self.order.iter().zip(&self.parts) {
+            let token = tokens[usize::from(symbol)];
+            take(&(token.len() as u16).to_le_bytes());
+            take(token);
+            take(&parts[0].to_le_bytes());
+            take(&parts[1].to_le_bytes());
+        }
+        hash
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The decisions that lead to each leaf.
+    fn paths(tree: &Tree) -> Vec<String> {
+        let mut paths = vec![String::new(); tree.symbol_count()];
+        for (leaf, path) in paths.iter_mut().enumerate() {
+            let mut node = tree.root();
+            while node != 0 {
+                let right = leaf >= usize::from(node);
+                path.push(if right { '1' } else { '0' });
+                node = tree.next(node, right);
+            }
+        }
+        paths
+    }
+
+    #[test]
+    fn bytes_are_their_bits() {
+        let tree = Tree::of_bytes();
+        let bits: Vec<String> = (0..256).map(|byte| format!("{byte:08b}")).collect();
+        assert_eq!(paths(&tree), bits);
+        assert_eq!(tree.order()[7], 7);
+    }
+
+    #[test]
+    fn tokens_are_sorted_and_balanced() {
+        let tokens: [&[u8]; 5] = [b"b", b"a", b"", b"ab", b"a"];
+        let tree = Tree::of_tokens(&tokens, None);
+        assert_eq!(tree.order(), [2, 1, 4, 3, 0]);
+        assert_eq!(tree.leaves(), [4, 1, 0, 3, 2]);
+        // Cuts after two and after three of five are as good: the first is taken.
+        assert_eq!(paths(&tree), ["00", "01", "10", "110", "111"]);
+        let tree = Tree::of_tokens(&tokens, Some(&[0, 0, 1000, 0, 0]));
+        assert_eq!(paths(&tree), ["0", "100", "101", "110", "111"]);
+        let tree = Tree::of_tokens(&tokens, Some(&[1000, 0, 0, 0, 0]));
+        assert_eq!(paths(&tree), ["000", "001", "010", "011", "1"]);
+    }
+
+    #[test]
+    fn extremes() {
+        assert_eq!(paths(&Tree::of_tokens(&[b"a"], None)), [""]);
+        let tokens = vec![b"x".as_slice(); Tree::MAX_SYMBOLS];
+        let tree = Tree::of_tokens(&tokens, None);
+        assert!(paths(&tree).iter().all(|path| path.len() == 16));
+        // Weights that double make a chain, down to where the floor counts.
+        let weights: Vec<u32> = (0..32).map(|i| 1 << i).collect();
+        let tree = Tree::of_tokens(&tokens[..32], Some(&weights));
+        assert_eq!(paths(&tree).iter().map(String::len).max(), Some(29));
+    }
+
+    #[test]
+    fn hashes_tell_trees_apart() {
+        let tokens: [&[u8]; 3] = [b"a", b"b", b"c"];
+        let plain = Tree::of_tokens(&tokens, None);
+        let other = Tree::of_tokens(&tokens, Some(&[0, 0, 100]));
+        assert_ne!(plain.hash(&tokens), other.hash(&tokens));
+        assert_ne!(plain.hash(&tokens), plain.hash(&[b"a", b"b", b"d"]));
+        assert_eq!(
+            Tree::of_tokens(&[b"a"], None).hash(&[b"a"]),
+            0x290b_1c65_3815_b5cf
+        );
+    }
+}

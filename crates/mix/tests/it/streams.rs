@@ -1,0 +1,416 @@
+//! What the mixer codes is what the reference codes, to the byte.
+
+use czip_coder::binary::{Decoder, Encoder};
+use czip_kernels::Kernels;
+use czip_mix::{Coding, Mixer, Tree, Variant};
+use proptest::prelude::*;
+
+use crate::data::{
+    ENGLISH, Random, as_symbols, log, net, noise, records, shuffled_noise, slices, texts, tokenize,
+    vocabulary,
+};
+use crate::reference::{PlainTree, Plan, Reference, Start};
+
+pub(crate) const TOKEN_VARIANTS: [Variant; 3] = [Variant::Light, Variant::Standard, Variant::Max];
+pub(crate) const BYTE_VARIANTS: [Variant; 2] = [Variant::LightBytes, Variant::Bytes];
+
+pub(crate) fn plan(variant: Variant) -> Plan {
+    match variant {
+        Variant::Light => Plan::light(),
+        Variant::Standard => Plan::standard(),
+        Variant::Max => Plan::max(),
+        Variant::LightBytes => Plan::light_bytes(),
+        Variant::Bytes => Plan::bytes(),
+    }
+}
+
+/// The shipped priors of tokens.
+pub(crate) const TOKEN_PRIORS: [&[u8]; 6] = [
+    include_bytes!("../../priors/light.bin"),
+    include_bytes!("../../priors/standard.bin"),
+    include_bytes!("../../priors/max.bin"),
+    include_bytes!("../../priors/light-alone.bin"),
+    include_bytes!("../../priors/standard-alone.bin"),
+    include_bytes!("../../priors/max-alone.bin"),
+];
+
+/// The shipped priors of bytes.
+pub(crate) const BYTE_PRIORS: [&[u8]; 2] = [
+    include_bytes!("../../priors/light-bytes.bin"),
+    include_bytes!("../../priors/bytes.bin"),
+];
+
+/// What is coded, and how.
+#[derive(Clone, Copy)]
+pub(crate) struct Stream<'a> {
+    pub(crate) variant: Variant,
+    pub(crate) symbols: &'a [u16],
+    /// Frequencies in the order of ids.
+    pub(crate) net: Option<&'a [Vec<u32>]>,
+    pub(crate) text_len: usize,
+}
+
+impl Stream<'_> {
+    fn frequencies(&self, at: usize) -> Option<&[u32]> {
+        self.net.map(|net| net[at].as_slice())
+    }
+
+    fn cumulative(&self, coding: &Coding, at: usize) -> Option<Vec<u32>> {
+        self.frequencies(at).map(|frequencies| {
+            let mut cumulative = vec![0; frequencies.len() + 1];
+            coding.tree().accumulate(frequencies, &mut cumulative);
+            cumulative
+        })
+    }
+
+    pub(crate) fn mixer<'a>(&self, coding: &'a Coding) -> Mixer<'a> {
+        Mixer::new(coding, self.variant, self.net.is_some(), self.text_len)
+    }
+
+    fn by_reference(&self, tree: &PlainTree, priors: &[&[u8]]) -> Vec<u8> {
+        let plan = plan(self.variant);
+        let start = Start::of(&plan, self.net.is_some(), tree, priors);
+        let mut reference = Reference::new(plan, tree, start, self.text_len);
+        for (at, &symbol) in self.symbols.iter().enumerate() {
+            reference.encode(symbol.into(), self.frequencies(at));
+        }
+        reference.finish()
+    }
+
+    pub(crate) fn encoded(&self, coding: &Coding, mixer: &mut Mixer<'_>) -> Vec<u8> {
+        let mut encoder = Encoder::new();
+        for (at, &symbol) in self.symbols.iter().enumerate() {
+            mixer.encode(symbol, self.cumulative(coding, at).as_deref(), &mut encoder);
+        }
+        encoder.finish()
+    }
+
+    fn decoded(&self, coding: &Coding, bytes: &[u8]) -> Vec<u16> {
+        let mut mixer = self.mixer(coding);
+        let mut decoder = Decoder::new(bytes);
+        let symbols = (0..self.symbols.len())
+            .map(|at| mixer.decode(self.cumulative(coding, at).as_deref(), &mut decoder))
+            .collect();
+        assert_eq!(decoder.finish(), Ok(()));
+        symbols
+    }
+
+    /// Compares with the reference, and decodes.
+    pub(crate) fn check(&self, coding: &Coding, tree: &PlainTree, priors: &[&[u8]], name: &str) {
+        let expected = self.by_reference(tree, priors);
+        let name = format!(
+            "{name}, {:?}, net: {}, {}",
+            self.variant,
+            self.net.is_some(),
+            self.text_len
+        );
+        assert!(
+            self.encoded(coding, &mut self.mixer(coding)) == expected,
+            "{name}"
+        );
+        assert!(self.decoded(coding, &expected) == self.symbols, "{name}");
+    }
+}
+
+pub(crate) fn kernels() -> Kernels {
+    Kernels::detect()
+}
+
+/// All texts for all variants of tokens, with and without a net.
+fn check_tokens(coding: &Coding, tree: &PlainTree, priors: &[&[u8]]) {
+    for (name, text) in texts() {
+        let symbols = tokenize(&tree.spellings, &text);
+        let net = net(&symbols, tree.order.len());
+        for variant in TOKEN_VARIANTS {
+            for net in [None, Some(net.as_slice())] {
+                let stream = Stream {
+                    variant,
+                    symbols: &symbols,
+                    net,
+                    text_len: text.len(),
+                };
+                stream.check(coding, tree, priors, name);
+            }
+        }
+    }
+}
+
+fn check_bytes(coding: &Coding, priors: &[&[u8]]) {
+    let tree = PlainTree::of_bytes();
+    for (name, text) in texts() {
+        let symbols = as_symbols(&text);
+        for variant in BYTE_VARIANTS {
+            let stream = Stream {
+                variant,
+                symbols: &symbols,
+                net: None,
+                text_len: text.len(),
+            };
+            stream.check(coding, &tree, priors, name);
+        }
+    }
+}
+
+#[test]
+fn tokens_with_shipped_priors() {
+    let tokens = vocabulary();
+    let coding = Coding::for_tokens(kernels(), &slices(&tokens));
+    check_tokens(&coding, &PlainTree::new(&tokens, None), &TOKEN_PRIORS);
+}
+
+#[test]
+fn tokens_without_priors() {
+    let tokens = vocabulary();
+    let coding = Coding::untrained(kernels(), &slices(&tokens), None);
+    check_tokens(&coding, &PlainTree::new(&tokens, None), &[]);
+}
+
+#[test]
+fn bytes_with_shipped_priors() {
+    check_bytes(&Coding::for_bytes(kernels()), &BYTE_PRIORS);
+}
+
+#[test]
+fn bytes_without_priors() {
+    check_bytes(&Coding::untrained_for_bytes(kernels()), &[]);
+}
+
+#[test]
+fn tokens_with_weights() {
+    let tokens = vocabulary();
+    let mut random = Random(6);
+    let weights: Vec<u32> = tokens.iter().map(|_| 1 << random.below(17)).collect();
+    let coding = Coding::untrained(kernels(), &slices(&tokens), Some(&weights));
+    let tree = PlainTree::new(&tokens, Some(&weights));
+    let symbols = tokenize(&tokens, &ENGLISH[..2_000]);
+    let net = net(&symbols, tokens.len());
+    for variant in TOKEN_VARIANTS {
+        let stream = Stream {
+            variant,
+            symbols: &symbols,
+            net: Some(&net),
+            text_len: 2_000,
+        };
+        stream.check(&coding, &tree, &[], "weights");
+    }
+}
+
+/// Rows are shared above 4,096 symbols, and with 65,536 the end of the last span does not fit 16 bits.
+#[test]
+fn large_vocabularies() {
+    for (count, len) in [(5_000, 600), (Tree::MAX_SYMBOLS, 150)] {
+        let tokens: Vec<Vec<u8>> = (0..count).map(|id| (id as u16).to_le_bytes().to_vec()).collect();
+        let tree = PlainTree::new(&tokens, None);
+        let mut random = Random(7);
+        let mut symbols = vec![0, (count - 1) as u16, (count - 1) as u16, 0];
+        symbols.extend((0..len).map(|_| {
+            // Some come again, and some are alike modulo the number of rows.
+            let symbol = [3, 4_095, 4_096 + 3, random.below(count)][random.below(4)];
+            symbol as u16
+        }));
+        let net = net(&symbols, count);
+        let untrained = Coding::untrained(kernels(), &slices(&tokens), None);
+        let shipped = Coding::for_tokens(kernels(), &slices(&tokens));
+        for net in [None, Some(net.as_slice())] {
+            let stream = Stream {
+                variant: Variant::Standard,
+                symbols: &symbols,
+                net,
+                text_len: 2 * symbols.len(),
+            };
+            stream.check(&untrained, &tree, &[], "large");
+            stream.check(&shipped, &tree, &TOKEN_PRIORS, "large");
+        }
+    }
+}
+
+/// The tables' sizes follow from the text's length: small ones for a longer text, where contexts drive each other out,
+/// and the largest.
+#[test]
+fn tables_of_other_sizes() {
+    let tokens = vocabulary();
+    let tree = PlainTree::new(&tokens, None);
+    let coding = Coding::for_tokens(kernels(), &slices(&tokens));
+    let sizes = [
+        (log(150), 0),
+        (log(20), usize::MAX / 1_024),
+        (shuffled_noise(500), 1 << 24),
+    ];
+    for (text, text_len) in sizes {
+        let symbols = tokenize(&tokens, &text);
+        for variant in TOKEN_VARIANTS {
+            let stream = Stream {
+                variant,
+                symbols: &symbols,
+                net: None,
+                text_len,
+            };
+            stream.check(&coding, &tree, &TOKEN_PRIORS, "log");
+        }
+        let symbols = as_symbols(&text);
+        for variant in BYTE_VARIANTS {
+            let stream = Stream {
+                variant,
+                symbols: &symbols,
+                net: None,
+                text_len,
+            };
+            stream.check(
+                &Coding::for_bytes(kernels()),
+                &PlainTree::of_bytes(),
+                &BYTE_PRIORS,
+                "log",
+            );
+        }
+    }
+}
+
+/// What is coded with each variant where all texts would take too long.
+fn mixed_text() -> Vec<u8> {
+    [&ENGLISH[..600], &records(20), &noise(100), &log(6), &[0; 60]].concat()
+}
+
+#[test]
+fn all_levels_code_alike() {
+    let tokens = vocabulary();
+    let text = mixed_text();
+    let (ids, bytes) = (tokenize(&tokens, &text), as_symbols(&text));
+    let net = net(&ids, tokens.len());
+    let all = TOKEN_VARIANTS.map(|variant| (variant, &ids, Some(net.as_slice())));
+    let all = all
+        .into_iter()
+        .chain(BYTE_VARIANTS.map(|variant| (variant, &bytes, None)));
+    for (variant, symbols, net) in all {
+        let stream = Stream {
+            variant,
+            symbols,
+            net,
+            text_len: text.len(),
+        };
+        let codings = |kernels| match net {
+            Some(_) => Coding::for_tokens(kernels, &slices(&tokens)),
+            None => Coding::for_bytes(kernels),
+        };
+        let mut messages = Kernels::available().map(|kernels| {
+            let coding = codings(kernels);
+            let message = stream.encoded(&coding, &mut stream.mixer(&coding));
+            assert!(
+                stream.decoded(&coding, &message) == *symbols,
+                "{variant:?}, {kernels:?}"
+            );
+            message
+        });
+        let first = messages.next().unwrap();
+        assert!(messages.all(|message| message == first), "{variant:?}");
+    }
+}
+
+#[test]
+fn a_mixer_restarts_as_a_new_one() {
+    let tokens = vocabulary();
+    let tree = PlainTree::new(&tokens, None);
+    let text = mixed_text();
+    let (ids, bytes) = (tokenize(&tokens, &text), as_symbols(&text));
+    let net = net(&ids, tokens.len());
+    let (of_tokens, of_bytes) = (
+        Coding::for_tokens(kernels(), &slices(&tokens)),
+        Coding::for_bytes(kernels()),
+    );
+    let with_net = TOKEN_VARIANTS.map(|variant| (variant, &ids, Some(net.as_slice())));
+    let without = TOKEN_VARIANTS.map(|variant| (variant, &ids, None));
+    let single = BYTE_VARIANTS.map(|variant| (variant, &bytes, None));
+    for (variant, symbols, net) in with_net.into_iter().chain(without).chain(single) {
+        let is_of_bytes = BYTE_VARIANTS.contains(&variant);
+        let coding = if is_of_bytes { &of_bytes } else { &of_tokens };
+        let stream = Stream {
+            variant,
+            symbols,
+            net,
+            text_len: text.len(),
+        };
+        let mut mixer = stream.mixer(coding);
+        let message = stream.encoded(coding, &mut mixer);
+        assert!(
+            stream.encoded(coding, &mut mixer) != message,
+            "{variant:?} has learnt nothing"
+        );
+
+        // With tables of other sizes, and back.
+        let half = Stream {
+            symbols: &symbols[..symbols.len() / 2],
+            text_len: 100,
+            ..stream
+        };
+        mixer.set_rate(3);
+        mixer.restart(100);
+        let expected = match is_of_bytes {
+            true => half.by_reference(&PlainTree::of_bytes(), &BYTE_PRIORS),
+            false => half.by_reference(&tree, &TOKEN_PRIORS),
+        };
+        assert!(half.encoded(coding, &mut mixer) == expected, "{variant:?}");
+        mixer.restart(text.len());
+        assert!(stream.encoded(coding, &mut mixer) == message, "{variant:?}");
+    }
+}
+
+fn any_variant() -> impl Strategy<Value = Variant> {
+    prop::sample::select([&TOKEN_VARIANTS[..], &BYTE_VARIANTS].concat())
+}
+
+/// The number of symbols, and some of them: repetitions and all.
+fn any_symbols() -> impl Strategy<Value = (usize, Vec<u16>)> {
+    prop::sample::select(vec![1_usize, 2, 3, 257]).prop_flat_map(|count| {
+        let any = prop::collection::vec(0..count as u16, 0..60);
+        let twice = any.prop_map(|symbols| [&symbols[..], &symbols].concat());
+        let rare = prop::collection::vec(prop::sample::select(vec![0, count as u16 - 1]), 0..90);
+        (Just(count), prop_oneof![twice, rare])
+    })
+}
+
+/// Symbols of up to two bytes, of which the first has none.
+fn spellings(count: usize) -> Vec<Vec<u8>> {
+    (0..count)
+        .map(|id| match id {
+            0 => Vec::new(),
+            256.. => b"\n ".to_vec(),
+            _ => vec![id as u8],
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_symbols_are_coded_as_by_the_reference(
+        (count, symbols) in any_symbols(),
+        variant in any_variant(),
+        with_net: bool,
+        text_len in 0_usize..2_000,
+    ) {
+        let tokens = spellings(count);
+        let coding = Coding::untrained(kernels(), &slices(&tokens), None);
+        let net = with_net.then(|| net(&symbols, count));
+        let stream = Stream { variant, symbols: &symbols, net: net.as_deref(), text_len };
+        stream.check(&coding, &PlainTree::new(&tokens, None), &[], "any");
+    }
+
+    /// And if their end is right, they are what these symbols are coded as.
+    #[test]
+    fn any_bytes_are_some_symbols(
+        message in prop::collection::vec(any::<u8>(), 0..40),
+        count in prop::sample::select(vec![1_usize, 2, 3, 257]),
+        symbol_count in 0_usize..60,
+        variant in any_variant(),
+    ) {
+        let tokens = spellings(count);
+        let coding = Coding::untrained(kernels(), &slices(&tokens), None);
+        let mut mixer = Mixer::new(&coding, variant, false, 40);
+        let mut decoder = Decoder::new(&message);
+        let symbols: Vec<u16> = (0..symbol_count).map(|_| mixer.decode(None, &mut decoder)).collect();
+        prop_assert!(symbols.iter().all(|&symbol| usize::from(symbol) < count));
+        let stream = Stream { variant, symbols: &symbols, net: None, text_len: 40 };
+        let again = stream.encoded(&coding, &mut stream.mixer(&coding));
+        prop_assert_eq!(decoder.finish().is_ok(), again == message);
+    }
+}
