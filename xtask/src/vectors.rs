@@ -2,7 +2,7 @@
 //!
 //! Everything follows from a seed. The transformer runs as `czip_model::reference`; arithmetic, coder, tokenizer and
 //! headers are written once more in [`plain`] and [`errors`], so that the vectors don't repeat a fault of the code that
-//! they check.
+//! they check. Only the files of [`v2`] come from that code.
 //!
 //! What a codec library compresses may come out otherwise in its next version. Such files are compared by what they
 //! hold, and only written anew where that differs.
@@ -11,6 +11,7 @@ mod errors;
 mod model;
 mod plain;
 mod texts;
+mod v2;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -66,6 +67,7 @@ pub(crate) fn codegen(check: bool) -> Result<()> {
     let variants = variants(&bytes, tokenizer_json.as_bytes(), &texts)?;
     folder.put_json("variants.json", &variants)?;
     put_errors(&mut folder, &weights, &bytes)?;
+    put_v2(&mut folder, &texts)?;
     folder.finish()
 }
 
@@ -402,6 +404,29 @@ fn put_files(folder: &mut Folder, weights: &Weights<'_>, texts: &[Text]) -> Resu
     }
     let index = json!({ "model_path": MODEL_PATH, "files": entries });
     folder.put_json("files.json", &index)
+}
+
+fn put_v2(folder: &mut Folder, texts: &[Text]) -> Result<()> {
+    let mut all: Vec<(&str, Vec<u8>)> = texts
+        .iter()
+        .map(|text| (text.name, text.text.as_bytes().to_vec()))
+        .collect();
+    for (name, text) in texts::more_texts() {
+        folder.put(&format!("texts/{name}.txt"), &text)?;
+        all.push((name, text));
+    }
+    let text = |name: &str| {
+        let found = all.iter().find(|(known, _)| *known == name);
+        let (_, text) = found.ok_or_else(|| format!("no text `{name}`"))?;
+        Ok(text.clone())
+    };
+    // The committed model, not the one just made: its file may differ in how the tokenizer is compressed, and the
+    // model's identity is that of all bytes.
+    let (files, index) = v2::files(&czip_vectors::read("model.czm"), text)?;
+    for (name, file) in files {
+        folder.put(&name, &file)?;
+    }
+    folder.put_json("v2.json", &index)
 }
 
 /// The model with a patch, and what it then makes of a text.

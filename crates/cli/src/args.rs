@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use czip::{ChunkLevel, Codec};
+use czip::{Codec, Options};
 
 /// Lossless text compression with a small language model, exact on every machine
 #[derive(Debug, Parser)]
@@ -18,9 +18,9 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Compress a text: notes.txt becomes notes.txt.czip
+    /// Compress texts or any files: notes.txt becomes notes.txt.czip
     Compress(Compress),
-    /// Restore a text: notes.txt.czip becomes notes.txt
+    /// Restore files: notes.txt.czip becomes notes.txt
     Decompress(Decompress),
     /// Show what compressed files and models say about themselves
     Info(Info),
@@ -50,9 +50,6 @@ pub(crate) struct Compress {
     pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) encoding: Encoding,
-    /// Format to write
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Format::V1)]
-    pub(crate) format: Format,
     #[command(flatten)]
     pub(crate) files: Files,
 }
@@ -67,6 +64,9 @@ pub(crate) struct Decompress {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Info {
+    /// Model to hold the files against
+    #[arg(short, long)]
+    pub(crate) model: Option<PathBuf>,
     /// Write a line of JSON for each file
     #[arg(long)]
     pub(crate) json: bool,
@@ -93,12 +93,18 @@ pub(crate) struct Verify {
 pub(crate) struct Bench {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
-    /// Codec around the contents: brotli or zstd
-    #[arg(short, long, default_value_t = Codec::Brotli)]
-    pub(crate) codec: Codec,
-    /// The only level to measure [default: every one that the model's context has room for]
-    #[arg(short = 'L', long)]
-    pub(crate) level: Option<ChunkLevel>,
+    /// The only format to measure [default: both]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+    /// v1: codec around the contents: brotli or zstd [default: brotli]
+    #[arg(short, long)]
+    pub(crate) codec: Option<Codec>,
+    /// The only level to measure [default: all]
+    #[arg(short = 'L', long, value_parser = level)]
+    pub(crate) level: Option<u8>,
+    /// Most bytes of text in a segment, such as 64K or 1M [default: 1M, and 4M at level 9]
+    #[arg(long, value_name = "SIZE", value_parser = segment_len)]
+    pub(crate) segment: Option<usize>,
     /// Write a line of JSON for each file, and for the sum
     #[arg(long)]
     pub(crate) json: bool,
@@ -109,7 +115,7 @@ pub(crate) struct Bench {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ModelArgs {
-    /// Model file [default: the one that CZIP_MODEL names]
+    /// Model file; without one, v2 codes bytes alone [default: the one that CZIP_MODEL names]
     #[arg(short, long)]
     pub(crate) model: Option<PathBuf>,
     /// Tokenizer to use in place of the model's own
@@ -119,34 +125,68 @@ pub(crate) struct ModelArgs {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Encoding {
-    /// Codec around the contents: brotli or zstd
-    #[arg(short, long, default_value_t = Codec::Brotli)]
-    pub(crate) codec: Codec,
-    /// Chunks of 64, 128, 256, 512 or 1024 tokens, for levels 1 to 5 [default: as many as the model's context]
-    #[arg(short = 'L', long)]
-    pub(crate) level: Option<ChunkLevel>,
+    /// Level: 1 is the fastest, 9 gives the smallest files, and 4 and above use the model's net; in v1, 1 to 5 for
+    /// chunks of 64, 128, 256, 512 or 1024 tokens [default: 5; in v1 chunks of the model's context]
+    #[arg(short = 'L', long, value_parser = level)]
+    pub(crate) level: Option<u8>,
+    /// Format to write: v2 is czip's own, v1 is CZIPv1 [default: v2, or v1 if -c is given]
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub(crate) format: Option<Format>,
+    /// v2: most bytes of text in a segment, such as 64K or 1M; segments are independent, and longer ones give smaller
+    /// files [default: 1M, and 4M at level 9]
+    #[arg(long, value_name = "SIZE", value_parser = segment_len)]
+    pub(crate) segment: Option<usize>,
+    /// v2: leave out the index at the end, by which a part of the text can be found
+    #[arg(long)]
+    pub(crate) no_index: bool,
+    /// v1: codec around the contents: brotli or zstd [default: brotli]
+    #[arg(short, long)]
+    pub(crate) codec: Option<Codec>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Files {
     /// File to read; - is standard input
-    #[arg(short, long = "input", value_name = "IN", conflicts_with = "input")]
+    #[arg(short, long = "input", value_name = "IN", conflicts_with = "inputs")]
     pub(crate) input_option: Option<PathBuf>,
-    /// File to write; - is standard output [default: the input's name with or without .czip, or - if that is -]
+    /// File to write, if there is one to read; - is standard output [default: the input's name with or without .czip,
+    /// or - if that is -]
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
-    /// Overwrite the output if it exists
+    /// Overwrite outputs that exist
     #[arg(short, long)]
     pub(crate) force: bool,
-    /// File to read; - is standard input
-    #[arg(required_unless_present = "input_option")]
-    pub(crate) input: Option<PathBuf>,
+    /// Files to read; - is standard input
+    #[arg(value_name = "INPUT", required_unless_present = "input_option")]
+    pub(crate) inputs: Vec<PathBuf>,
 }
 
 /// A version of the compressed format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     V1,
+    V2,
+}
+
+fn level(level: &str) -> Result<u8, String> {
+    let level = level.parse().ok().filter(|level| (1..=9).contains(level));
+    level.ok_or_else(|| String::from("levels are 1 to 9, and 1 to 5 in v1"))
+}
+
+/// A number of bytes, KiB or MiB.
+fn segment_len(size: &str) -> Result<usize, String> {
+    let (number, unit) = match size.as_bytes().last() {
+        Some(b'k' | b'K') => (&size[..size.len() - 1], 1 << 10),
+        Some(b'm' | b'M') => (&size[..size.len() - 1], 1 << 20),
+        _ => (size, 1),
+    };
+    let bytes = number
+        .parse::<usize>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit));
+    bytes
+        .filter(|bytes| Options::SEGMENT_LENS.contains(bytes))
+        .ok_or_else(|| String::from("segments have 1K to 16M"))
 }
 
 impl Args {
@@ -165,7 +205,7 @@ Exit codes:
   1    a file cannot be read or written, or its contents cannot be used
   2    the command line cannot be carried out
   3    file and model, or model and tokenizer, don't belong together
-  4    a compressed file, model or tokenizer is malformed
+  4    a compressed file, model or tokenizer is malformed or damaged
   {interrupted}  interrupted
 
 Environment variables:
@@ -176,6 +216,7 @@ Environment variables:
         "\
 Examples:
   {program} compress -m english.czm notes.txt         makes notes.txt.czip
+  {program} compress -m english.czm -L 9 *.txt        all of them side by side, as small as can be
   {program} decompress -m english.czm notes.txt.czip  makes notes.txt
   {program} compress -m english.czm - < in > out      from standard input to standard output
   {program} info english.czm notes.txt.czip           what the files say about themselves
@@ -212,11 +253,11 @@ mod tests {
         };
         assert_eq!(args.model.model, Some("models/a.czm".into()));
         assert_eq!(args.model.tokenizer, Some("t.json".into()));
-        assert_eq!(args.encoding.codec, Codec::Zstd);
-        assert_eq!(args.encoding.level, ChunkLevel::new(3).ok());
-        assert_eq!(args.format, Format::V1);
+        assert_eq!(args.encoding.codec, Some(Codec::Zstd));
+        assert_eq!(args.encoding.level, Some(3));
+        assert_eq!(args.encoding.format, None);
         assert_eq!(args.files.input_option, Some("in".into()));
-        assert_eq!(args.files.input, None);
+        assert!(args.files.inputs.is_empty());
         assert_eq!(args.files.output, Some("out".into()));
         assert!(!args.files.force);
     }
@@ -227,10 +268,13 @@ mod tests {
             "czip",
             "czip expand a",
             "czip compress",
-            "czip compress a b",
             "czip compress -i a b",
             "czip compress -L 0 a",
-            "czip compress -L 6 a",
+            "czip compress -L 10 a",
+            "czip compress --segment 1023 a",
+            "czip compress --segment 17M a",
+            "czip compress --segment 1G a",
+            "czip compress --segment K a",
             "czip compress -c gzip a",
             "czip compress --format v9 a",
             "czip compress -T -1 a",
@@ -238,10 +282,22 @@ mod tests {
             "czip info",
             "czip verify",
             "czip bench",
-            "czip bench -L 6 a",
+            "czip bench -L 10 a",
         ] {
             let message = parse(line).unwrap_err();
             assert!(message.use_stderr(), "{line}");
+        }
+    }
+
+    #[test]
+    fn sizes_of_segments() {
+        for (size, bytes) in [
+            ("1024", 1 << 10),
+            ("64k", 1 << 16),
+            ("1M", 1 << 20),
+            ("16384K", 1 << 24),
+        ] {
+            assert_eq!(segment_len(size), Ok(bytes));
         }
     }
 

@@ -5,7 +5,8 @@ use std::io;
 use std::path::PathBuf;
 
 use czip::TokenizerError;
-use czip::container::{FormatError, ReadError};
+use czip::v1::container::{FormatError, ReadError};
+use czip::v2::container as v2;
 
 use crate::Exit;
 
@@ -14,6 +15,14 @@ use crate::Exit;
 pub(crate) enum Error {
     #[error("no model: name one with -m MODEL or in the environment variable CZIP_MODEL")]
     NoModel,
+    #[error("levels are 1 to 5 in v1, and -c means v1")]
+    ChunkLevel,
+    #[error("-c is for --format v1 alone")]
+    OnlyInV1,
+    #[error("--segment and --no-index are for --format v2 alone, and -c means v1")]
+    OnlyInV2,
+    #[error("-o names one output, but there are {inputs} inputs")]
+    OneOutput { inputs: usize },
     #[error(
         "no name for the output: the input's does not end in .czip; name one with -o OUT (- is standard output)"
     )]
@@ -38,7 +47,7 @@ pub(crate) enum Error {
     Write(#[source] io::Error),
     #[error("comparison failed")]
     OtherCompressor(#[source] io::Error),
-    #[error("neither a CZIPv1 file nor a czip-model-v1 model")]
+    #[error("no czip, CZIPv1 or czip-model-v1 file")]
     UnknownKind,
     #[error("restored text differs from byte {offset} on")]
     RoundTrip { offset: usize },
@@ -47,7 +56,16 @@ pub(crate) enum Error {
     )]
     Reencoded,
     #[error(transparent)]
-    Czip(#[from] czip::Error),
+    Czip(czip::Error),
+}
+
+impl From<czip::Error> for Error {
+    fn from(error: czip::Error) -> Self {
+        match error {
+            czip::Error::ModelRequired => Self::NoModel,
+            error => Self::Czip(error),
+        }
+    }
 }
 
 impl Error {
@@ -55,6 +73,10 @@ impl Error {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::NoModel
+            | Self::ChunkLevel
+            | Self::OnlyInV1
+            | Self::OnlyInV2
+            | Self::OneOutput { .. }
             | Self::NoOutputName
             | Self::SameFile
             | Self::CompressedFromTerminal
@@ -91,7 +113,9 @@ impl Error {
 fn exit_of_library(error: &czip::Error) -> Exit {
     use czip::Error as E;
     match error {
-        E::Model(_) => Exit::Malformed,
+        E::Model(_) | E::Priors { .. } | E::UnknownFormat { .. } | E::Segment { .. } => Exit::Malformed,
+        E::ReadV2(v2::ReadError::Format(_)) => Exit::Malformed,
+        E::MissingModel { .. } | E::WrongModel { .. } => Exit::Mismatch,
         E::Tokenizer(TokenizerError::Split { .. }) => Exit::Failure,
         E::Tokenizer(TokenizerError::UnknownId { .. }) => Exit::Mismatch,
         E::Tokenizer(_) => Exit::Malformed,
@@ -243,6 +267,16 @@ mod tests {
             (
                 czip::Error::Tokenizer(TokenizerError::MissingByte { byte: 7 }),
                 Exit::Malformed,
+            ),
+            (
+                czip::Error::ReadV2(v2::FormatError::Number { offset: 4 }.into()),
+                Exit::Malformed,
+            ),
+            (
+                czip::Error::MissingModel {
+                    file: czip::ModelId([1, 2, 3, 4]),
+                },
+                Exit::Mismatch,
             ),
         ];
         for (error, exit) in cases {

@@ -40,9 +40,19 @@ impl Source {
             Self::Stdin => Ok(Input {
                 reader: Reader::Stdin,
                 permissions: None,
+                len: None,
                 has_failed: false,
             }),
             Self::File(path) => open_file(path).map_err(|error| error.of(self)),
+        }
+    }
+
+    /// Whether it is a file and no pipe or the like, found out without opening it: a pipe that is closed again has lost
+    /// its writer.
+    pub(crate) fn is_file(&self) -> bool {
+        match self {
+            Self::Stdin => false,
+            Self::File(path) => fs::metadata(path).is_ok_and(|metadata| metadata.is_file()),
         }
     }
 
@@ -74,6 +84,7 @@ fn open_file(path: &Path) -> Result<Input, Error> {
     Ok(Input {
         reader: Reader::File(file),
         permissions,
+        len: metadata.is_file().then_some(metadata.len()),
         has_failed: false,
     })
 }
@@ -83,6 +94,7 @@ fn open_file(path: &Path) -> Result<Input, Error> {
 pub(crate) struct Input {
     reader: Reader,
     permissions: Option<Permissions>,
+    len: Option<u64>,
     has_failed: bool,
 }
 
@@ -96,6 +108,11 @@ impl Input {
     /// The permissions of the file, if it is one.
     pub(crate) fn permissions(&self) -> Option<Permissions> {
         self.permissions.clone()
+    }
+
+    /// The length of the file, if it is one.
+    pub(crate) fn file_len(&self) -> Option<u64> {
+        self.len
     }
 
     /// Whether reading has failed, to tell its errors from those of writing.
@@ -136,5 +153,16 @@ mod tests {
         assert_eq!(Source::from(PathBuf::from("-")), Source::Stdin);
         assert_eq!(Source::from(PathBuf::from("./-")), Source::File("./-".into()));
         assert_eq!(Source::Stdin.to_string(), "<stdin>");
+    }
+
+    #[test]
+    fn only_files_may_be_opened_twice() {
+        let is_file = |path: &str| Source::from(PathBuf::from(path)).is_file();
+        assert!(is_file(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")));
+        assert!(!is_file(env!("CARGO_MANIFEST_DIR")));
+        assert!(!is_file("no such file"));
+        assert!(!is_file("-"));
+        #[cfg(unix)]
+        assert!(!is_file("/dev/null"));
     }
 }

@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use czip::{Model, Options};
+use czip::{ChunkLevel, Codec, Level, Model, Options};
 
 use crate::Exit;
 use crate::args::{Args, Command, Encoding, Files, Format, ModelArgs};
@@ -31,8 +31,8 @@ impl Job {
     /// Does it.
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
         match self {
-            Self::Compress(job) => job.run(ui).map(|()| Exit::Success),
-            Self::Decompress(job) => job.run(ui).map(|()| Exit::Success),
+            Self::Compress(job) => job.run(ui),
+            Self::Decompress(job) => job.run(ui),
             Self::Info(job) => job.run(ui),
             Self::Verify(job) => job.run(ui),
             Self::Bench(job) => job.run(ui),
@@ -50,26 +50,27 @@ impl TryFrom<Args> for Job {
         };
         Ok(match command {
             Command::Compress(args) => {
-                let Format::V1 = args.format;
+                let choice = Choice::new(&args.encoding, options)?;
                 Self::Compress(Compress {
-                    transfer: Transfer::new(args.files, compressed_name)?,
                     model: ModelFiles::new(args.model)?,
-                    options: encoding(options, &args.encoding),
+                    transfers: transfers(args.files, compressed_name)?,
+                    choice,
                 })
             }
             Command::Decompress(args) => Self::Decompress(Decompress {
-                transfer: Transfer::new(args.files, restored_name)?,
                 model: ModelFiles::new(args.model)?,
+                transfers: transfers(args.files, restored_name)?,
                 options,
             }),
             Command::Info(args) => Self::Info(Info {
                 files: sources(args.files),
+                model: args.model.map(ModelFiles::of),
                 json: args.json,
             }),
             Command::Verify(args) => Self::Verify(Verify {
                 files: sources(args.files),
                 model: ModelFiles::new(args.model)?,
-                options: encoding(options.clone(), &args.encoding),
+                choice: Choice::new(&args.encoding, options.clone())?,
                 base_options: options,
                 json: args.json,
             }),
@@ -78,16 +79,79 @@ impl TryFrom<Args> for Job {
                 let threads = NonZeroUsize::new(global.threads)
                     .or_else(|| thread::available_parallelism().ok())
                     .unwrap_or(NonZeroUsize::MIN);
+                let mut options = options
+                    .threads(threads)
+                    .codec(args.codec.unwrap_or(Codec::Brotli));
+                if let Some(bytes) = args.segment {
+                    options = options.segment_len(bytes);
+                }
+                if args.format == Some(Format::V1) && args.level.is_some_and(|level| level > 5) {
+                    return Err(Error::ChunkLevel.into());
+                }
                 Self::Bench(Bench {
                     files: sources(args.files),
                     model: ModelFiles::new(args.model)?,
-                    options: options.threads(threads).codec(args.codec),
+                    options,
+                    format: args.format,
                     level: args.level,
                     threads,
                     json: args.json,
                 })
             }
         })
+    }
+}
+
+/// How to compress.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    pub(crate) format: Format,
+    /// The format was chosen by `-c`.
+    pub(crate) implied: bool,
+    pub(crate) options: Options,
+}
+
+impl Choice {
+    fn new(encoding: &Encoding, mut options: Options) -> Result<Self, Failure> {
+        let implied = encoding.format.is_none() && encoding.codec.is_some();
+        let format = encoding
+            .format
+            .unwrap_or(if implied { Format::V1 } else { Format::V2 });
+        match format {
+            Format::V1 => {
+                if encoding.segment.is_some() || encoding.no_index {
+                    return Err(Error::OnlyInV2.into());
+                }
+                if let Some(level) = encoding.level {
+                    options = options.chunk_level(ChunkLevel::new(level).map_err(|_| Error::ChunkLevel)?);
+                }
+                options = options.codec(encoding.codec.unwrap_or(Codec::Brotli));
+            }
+            Format::V2 => {
+                if encoding.codec.is_some() {
+                    return Err(Error::OnlyInV1.into());
+                }
+                if let Some(level) = encoding.level.and_then(Level::new) {
+                    options = options.level(level);
+                }
+                if let Some(bytes) = encoding.segment {
+                    options = options.segment_len(bytes);
+                }
+                options = options.index(!encoding.no_index);
+            }
+        }
+        Ok(Self {
+            format,
+            implied,
+            options,
+        })
+    }
+
+    /// Says what was not said in so many words.
+    pub(crate) fn explain(&self, ui: &Ui) {
+        if self.implied {
+            ui.note("note: -c means --format v1; czip's own format has no codec outside");
+        }
     }
 }
 
@@ -99,24 +163,28 @@ pub(crate) struct Transfer {
     pub(crate) overwrite: bool,
 }
 
-impl Transfer {
-    /// The files as named, or else an output of the name that `output_name` makes of a file's.
-    fn new(files: Files, output_name: fn(&Path) -> Option<PathBuf>) -> Result<Self, Failure> {
-        // The parser has made sure that there is one.
-        let source = Source::from(files.input_option.or(files.input).unwrap_or_else(|| "-".into()));
-        let target = match (files.output, &source) {
-            (Some(output), _) => Target::from(output),
+/// The files as named, or else each with an output of the name that `output_name` makes of it.
+fn transfers(files: Files, output_name: fn(&Path) -> Option<PathBuf>) -> Result<Vec<Transfer>, Failure> {
+    let inputs: Vec<PathBuf> = files.input_option.into_iter().chain(files.inputs).collect();
+    if files.output.is_some() && inputs.len() > 1 {
+        return Err(Error::OneOutput { inputs: inputs.len() }.into());
+    }
+    let transfer = |input: PathBuf| {
+        let source = Source::from(input);
+        let target = match (&files.output, &source) {
+            (Some(output), _) => Target::from(output.clone()),
             (None, Source::Stdin) => Target::Stdout,
             (None, Source::File(path)) => {
                 Target::File(output_name(path).ok_or_else(|| Error::NoOutputName.of(&source))?)
             }
         };
-        Ok(Self {
+        Ok(Transfer {
             source,
             target,
             overwrite: files.force,
         })
-    }
+    };
+    inputs.into_iter().map(transfer).collect()
 }
 
 /// Where the model comes from.
@@ -127,17 +195,31 @@ pub(crate) struct ModelFiles {
 }
 
 impl ModelFiles {
-    fn new(args: ModelArgs) -> Result<Self, Failure> {
+    /// The files that are named, if any is.
+    fn new(args: ModelArgs) -> Result<Option<Self>, Failure> {
         let from_environment = || {
             env::var_os("CZIP_MODEL")
                 .filter(|path| !path.is_empty())
                 .map(PathBuf::from)
         };
-        let model = args.model.or_else(from_environment).ok_or(Error::NoModel)?;
-        Ok(Self {
+        let tokenizer = args.tokenizer;
+        match args.model.or_else(from_environment) {
+            Some(model) => Ok(Some(Self { model, tokenizer })),
+            None if tokenizer.is_some() => Err(Error::NoModel.into()),
+            None => Ok(None),
+        }
+    }
+
+    fn of(model: PathBuf) -> Self {
+        Self {
             model,
-            tokenizer: args.tokenizer,
-        })
+            tokenizer: None,
+        }
+    }
+
+    /// Reads the files if there are any.
+    pub(crate) fn load_if_any(files: Option<&Self>, ui: &Ui) -> Result<Option<Model>, Failure> {
+        files.map(|files| files.load(ui)).transpose()
     }
 
     /// Reads the files.
@@ -155,22 +237,15 @@ impl ModelFiles {
         }
         let config = model.config();
         ui.detail(format_args!(
-            "{}: depth {}, width {}, context of {} tokens, {} kernels",
+            "{}: model {}, depth {}, width {}, context of {} tokens, {} kernels",
             self.model.display(),
+            model.id(),
             config.layers,
             config.d_model,
             config.context_length,
             czip::Kernels::detect().level(),
         ));
         Ok(model)
-    }
-}
-
-fn encoding(options: Options, encoding: &Encoding) -> Options {
-    let options = options.codec(encoding.codec);
-    match encoding.level {
-        Some(level) => options.level(level),
-        None => options,
     }
 }
 
@@ -220,9 +295,9 @@ mod tests {
                 input_option: Some(input.into()),
                 output: output.map(PathBuf::from),
                 force: false,
-                input: None,
+                inputs: Vec::new(),
             };
-            Transfer::new(files, compressed_name).unwrap().target
+            transfers(files, compressed_name).unwrap().remove(0).target
         };
         assert_eq!(transfer("-", None), Target::Stdout);
         assert_eq!(transfer("-", Some("out")), Target::File("out".into()));

@@ -53,6 +53,16 @@ impl Target {
         }
     }
 
+    /// Whether [`Target::create`] would make a file, and nothing is in its way.
+    pub(crate) fn check(&self, input: &Input, overwrite: bool) -> Result<bool, Failure> {
+        match self {
+            Self::Stdout => Ok(false),
+            Self::File(path) => place(path, input, overwrite)
+                .map(|place| matches!(place, Place::File { .. }))
+                .map_err(|error| error.of(self)),
+        }
+    }
+
     /// [`Target::create`] for compressed data, which nobody reads.
     pub(crate) fn create_compressed(&self, input: &Input, overwrite: bool) -> Result<Output, Failure> {
         if *self == Self::Stdout && io::stdout().is_terminal() {
@@ -67,18 +77,20 @@ impl Target {
     }
 }
 
-fn create_file(path: &Path, input: &Input, overwrite: bool) -> Result<Writer, Error> {
+/// What is to become of an output's name.
+enum Place {
+    /// A device or a pipe, which is written to and never replaced.
+    Special,
+    /// A file in this directory, to be made or replaced.
+    File { path: PathBuf, directory: PathBuf },
+}
+
+/// Checks that a file may be made or replaced.
+fn place(path: &Path, input: &Input, overwrite: bool) -> Result<Place, Error> {
     let mut path = path.to_owned();
     match fs::metadata(&path) {
         Ok(metadata) if metadata.is_dir() => return Err(Error::Directory),
-        Ok(metadata) if !metadata.is_file() => {
-            // A device or a pipe is written to and never replaced.
-            return OpenOptions::new()
-                .write(true)
-                .open(&path)
-                .map(Writer::Special)
-                .map_err(Error::Write);
-        }
+        Ok(metadata) if !metadata.is_file() => return Ok(Place::Special),
         Ok(_) if input.is(&path).map_err(Error::Read)? => return Err(Error::SameFile),
         Ok(_) if !overwrite => return Err(Error::Exists),
         // The file that a link leads to is replaced, not the link.
@@ -96,9 +108,21 @@ fn create_file(path: &Path, input: &Input, overwrite: bool) -> Result<Writer, Er
     if !directory.is_dir() {
         return Err(Error::NoDirectory(directory.to_owned()));
     }
+    let directory = directory.to_owned();
+    Ok(Place::File { path, directory })
+}
+
+fn create_file(path: &Path, input: &Input, overwrite: bool) -> Result<Writer, Error> {
+    let (path, directory) = match place(path, input, overwrite)? {
+        Place::Special => {
+            let file = OpenOptions::new().write(true).open(path);
+            return file.map(Writer::Special).map_err(Error::Write);
+        }
+        Place::File { path, directory } => (path, directory),
+    };
     let permissions = input.permissions();
     let temporary = interrupt::start(
-        || create_temporary(directory, permissions.is_none()),
+        || create_temporary(&directory, permissions.is_none()),
         |file| file.path(),
     )
     .map_err(Error::Write)?;

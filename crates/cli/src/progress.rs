@@ -18,14 +18,25 @@ impl Progress {
         if hidden || !ui.shows_progress() {
             return Self(ProgressBar::hidden());
         }
-        let template = "{prefix} [{bar:30}] {percent:>3}% of {human_len} tokens, {speed}, {eta} left";
+        let template = "{prefix} [{bar:30}] {percent:>3}% of {human_len} {msg}, {speed}, {eta} left";
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let style = style.with_key("speed", |state: &ProgressState, line: &mut dyn fmt::Write| {
             // The bar has no way to report an error, and a line in memory makes none.
-            let _ = write!(line, "{:.0} tokens/s", state.per_sec());
+            let _ = write!(line, "{:.0}/s", state.per_sec());
         });
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        Self(bar.with_style(style.progress_chars("=> ")).with_prefix(name))
+        Self(
+            bar.with_style(style.progress_chars("=> "))
+                .with_prefix(name)
+                .with_message("tokens"),
+        )
+    }
+
+    /// Counts bytes in place of tokens: so many in all, if that is known.
+    pub(crate) fn of_bytes(self, total: Option<u64>) -> Self {
+        self.0.set_message("bytes");
+        self.0.set_length(total.unwrap_or(0));
+        self
     }
 
     /// Has the work done with these options move the bar, from its start.
@@ -34,7 +45,9 @@ impl Progress {
         let bar = self.0.clone();
         let shown = AtomicU64::new(0);
         options.clone().on_progress(move |progress| {
-            bar.set_length(progress.total);
+            if let Some(total) = progress.total {
+                bar.set_length(total);
+            }
             // Reports come from several threads, and so in any order. The bar must not go back.
             let before = shown.fetch_max(progress.done, Ordering::Relaxed);
             bar.inc(progress.done.saturating_sub(before));

@@ -55,8 +55,10 @@ pub(crate) fn figures(text_len: u64, file_len: u64) -> String {
 pub(crate) struct Statistics {
     pub(crate) text_len: u64,
     pub(crate) file_len: u64,
-    pub(crate) tokens: u64,
-    pub(crate) seconds: f64,
+    /// `None` where they have not been counted.
+    pub(crate) tokens: Option<u64>,
+    /// `None` where it was done together with others.
+    pub(crate) seconds: Option<f64>,
     /// Compressed bytes were the input.
     pub(crate) restored: bool,
 }
@@ -76,11 +78,14 @@ impl fmt::Display for Statistics {
         } else {
             (text_len, file_len)
         };
-        write!(
-            f,
-            "{from} -> {to} bytes, {}, {tokens} tokens, {seconds:.2} s",
-            figures(text_len, file_len)
-        )
+        write!(f, "{from} -> {to} bytes, {}", figures(text_len, file_len))?;
+        if let Some(tokens) = tokens {
+            write!(f, ", {tokens} tokens")?;
+        }
+        match seconds {
+            Some(seconds) => write!(f, ", {seconds:.2} s"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -107,8 +112,8 @@ mod tests {
         let statistics = Statistics {
             text_len: 15000,
             file_len: 4083,
-            tokens: 6303,
-            seconds: 0.2149,
+            tokens: Some(6303),
+            seconds: Some(0.2149),
             restored: false,
         };
         let figures = "3.67x, 2.178 bits/byte, 6303 tokens, 0.21 s";

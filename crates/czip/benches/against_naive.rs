@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use czip::container::{self, Limits};
+use czip::v1::container::{self, Limits};
 use czip::{ChunkLevel, Kernels, Model, Options, Weights};
 
 use crate::naive::{Naive, model_file, tokens};
@@ -82,7 +82,7 @@ fn compare(title: &str, mut candidates: Vec<Candidate<'_>>) {
 
 fn options(level: u8, threads: usize) -> Options {
     Options::new()
-        .level(ChunkLevel::new(level).unwrap())
+        .chunk_level(ChunkLevel::new(level).unwrap())
         .threads(NonZeroUsize::new(threads).unwrap())
 }
 
@@ -93,7 +93,7 @@ fn levels(models: &[(Kernels, Model)], weights: &Weights<'_>, text: &str, level:
     let chunk_len = (1 << (level + 5)).min(model.config().context_length);
     let first = &all[..chunk_len];
     let options = options(level, 1);
-    let file = czip::compress(model, text.as_bytes(), &options).unwrap();
+    let file = czip::v1::compress(model, text.as_bytes(), &options).unwrap();
     let read = container::read(&file[..], &Limits::default()).unwrap();
     let chunk = read.chunks().next().unwrap();
     let mut naive = Naive::new(model, weights);
@@ -105,7 +105,7 @@ fn levels(models: &[(Kernels, Model)], weights: &Weights<'_>, text: &str, level:
     })];
     encode.extend(models.iter().map(|(kernels, model)| {
         Candidate::new(kernels.level().name(), all.len(), || {
-            black_box(czip::compress(model, black_box(text.as_bytes()), &options).unwrap());
+            black_box(czip::v1::compress(model, black_box(text.as_bytes()), &options).unwrap());
         })
     }));
     compare(&format!("encode, level {level}"), encode);
@@ -116,7 +116,7 @@ fn levels(models: &[(Kernels, Model)], weights: &Weights<'_>, text: &str, level:
     })];
     decode.extend(models.iter().map(|(kernels, model)| {
         Candidate::new(kernels.level().name(), all.len(), || {
-            black_box(czip::decompress(model, black_box(&file), &options).unwrap());
+            black_box(czip::v1::decompress(model, black_box(&file), &options).unwrap());
         })
     }));
     let chunks = all.len().div_ceil(chunk_len);
@@ -124,7 +124,7 @@ fn levels(models: &[(Kernels, Model)], weights: &Weights<'_>, text: &str, level:
 
     let mut start = Vec::new();
     model.tokenizer().decode(first, &mut start).unwrap();
-    let one = czip::compress(model, &start, &options).unwrap();
+    let one = czip::v1::compress(model, &start, &options).unwrap();
     let read = container::read(&one[..], &Limits::default()).unwrap();
     assert_eq!(read.chunk_count(), 1);
     let count = read.token_count() as usize;
@@ -134,7 +134,7 @@ fn levels(models: &[(Kernels, Model)], weights: &Weights<'_>, text: &str, level:
     })];
     decode.extend(models.iter().map(|(kernels, model)| {
         Candidate::new(kernels.level().name(), count, || {
-            black_box(czip::decompress(model, black_box(&one), &options).unwrap());
+            black_box(czip::v1::decompress(model, black_box(&one), &options).unwrap());
         })
     }));
     compare(&format!("decode, level {level}, one chunk"), decode);
@@ -144,13 +144,13 @@ fn levels(models: &[(Kernels, Model)], weights: &Weights<'_>, text: &str, level:
 fn threads(model: &Model, text: &str, level: u8) {
     let long = text.repeat(LONG.div_ceil(text.len()));
     let count = tokens(model, &long).len();
-    let file = czip::compress(model, long.as_bytes(), &options(level, 2)).unwrap();
+    let file = czip::v1::compress(model, long.as_bytes(), &options(level, 2)).unwrap();
     let named = |threads| if threads == 1 { "1 thread" } else { "2 threads" };
     let encode = [1, 2].map(|threads| {
         let options = options(level, threads);
         let long = &long;
         Candidate::new(named(threads), count, move || {
-            black_box(czip::compress(model, black_box(long.as_bytes()), &options).unwrap());
+            black_box(czip::v1::compress(model, black_box(long.as_bytes()), &options).unwrap());
         })
     });
     compare(
@@ -161,7 +161,7 @@ fn threads(model: &Model, text: &str, level: u8) {
         let options = options(level, threads);
         let file = &file;
         Candidate::new(named(threads), count, move || {
-            black_box(czip::decompress(model, black_box(file), &options).unwrap());
+            black_box(czip::v1::decompress(model, black_box(file), &options).unwrap());
         })
     });
     compare(

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use czip::container::{self, Limits};
-use czip::{ChunkLevel, Model, Options, Weights};
+use czip::v1::container::{self, Limits};
+use czip::{ChunkLevel, Level, Model, Options, Weights};
 use czip_coder::v1::{Decoder, Encoder};
 use czip_model::Row;
 
@@ -42,7 +42,7 @@ fn group<'c>(criterion: &'c mut Criterion, name: &str) -> BenchmarkGroup<'c, Wal
 
 fn options(level: u8, threads: usize) -> Options {
     Options::new()
-        .level(ChunkLevel::new(level).unwrap())
+        .chunk_level(ChunkLevel::new(level).unwrap())
         .threads(NonZeroUsize::new(threads).unwrap())
 }
 
@@ -61,7 +61,7 @@ fn whole_text(criterion: &mut Criterion) {
     for level in [1, 5] {
         let chunk_len = (1 << (level + 5)).min(model.config().context_length);
         let first = &tokens[..chunk_len];
-        let file = czip::compress(&model, text.as_bytes(), &options(level, 2)).unwrap();
+        let file = czip::v1::compress(&model, text.as_bytes(), &options(level, 2)).unwrap();
         let read = container::read(&file[..], &Limits::default()).unwrap();
         let chunk = read.chunks().next().unwrap();
         let mut naive = Naive::new(&model, &weights);
@@ -75,7 +75,7 @@ fn whole_text(criterion: &mut Criterion) {
         for threads in [1, 2] {
             let options = options(level, threads);
             compress.bench_function(threads_name(threads), |b| {
-                b.iter(|| czip::compress(&model, black_box(text.as_bytes()), &options).unwrap());
+                b.iter(|| czip::v1::compress(&model, black_box(text.as_bytes()), &options).unwrap());
             });
         }
         compress.finish();
@@ -89,7 +89,7 @@ fn whole_text(criterion: &mut Criterion) {
         for threads in [1, 2] {
             let options = options(level, threads);
             decompress.bench_function(threads_name(threads), |b| {
-                b.iter(|| czip::decompress(&model, black_box(&file), &options).unwrap());
+                b.iter(|| czip::v1::decompress(&model, black_box(&file), &options).unwrap());
             });
         }
         decompress.finish();
@@ -107,7 +107,7 @@ fn one_chunk(criterion: &mut Criterion) {
     let text: String = text.chars().filter(char::is_ascii).take(most).collect();
     let tokens = tokens(&model, &text);
     let options = options(5, 1);
-    let file = czip::compress(&model, text.as_bytes(), &options).unwrap();
+    let file = czip::v1::compress(&model, text.as_bytes(), &options).unwrap();
     let mut naive = Naive::new(&model, &weights);
     let read = container::read(&file[..], &Limits::default()).unwrap();
     let chunk = read.chunks().next().unwrap();
@@ -119,7 +119,7 @@ fn one_chunk(criterion: &mut Criterion) {
         b.iter(|| naive.decode(black_box(chunk), tokens.len()));
     });
     group.bench_function("1 thread", |b| {
-        b.iter(|| czip::decompress(&model, black_box(&file), &options).unwrap());
+        b.iter(|| czip::v1::decompress(&model, black_box(&file), &options).unwrap());
     });
     group.finish();
 }
@@ -130,7 +130,7 @@ fn stages(criterion: &mut Criterion) {
     let text = text();
     let all = tokens(&model, &text);
     let options = options(1, 1);
-    let file = czip::compress(&model, text.as_bytes(), &options).unwrap();
+    let file = czip::v1::compress(&model, text.as_bytes(), &options).unwrap();
     let inner = container::read(&file[..], &Limits::default()).unwrap();
 
     // The shares that the tokens of one chunk have.
@@ -200,9 +200,55 @@ fn stages(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// czip v2 beside CZIPv1, on one thread: one segment, which is decoded token by token, and eight, side by side.
+fn segments(criterion: &mut Criterion) {
+    let model_file = model_file();
+    let model = Model::from_bytes(&model_file).unwrap();
+    let text = text();
+    let tokens = tokens(&model, &text).len() as u64;
+    let whole = Options::new().threads(NonZeroUsize::MIN);
+    let eight = whole.clone().segment_len(text.len().div_ceil(8));
+    let v1 = options(5, 1);
+    let mut cases: Vec<(String, Options)> = Vec::new();
+    for number in [1, 5, 9] {
+        let level = Level::new(number).unwrap();
+        cases.push((format!("level {number}, one segment"), whole.clone().level(level)));
+        cases.push((
+            format!("level {number}, eight segments"),
+            eight.clone().level(level),
+        ));
+    }
+
+    let mut compress = group(criterion, "compress, v2");
+    compress.throughput(Throughput::Elements(tokens));
+    compress.bench_function("CZIPv1, level 5", |b| {
+        b.iter(|| czip::v1::compress(&model, black_box(text.as_bytes()), &v1).unwrap());
+    });
+    for (name, options) in &cases {
+        compress.bench_function(name, |b| {
+            b.iter(|| czip::compress(&model, black_box(text.as_bytes()), options).unwrap());
+        });
+    }
+    compress.finish();
+
+    let mut decompress = group(criterion, "decompress, v2");
+    decompress.throughput(Throughput::Elements(tokens));
+    let file = czip::v1::compress(&model, text.as_bytes(), &v1).unwrap();
+    decompress.bench_function("CZIPv1, level 5", |b| {
+        b.iter(|| czip::v1::decompress(&model, black_box(&file), &v1).unwrap());
+    });
+    for (name, options) in &cases {
+        let file = czip::compress(&model, text.as_bytes(), options).unwrap();
+        decompress.bench_function(name, |b| {
+            b.iter(|| czip::decompress(&model, black_box(&file), options).unwrap());
+        });
+    }
+    decompress.finish();
+}
+
 criterion_group! {
     name = benches;
     config = Criterion::default().without_plots();
-    targets = whole_text, one_chunk, stages
+    targets = whole_text, one_chunk, stages, segments
 }
 criterion_main!(benches);

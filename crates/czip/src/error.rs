@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use czip_container::v2::{FormatError, Level, ModelId};
+use czip_mix::PriorsError;
 use thiserror::Error;
 
 /// Why a model could not be opened, or a text not be compressed or restored.
@@ -91,6 +93,58 @@ pub enum Error {
         /// Bytes decoded, at least.
         found: u64,
     },
+    /// The bytes of a compressed file begin like those of no format.
+    #[error("neither a czip nor a CZIPv1 file: it starts with \"{}\"", found.escape_ascii())]
+    UnknownFormat {
+        /// The first bytes, at most six.
+        found: Vec<u8>,
+    },
+    /// A czip file is malformed or cannot be read.
+    #[error(transparent)]
+    ReadV2(#[from] czip_container::v2::ReadError),
+    /// A czip file needs a model, and none was given.
+    #[error("needs the model {file}, but no model is given")]
+    MissingModel {
+        /// What the file says of its model: the first four bytes of its hash.
+        file: ModelId,
+    },
+    /// A czip file was made with another model than the one given.
+    #[error("made with the model {file}, but the model given is {given}")]
+    WrongModel {
+        /// What the file says of its model: the first four bytes of its hash.
+        file: ModelId,
+        /// The same of the model given.
+        given: ModelId,
+    },
+    /// CZIPv1 needs a model, and none was given.
+    #[error("CZIPv1 needs a model, but no model is given")]
+    ModelRequired,
+    /// A segment of a czip file does not decode to its text.
+    #[error("segment {segment} of member {member}, at byte {offset}: {fault}: the file is damaged")]
+    Segment {
+        /// The member's number, from 0.
+        member: u64,
+        /// The segment's number in its member, from 0.
+        segment: u64,
+        /// Where the segment starts in the file.
+        offset: u64,
+        /// What doesn't fit.
+        fault: SegmentFault,
+    },
+    /// Priors in a model file are malformed.
+    #[error("bad model: tensor `mixing.priors.{number}`: {source}")]
+    Priors {
+        /// The tensor's number.
+        number: usize,
+        /// What doesn't fit.
+        source: PriorsError,
+    },
+    /// A thread ended without doing its share.
+    #[error("a thread ended before its work was done")]
+    Interrupted,
+    /// An error has come before, so that nothing more can be written or read.
+    #[error("used after an error")]
+    AfterError,
     /// The threads cannot be started.
     #[error("cannot start {threads} threads: {reason}")]
     Threads {
@@ -99,4 +153,67 @@ pub enum Error {
         /// What the thread pool says.
         reason: String,
     },
+}
+
+/// Why a segment's payload is not what an encoder makes of its text.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SegmentFault {
+    /// A token without bytes, which no encoder writes.
+    #[error("token {token} at byte {offset} of its text has no bytes")]
+    EmptyToken {
+        /// The token.
+        token: u16,
+        /// Bytes of text before it.
+        offset: usize,
+    },
+    /// The last token goes beyond the end of the text.
+    #[error("its last token goes beyond its {text_len} bytes of text")]
+    TooLong {
+        /// Bytes of text that the segment declares.
+        text_len: usize,
+    },
+    /// The payload does not end as encoders end it.
+    #[error(transparent)]
+    Coding(#[from] czip_coder::binary::DecodeError),
+    /// The text has another checksum.
+    #[error("checksum {found:x} in place of {expected:x}")]
+    Checksum {
+        /// The checksum in the file.
+        expected: u64,
+        /// The checksum of what is there.
+        found: u64,
+    },
+    /// The text has another length or checksum.
+    #[error(transparent)]
+    Format(FormatError),
+    /// The level has no net.
+    #[error("a segment of the net at level {level}, which has none")]
+    NoNet {
+        /// The level.
+        level: Level,
+    },
+    /// The mode needs a model.
+    #[error("there is no model for it")]
+    NoModel,
+}
+
+impl From<FormatError> for SegmentFault {
+    fn from(error: FormatError) -> Self {
+        match error {
+            FormatError::Checksum { expected, found, .. } => Self::Checksum { expected, found },
+            error => Self::Format(error),
+        }
+    }
+}
+
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Io(error) => error,
+            Error::ReadV2(czip_container::v2::ReadError::Io { source, .. }) => source,
+            Error::ReadV2(_) | Error::Segment { .. } => Self::new(io::ErrorKind::InvalidData, error),
+            error => Self::other(error),
+        }
+    }
 }

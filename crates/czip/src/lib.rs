@@ -2,17 +2,22 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
 
-mod chunks;
 mod error;
+mod facade;
 mod model;
 mod options;
-mod pipeline;
+mod summary;
+pub mod v1;
+pub mod v2;
+mod work;
 
-pub use czip_container::v1 as container;
 pub use czip_container::v1::Codec;
-pub use czip_model::{Config, Kernels, Level, Weights};
+pub use czip_container::v2::{Index, IndexEntry, Level, Mode, ModelId};
+pub use czip_model::{Config, Kernels, Level as KernelLevel, Weights};
 pub use czip_tokenizer::{Error as TokenizerError, Tokenizer};
-pub use error::Error;
+pub use error::{Error, SegmentFault};
+pub use facade::{compress, compress_many, compress_to, decompress, decompress_many, decompress_to};
 pub use model::Model;
 pub use options::{ChunkLevel, InvalidChunkLevel, Limits, Options, Progress};
-pub use pipeline::{Summary, compress, compress_to, decompress, decompress_to};
+pub use summary::{Format, ModeCounts, Summary};
+pub use v2::{Decoder, Encoder};

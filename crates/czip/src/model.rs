@@ -1,11 +1,14 @@
 //! A model: the transformer and its tokenizer.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use czip_container::v2::ModelId;
 use czip_kernels::Kernels;
+use czip_mix::{Coding, Priors};
 use czip_model::{Config, Transformer, Weights};
 use czip_tokenizer::Tokenizer;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::Error;
 
@@ -17,6 +20,44 @@ pub struct Model {
     /// `<|bos|>`, the net's input at the start of a chunk.
     pub(crate) start_token: u16,
     pub(crate) path: String,
+    /// The tokens as the adaptive coder sees them.
+    pub(crate) coding: Arc<Coding>,
+    byte_coding: Arc<OnceLock<Coding>>,
+    mixing: Arc<Mixing>,
+    hash: u128,
+}
+
+/// What the model's file says of the adaptive coder.
+#[derive(Debug)]
+struct Mixing {
+    priors: Vec<Priors>,
+    weights: Option<Vec<u32>>,
+}
+
+impl Mixing {
+    fn new(weights: &Weights<'_>) -> Result<Self, Error> {
+        let priors = weights.mixing_priors.iter().enumerate().map(|(number, bytes)| {
+            Priors::from_bytes(bytes).map_err(|source| Error::Priors { number, source })
+        });
+        let weights = weights.mixing_weights.as_ref();
+        Ok(Self {
+            priors: priors.collect::<Result<_, _>>()?,
+            weights: weights.map(|weights| weights.iter().copied().map(u32::from).collect()),
+        })
+    }
+
+    /// The coding of a tokenizer's tokens and of the symbols of the model that are none.
+    fn coding(&self, kernels: Kernels, tokenizer: &Tokenizer, vocab_size: usize) -> Coding {
+        let symbols = (0..vocab_size).map(|symbol| symbol as u16);
+        let tokens: Vec<&[u8]> = symbols
+            .map(|symbol| tokenizer.token_bytes(symbol).unwrap_or(b""))
+            .collect();
+        let coding = match &self.weights {
+            Some(weights) => Coding::untrained(kernels, &tokens, Some(weights)),
+            None => Coding::for_tokens(kernels, &tokens),
+        };
+        coding.with_priors(self.priors.iter().cloned())
+    }
 }
 
 impl Model {
@@ -53,21 +94,23 @@ impl Model {
     pub fn with_kernels(bytes: &[u8], kernels: Kernels) -> Result<Self, Error> {
         let weights = Weights::from_bytes(bytes)?;
         let tokenizer = Tokenizer::from_json(&weights.tokenizer_json()?)?;
+        let mixing = Arc::new(Mixing::new(&weights)?);
         let transformer = Arc::new(Transformer::new(kernels, &weights));
-        Self::assemble(transformer, tokenizer, String::new())
+        Self::assemble(transformer, tokenizer, mixing, xxh3_128(bytes))
     }
 
-    /// The same model with another tokenizer, from its JSON.
+    /// The same model with another tokenizer, from its JSON. It is another model for files of the format czip v2.
     ///
     /// # Errors
     ///
     /// A malformed tokenizer, or one with more tokens than the model.
     pub fn with_tokenizer(&self, json: &[u8]) -> Result<Self, Error> {
-        Self::assemble(
-            Arc::clone(&self.transformer),
-            Tokenizer::from_json(json)?,
-            self.path.clone(),
-        )
+        let mut hash = Xxh3::new();
+        hash.update(&self.hash.to_be_bytes());
+        hash.update(json);
+        let (transformer, mixing) = (Arc::clone(&self.transformer), Arc::clone(&self.mixing));
+        let model = Self::assemble(transformer, Tokenizer::from_json(json)?, mixing, hash.digest128())?;
+        Ok(model.named(&self.path))
     }
 
     /// The same model under another path: CZIPv1 files carry the first 32 bits of the path's MD5 as a model id.
@@ -79,7 +122,12 @@ impl Model {
         self
     }
 
-    fn assemble(transformer: Arc<Transformer>, tokenizer: Tokenizer, path: String) -> Result<Self, Error> {
+    fn assemble(
+        transformer: Arc<Transformer>,
+        tokenizer: Tokenizer,
+        mixing: Arc<Mixing>,
+        hash: u128,
+    ) -> Result<Self, Error> {
         let (model, tokens) = (transformer.config().vocab_size, tokenizer.vocab_size());
         if tokens > model {
             return Err(Error::VocabularyMismatch {
@@ -88,12 +136,38 @@ impl Model {
             });
         }
         let start_token = tokenizer.special_token("<|bos|>").ok_or(Error::NoStartToken)?;
+        let coding = mixing.coding(transformer.kernels(), &tokenizer, model);
         Ok(Self {
+            coding: Arc::new(coding),
+            byte_coding: Arc::default(),
             transformer,
             tokenizer: Arc::new(tokenizer),
             start_token,
-            path,
+            path: String::new(),
+            mixing,
+            hash,
         })
+    }
+
+    /// The hash of the model: XXH3-128 of its file's bytes, and with another tokenizer, of that hash with the highest
+    /// byte first and the tokenizer's JSON.
+    ///
+    /// Files of the format czip v2 carry its first four bytes, [`Model::id`].
+    #[must_use]
+    pub fn content_hash(&self) -> u128 {
+        self.hash
+    }
+
+    /// What files of the format czip v2 know the model by.
+    #[must_use]
+    pub fn id(&self) -> ModelId {
+        let [a, b, c, d, ..] = self.hash.to_be_bytes();
+        ModelId([a, b, c, d])
+    }
+
+    pub(crate) fn byte_coding(&self) -> &Coding {
+        self.byte_coding
+            .get_or_init(|| Coding::for_bytes(self.transformer.kernels()))
     }
 
     /// The sizes of the transformer.

@@ -2,46 +2,108 @@
 
 use std::fmt;
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use czip_container::v2::{Level, Mode};
+
 use crate::Codec;
+use crate::v2::Plan;
+
+const DEFAULT_LEVEL: Level = match Level::new(5) {
+    Some(level) => level,
+    None => unreachable!(),
+};
+
+/// What is called with the progress.
+pub(crate) type Watch = dyn Fn(Progress) + Send + Sync;
 
 /// How to compress or decompress. What concerns only the other direction is ignored.
 #[derive(Clone)]
 pub struct Options {
+    pub(crate) level: Level,
+    segment_len: Option<usize>,
+    pub(crate) index: bool,
     pub(crate) codec: Codec,
-    pub(crate) level: Option<ChunkLevel>,
+    pub(crate) chunk_level: Option<ChunkLevel>,
     pub(crate) threads: Option<NonZeroUsize>,
     pub(crate) limits: Limits,
-    pub(crate) progress: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
+    pub(crate) only: Option<Mode>,
+    pub(crate) progress: Option<Arc<Watch>>,
 }
 
 impl Options {
-    /// The defaults: brotli outside, chunks as long as the model's context, as many threads as there are cores.
+    /// The defaults: level 5, segments as long as the level has them, an index; for CZIPv1, brotli outside and chunks as long as the model's
+    /// context; as many threads as there are cores.
     #[must_use]
     pub fn new() -> Self {
         Self {
+            level: DEFAULT_LEVEL,
+            segment_len: None,
+            index: true,
             codec: Codec::Brotli,
-            level: None,
+            chunk_level: None,
             threads: None,
             limits: Limits::default(),
+            only: None,
             progress: None,
         }
     }
 
-    /// The general-purpose codec around the file's contents.
+    /// How much is done for a smaller file, 1 to 9.
+    #[must_use]
+    pub fn level(mut self, level: Level) -> Self {
+        self.level = level;
+        self
+    }
+
+    /// The most bytes of text in a segment, within [`Options::SEGMENT_LENS`]; other numbers are moved there. Without it
+    /// they are 1 MiB, and 4 MiB at level 9.
+    ///
+    /// Segments are independent: they are the units of parallel work, of seeking, and of what damage can spoil. Each
+    /// begins without knowing anything of the text, so that longer ones give smaller files.
+    #[must_use]
+    pub fn segment_len(mut self, bytes: usize) -> Self {
+        self.segment_len = Some(bytes.clamp(*Self::SEGMENT_LENS.start(), *Self::SEGMENT_LENS.end()));
+        self
+    }
+
+    /// The lengths that a segment may have, in bytes of text.
+    pub const SEGMENT_LENS: RangeInclusive<usize> = 1 << 10..=czip_container::v2::MAX_TEXT_LEN;
+
+    /// The most bytes of text in a segment at the level chosen.
+    pub(crate) fn segment_bytes(&self) -> usize {
+        self.segment_len.unwrap_or(Plan::of(self.level).segment_len)
+    }
+
+    /// Whether a file of several segments ends with an index of them.
+    #[must_use]
+    pub fn index(mut self, index: bool) -> Self {
+        self.index = index;
+        self
+    }
+
+    /// Takes this mode for every segment, in place of the one that promises to be the smallest; or the next simpler one,
+    /// where there is no model or the level has no net. What does not get smaller is stored all the same.
+    #[must_use]
+    pub fn only(mut self, mode: Mode) -> Self {
+        self.only = Some(mode);
+        self
+    }
+
+    /// CZIPv1: the general-purpose codec around the file's contents.
     #[must_use]
     pub fn codec(mut self, codec: Codec) -> Self {
         self.codec = codec;
         self
     }
 
-    /// The length of chunks. Without it they are as long as the model's context; a level above that is lowered to it,
-    /// which [`Summary::level_lowered`](crate::Summary::level_lowered) tells.
+    /// CZIPv1: the length of chunks. Without it they are as long as the model's context; a level above that is lowered
+    /// to it, which [`v1::Summary::level_lowered`](crate::v1::Summary::level_lowered) tells.
     #[must_use]
-    pub fn level(mut self, level: ChunkLevel) -> Self {
-        self.level = Some(level);
+    pub fn chunk_level(mut self, level: ChunkLevel) -> Self {
+        self.chunk_level = Some(level);
         self
     }
 
@@ -76,8 +138,12 @@ impl Default for Options {
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Options")
-            .field("codec", &self.codec)
             .field("level", &self.level)
+            .field("segment_len", &self.segment_len)
+            .field("index", &self.index)
+            .field("only", &self.only)
+            .field("codec", &self.codec)
+            .field("chunk_level", &self.chunk_level)
             .field("threads", &self.threads)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
@@ -134,7 +200,7 @@ pub struct InvalidChunkLevel;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The longest text, in bytes. The format itself ends at 4 GiB.
+    /// The longest text, in bytes.
     pub max_text_len: u64,
 }
 
@@ -148,22 +214,22 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self::max_text_len(u32::MAX as u64)
+        Self::max_text_len(u64::MAX)
     }
 }
 
-/// Work done and work to do, in tokens.
+/// Work done and work to do: in bytes of text, or for CZIPv1 in tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Tokens coded so far.
+    /// Coded so far.
     pub done: u64,
-    /// Tokens to code.
-    pub total: u64,
+    /// To code in all, if that is known.
+    pub total: Option<u64>,
 }
 
 impl Progress {
-    pub(crate) const fn new(done: u64, total: u64) -> Self {
+    pub(crate) const fn new(done: u64, total: Option<u64>) -> Self {
         Self { done, total }
     }
 }

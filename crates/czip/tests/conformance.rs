@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use czip::container::{self, File, Header};
+use czip::v1::container::{self, File, Header};
 use czip::{ChunkLevel, Kernels, Model, Options};
 use czip_vectors::{shared, shared_file};
 
@@ -48,7 +48,7 @@ fn cases() -> Option<Vec<Case>> {
         assert_eq!(suffix, "czip");
         let mut options = Options::new().codec(codec.parse().unwrap());
         if level != "d" {
-            options = options.level(level.parse().unwrap());
+            options = options.chunk_level(level.parse().unwrap());
         }
         let (input, model) = (input.to_owned(), model.to_owned());
         Case {
@@ -114,10 +114,10 @@ fn check_at_every_level(cases: &[Case], wanted: impl Fn(&str) -> bool) {
             let text = shared_file(&format!("conformance/inputs/{input}")).unwrap();
             let expected = shared_file(&format!("conformance/expected/{name}")).unwrap();
             assert!(
-                czip::decompress(&models[model], &expected, options).unwrap() == text,
+                czip::v1::decompress(&models[model], &expected, options).unwrap() == text,
                 "{place}: text"
             );
-            let made = czip::compress(&models[model], &text, options).unwrap();
+            let made = czip::v1::compress(&models[model], &text, options).unwrap();
             let old = model == "v000_eng";
             assert_eq!(contents(&made, old), contents(&expected, old), "{place}");
         }
@@ -157,8 +157,8 @@ fn threads_do_not_change_the_output() {
         let text = shared_file(&format!("conformance/inputs/{input}")).unwrap();
         let made = |threads| {
             let options = options.clone().threads(NonZeroUsize::new(threads).unwrap());
-            let file = czip::compress(&models[model], &text, &options).unwrap();
-            assert!(czip::decompress(&models[model], &file, &options).unwrap() == text);
+            let file = czip::v1::compress(&models[model], &text, &options).unwrap();
+            assert!(czip::v1::decompress(&models[model], &file, &options).unwrap() == text);
             file
         };
         let one = made(1);
@@ -171,14 +171,14 @@ fn a_level_above_the_context_is_lowered() {
     let Some(cases) = cases() else { return };
     let models = models(&cases, Kernels::detect());
     let text = shared_file("conformance/inputs/python.txt").unwrap();
-    let options = Options::new().level(ChunkLevel::new(5).unwrap());
+    let options = Options::new().chunk_level(ChunkLevel::new(5).unwrap());
     let mut file = Vec::new();
-    let summary = czip::compress_to(&models["synth_2x4"], &text[..], &mut file, &options).unwrap();
+    let summary = czip::v1::compress_to(&models["synth_2x4"], &text[..], &mut file, &options).unwrap();
     assert!(summary.level_lowered);
     assert_eq!(summary.chunk_len, 128);
     assert_eq!(
         file,
-        czip::compress(&models["synth_2x4"], &text, &Options::new()).unwrap()
+        czip::v1::compress(&models["synth_2x4"], &text, &Options::new()).unwrap()
     );
 }
 
@@ -187,7 +187,7 @@ fn a_file_of_longer_context_is_refused() {
     let Some(cases) = cases() else { return };
     let models = models(&cases, Kernels::detect());
     let file = shared_file("conformance/expected/einstein.txt.v001_eng.5.brotli.czip").unwrap();
-    let error = czip::decompress(&models["v000_eng"], &file, &Options::new()).unwrap_err();
+    let error = czip::v1::decompress(&models["v000_eng"], &file, &Options::new()).unwrap_err();
     let expected =
         "file has chunks of 1024 tokens, but the model's context is 64: it was made with another model";
     assert_eq!(error.to_string(), expected);
@@ -198,6 +198,6 @@ fn another_model_of_the_same_context_shows() {
     let Some(cases) = cases() else { return };
     let models = models(&cases, Kernels::detect());
     let file = shared_file("conformance/expected/einstein.txt.v001_eng.5.brotli.czip").unwrap();
-    let error = czip::decompress(&models["synth_peaked"], &file, &Options::new()).unwrap_err();
+    let error = czip::v1::decompress(&models["synth_peaked"], &file, &Options::new()).unwrap_err();
     assert!(matches!(error, czip::Error::Chunk { index: 0, .. }), "{error}");
 }

@@ -27,7 +27,7 @@ fn options() -> Options {
 
 /// Restores a damaged file. Returns whether it was taken for a valid one.
 fn restore(file: &[u8], options: &Options) -> bool {
-    match czip::decompress(&MODEL, file, options) {
+    match czip::v1::decompress(&MODEL, file, options) {
         Ok(text) => {
             let declared = u32::from_le_bytes(file[8..12].try_into().unwrap());
             assert_eq!(text.len(), declared as usize, "{file:02x?}");

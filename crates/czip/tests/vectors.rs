@@ -1,10 +1,11 @@
-//! The golden vectors: coder, whole files, variants of the model, and everything that must be refused.
+//! The golden vectors: coder, whole files of both formats, variants of the model, and everything that must be refused.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::num::NonZeroUsize;
 
-use czip::container::{self, File};
-use czip::{ChunkLevel, Kernels, Limits, Model, Options};
+use czip::v1::container::{self, File};
+use czip::v2::container::Reader;
+use czip::{ChunkLevel, Kernels, Level, Limits, Mode, Model, Options};
 use czip_coder::v1::{Decoder, Encoder};
 use czip_vectors::{array, from_hex, json, numbers, patched_model, read, text};
 use serde_json::Value;
@@ -58,7 +59,7 @@ fn whole_files_at_every_level_with_any_threads() {
                 let place = format!("{name}, {}, {threads} threads", kernels.level());
                 let options = Options::new().threads(NonZeroUsize::new(threads).unwrap());
                 let (file, expected_text) = (read(name), text_of(entry));
-                let restored = czip::decompress(&model, &file, &options).unwrap();
+                let restored = czip::v1::decompress(&model, &file, &options).unwrap();
                 assert!(restored == expected_text, "{place}");
 
                 // What an encoder of this version writes: chunks of 64 tokens or more, and no flags.
@@ -67,8 +68,10 @@ fn whole_files_at_every_level_with_any_threads() {
                     continue;
                 }
                 let level = ChunkLevel::new(field as u8 - 5).unwrap();
-                let options = options.level(level).codec(text(&entry["codec"]).parse().unwrap());
-                let made = czip::compress(&model, &expected_text, &options).unwrap();
+                let options = options
+                    .chunk_level(level)
+                    .codec(text(&entry["codec"]).parse().unwrap());
+                let made = czip::v1::compress(&model, &expected_text, &options).unwrap();
                 assert_eq!(made[..16], from_hex(&entry["header"]), "{place}");
                 assert_eq!(parse(&made), parse(&file), "{place}");
                 assert_eq!(
@@ -77,6 +80,87 @@ fn whole_files_at_every_level_with_any_threads() {
                     "{place}"
                 );
             }
+        }
+    }
+}
+
+/// How a member of a file of czip v2 is made.
+fn v2_options(member: &Value) -> Options {
+    let number = |key: &str| member[key].as_u64().unwrap();
+    let modes = [Mode::Stored, Mode::Bytes, Mode::Tokens, Mode::Net];
+    let mode = modes.into_iter().find(|mode| mode.to_string() == member["mode"]);
+    Options::new()
+        .level(Level::new(number("level") as u8).unwrap())
+        .segment_len(number("segment_len") as usize)
+        .index(member["index"].as_bool().unwrap())
+        .only(mode.unwrap())
+}
+
+#[test]
+fn v2_files_at_every_level_with_any_threads() {
+    let index = json("v2.json");
+    let model_file = read("model.czm");
+    let entries = array(&index["files"]);
+    assert_eq!(entries.len(), 69);
+    let files: Vec<Vec<u8>> = entries.iter().map(|entry| read(text(&entry["file"]))).collect();
+    let texts: Vec<Vec<u8>> = entries
+        .iter()
+        .map(|entry| array(&entry["members"]).iter().flat_map(text_of).collect())
+        .collect();
+    for kernels in Kernels::available() {
+        let model = Model::with_kernels(&model_file, kernels).unwrap();
+        assert_eq!(model.id().to_string(), text(&index["model_id"]));
+        let options_of = |threads| Options::new().threads(NonZeroUsize::new(threads).unwrap());
+        for threads in [1, 3] {
+            for ((entry, file), expected_text) in entries.iter().zip(&files).zip(&texts) {
+                let members = array(&entry["members"]);
+                let segments: usize = members
+                    .iter()
+                    .map(|member| array(&member["segments"]).len())
+                    .sum();
+                // A segment takes one thread, however many there are.
+                if threads > 1 && segments == 1 {
+                    continue;
+                }
+                let place = format!("{}, {}, {threads} threads", entry["file"], kernels.level());
+                let restored = czip::decompress(&model, file, &options_of(threads)).unwrap();
+                assert!(restored == *expected_text, "{place}");
+                let made: Vec<u8> = members
+                    .iter()
+                    .flat_map(|member| {
+                        let options = v2_options(member).threads(NonZeroUsize::new(threads).unwrap());
+                        czip::compress(&model, &text_of(member), &options).unwrap()
+                    })
+                    .collect();
+                assert!(made == *file, "{place}");
+            }
+        }
+        let together = czip::decompress_many(&model, &files, &options_of(3));
+        for ((entry, restored), expected_text) in entries.iter().zip(together).zip(&texts) {
+            let place = format!("{}, {}, all together", entry["file"], kernels.level());
+            assert!(restored.unwrap() == *expected_text, "{place}");
+        }
+    }
+}
+
+#[test]
+fn v2_files_have_the_segments_that_the_index_says() {
+    for entry in array(&json("v2.json")["files"]) {
+        let name = text(&entry["file"]);
+        let file = read(name);
+        let expected = array(&entry["members"])
+            .iter()
+            .flat_map(|member| array(&member["segments"]));
+        let segments: Vec<_> = Reader::new(&file[..]).map(Result::unwrap).collect();
+        assert_eq!(segments.len(), expected.clone().count(), "{name}");
+        for (segment, expected) in segments.iter().zip(expected) {
+            let header = &segment.info.header;
+            let found = serde_json::json!([
+                header.mode().to_string(),
+                segment.payload.len(),
+                header.text_len()
+            ]);
+            assert_eq!(found, *expected, "{name}");
         }
     }
 }
@@ -96,14 +180,14 @@ fn variants_of_the_model() {
                 "{place}"
             );
             let expected_text = text_of(variant);
-            let made = czip::compress(&model, &expected_text, &Options::new()).unwrap();
+            let made = czip::v1::compress(&model, &expected_text, &Options::new()).unwrap();
             assert_eq!(
                 parse(&made).chunks().collect::<Vec<_>>(),
                 chunks(variant),
                 "{place}"
             );
             assert!(
-                czip::decompress(&model, &made, &Options::new()).unwrap() == expected_text,
+                czip::v1::decompress(&model, &made, &Options::new()).unwrap() == expected_text,
                 "{place}"
             );
         }
@@ -118,7 +202,7 @@ fn malformed_files_say_what_is_wrong() {
         let model = Model::with_kernels(&model_file, kernels).unwrap();
         for entry in array(&index["files"]) {
             let name = text(&entry["file"]);
-            let error = czip::decompress(&model, &read(name), &Options::new()).unwrap_err();
+            let error = czip::v1::decompress(&model, &read(name), &Options::new()).unwrap_err();
             assert_eq!(error.to_string(), text(&entry["error"]), "{name}");
         }
     }
@@ -129,8 +213,11 @@ fn a_longer_text_than_allowed_is_refused_at_once() {
     let model = Model::from_bytes(&read("model.czm")).unwrap();
     let file = read("files/short.k7.zstd.czip");
     let limited = |bytes| Options::new().limits(Limits::max_text_len(bytes));
-    assert_eq!(czip::decompress(&model, &file, &limited(42)).unwrap().len(), 42);
-    let error = czip::decompress(&model, &file, &limited(41)).unwrap_err();
+    assert_eq!(
+        czip::v1::decompress(&model, &file, &limited(42)).unwrap().len(),
+        42
+    );
+    let error = czip::v1::decompress(&model, &file, &limited(41)).unwrap_err();
     assert_eq!(
         error.to_string(),
         "file declares 42 bytes of text, more than the limit of 41"

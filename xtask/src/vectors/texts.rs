@@ -14,6 +14,37 @@ pub(super) fn texts() -> Vec<(&'static str, String)> {
     ]
 }
 
+/// Texts of czip v2 alone, by name: the tokens of those above are in a vector of their own, which takes UTF-8.
+pub(super) fn more_texts() -> Vec<(&'static str, Vec<u8>)> {
+    vec![("json", json().into_bytes()), ("octets", octets())]
+}
+
+/// Lines with fields that repeat, and numbers that grow.
+fn json() -> String {
+    let line = |number: usize| {
+        let name = ["oats", "barley", "rye", "spelt"][number % 4];
+        let (sacks, over) = (12 * number + 7, number * number % 13);
+        format!(
+            "{{\"day\":{number},\"grain\":\"{name}\",\"sacks\":{sacks},\"over\":{over},\"wet\":{}}}\n",
+            over > 6
+        )
+    };
+    (1..=14).map(line).collect()
+}
+
+/// Line ends of Windows, invalid UTF-8 and zeros, in records and by themselves.
+fn octets() -> Vec<u8> {
+    let mut bytes = CRLF.as_bytes().to_vec();
+    bytes.extend_from_slice(b"\xf0\x9f\x98 \xe2\x82\xff\xfe\xc0\x80 caf\xe9\r\nna\xefve\r\n\xed\xa0\x80\r\n");
+    for number in 0u16..24 {
+        bytes.extend_from_slice(b"\0\x80row");
+        bytes.extend_from_slice(&(900 + 7 * number).to_le_bytes());
+        bytes.extend_from_slice(&[0, 0, 0xff, (number / 5) as u8, b'\r', b'\n']);
+    }
+    bytes.extend_from_slice(&[0; 40]);
+    bytes
+}
+
 const PROSE: &str = "\
 The miller counted his sacks by tens, and his daughter counted them by dozens, and for years nobody in the valley \
 noticed that their books never agreed. When the reeve came up the hill in the autumn of the long rain, he asked for \

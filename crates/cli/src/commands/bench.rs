@@ -5,10 +5,11 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use czip::{ChunkLevel, Model, Options};
+use czip::{ChunkLevel, Level, Model, Options};
 use serde::{Serialize, Serializer};
 
 use crate::Exit;
+use crate::args::Format;
 use crate::commands::compare;
 use crate::compressors::Compressor;
 use crate::error::{Error, Failure};
@@ -22,11 +23,13 @@ use crate::ui::Ui;
 #[derive(Debug)]
 pub(crate) struct Bench {
     pub(crate) files: Vec<Source>,
-    pub(crate) model: ModelFiles,
+    pub(crate) model: Option<ModelFiles>,
     /// How to compress, but for the level.
     pub(crate) options: Options,
+    /// The only format to measure.
+    pub(crate) format: Option<Format>,
     /// The only level to measure.
-    pub(crate) level: Option<ChunkLevel>,
+    pub(crate) level: Option<u8>,
     /// The threads that the options ask for.
     pub(crate) threads: NonZeroUsize,
     pub(crate) json: bool,
@@ -34,8 +37,12 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
-        let model = self.model.load(ui)?;
-        let levels = self.levels(&model, ui);
+        if self.format == Some(Format::V1) && self.model.is_none() {
+            return Err(Error::NoModel.into());
+        }
+        let model = ModelFiles::load_if_any(self.model.as_ref(), ui)?;
+        let model = model.as_ref();
+        let chunk_levels = model.map_or_else(Vec::new, |model| self.chunk_levels(model, ui));
         let total = RefCell::new(Report::default());
         let exit = ui.each(&self.files, |source| {
             let text = source.read_all()?;
@@ -45,9 +52,18 @@ impl Bench {
                 text_len: text.len() as u64,
                 measurements: Vec::new(),
             };
-            for &level in &levels {
-                let czip = self.czip(&model, level, &text);
+            for level in self.levels() {
+                let czip = self.segmented(model, level, &text);
                 report.measurements.push(czip.map_err(|error| error.of(source))?);
+            }
+            for &level in &chunk_levels {
+                let Some(model) = model else { break };
+                match self.chunked(model, level, &text) {
+                    Ok(czip) => report.measurements.push(czip),
+                    // What v1 can't hold is left out, unless it is all that was asked for.
+                    Err(Error::Czip(czip::Error::NotText { .. })) if self.format.is_none() => break,
+                    Err(error) => return Err(error.of(source)),
+                }
             }
             for compressor in Compressor::ALL {
                 let other = other(compressor, &text);
@@ -57,42 +73,74 @@ impl Bench {
             total.borrow_mut().add(&report);
             report::print(&report, self.json).map_err(Failure::from)
         })?;
-        let total = total.into_inner();
+        let mut total = total.into_inner();
         if total.files > 1 {
+            // A sum over some of the files alone would be taken for one over all.
+            total.measurements.retain(|sum| sum.files == total.files);
             report::print(&total, self.json)?;
         }
         Ok(exit)
     }
 
-    /// The levels to measure: those that the model's context has room for, unless one was asked for.
-    fn levels(&self, model: &Model, ui: &Ui) -> Vec<ChunkLevel> {
+    /// The levels of v2 to measure.
+    fn levels(&self) -> Vec<Level> {
+        if self.format == Some(Format::V1) {
+            return Vec::new();
+        }
+        let levels = (1..=9).filter_map(Level::new);
+        levels
+            .filter(|level| self.level.is_none_or(|wanted| wanted == level.get()))
+            .collect()
+    }
+
+    /// The levels of v1 to measure: those that the model's context has room for, unless one was asked for.
+    fn chunk_levels(&self, model: &Model, ui: &Ui) -> Vec<ChunkLevel> {
+        if self.format == Some(Format::V2) {
+            return Vec::new();
+        }
         let context_log2 = model.config().context_log2();
-        let Some(level) = self.level else {
-            let levels = (1..=5).filter_map(|level| ChunkLevel::new(level).ok());
+        let levels = (1..=5).filter_map(|level| ChunkLevel::new(level).ok());
+        let Some(wanted) = self.level else {
             return levels
                 .filter(|level| level.get() == 1 || level.context_log2() <= context_log2)
                 .collect();
         };
-        if level.context_log2() > context_log2 {
+        let level: Vec<ChunkLevel> = levels.filter(|level| level.get() == wanted).collect();
+        if level.iter().any(|level| level.context_log2() > context_log2) {
             ui.warning(format_args!(
-                "level lowered to chunks of {} tokens, the model's context",
+                "level of v1 lowered to chunks of {} tokens, the model's context",
                 model.config().context_length
             ));
         }
-        vec![level]
+        level
     }
 
-    fn czip(&self, model: &Model, level: ChunkLevel, text: &[u8]) -> Result<Measurement, Error> {
+    fn segmented(&self, model: Option<&Model>, level: Level, text: &[u8]) -> Result<Measurement, Error> {
         let options = self.options.clone().level(level);
+        let compress = || Ok(czip::compress(model, text, &options)?);
+        let decompress = |file: &[u8]| Ok(czip::decompress(model, file, &options)?);
+        let mut measurement = measure(text, compress, decompress)?;
+        measurement.method = format!("czip-{level}");
+        measurement.tokens = model.and_then(|model| {
+            let mut tokens = Vec::new();
+            let cut = model.tokenizer().encode_bytes(text, &mut tokens);
+            cut.ok().map(|()| tokens.len() as u64)
+        });
+        measurement.threads = self.threads.get();
+        Ok(measurement)
+    }
+
+    fn chunked(&self, model: &Model, level: ChunkLevel, text: &[u8]) -> Result<Measurement, Error> {
+        let options = self.options.clone().chunk_level(level);
         let mut tokens = 0;
         let compress = || {
             let mut file = Vec::new();
-            tokens = czip::compress_to(model, text, &mut file, &options)?.tokens;
+            tokens = czip::v1::compress_to(model, text, &mut file, &options)?.tokens;
             Ok(file)
         };
-        let decompress = |file: &[u8]| Ok(czip::decompress(model, file, &options)?);
+        let decompress = |file: &[u8]| Ok(czip::v1::decompress(model, file, &options)?);
         let mut measurement = measure(text, compress, decompress)?;
-        measurement.method = format!("czip-{}", level.get());
+        measurement.method = format!("czipv1-{}", level.get());
         measurement.tokens = Some(tokens);
         measurement.threads = self.threads.get();
         Ok(measurement)
@@ -124,6 +172,7 @@ fn measure(
     compare(&restored, text)?;
     Ok(Measurement {
         method: String::new(),
+        files: 1,
         text_len: text.len() as u64,
         file_len: file.len() as u64,
         tokens: None,
@@ -165,15 +214,19 @@ struct Report {
 }
 
 impl Report {
-    /// Adds another text's. All have the same methods.
+    /// Adds another text's.
     fn add(&mut self, other: &Self) {
         self.files += other.files;
         self.text_len += other.text_len;
         if self.measurements.is_empty() {
             self.measurements.clone_from(&other.measurements);
         } else {
-            for (sum, other) in self.measurements.iter_mut().zip(&other.measurements) {
-                sum.add(other);
+            for other in &other.measurements {
+                let mut sums = self.measurements.iter_mut();
+                // A method that was not there from the start has no sum over all files.
+                if let Some(sum) = sums.find(|sum| sum.method == other.method) {
+                    sum.add(other);
+                }
             }
         }
     }
@@ -183,6 +236,7 @@ impl Report {
 #[derive(Clone, Debug)]
 struct Measurement {
     method: String,
+    files: usize,
     text_len: u64,
     file_len: u64,
     /// `None` for a method that has no tokens.
@@ -196,6 +250,7 @@ struct Measurement {
 
 impl Measurement {
     fn add(&mut self, other: &Self) {
+        self.files += other.files;
         self.text_len += other.text_len;
         self.file_len += other.file_len;
         self.tokens = self.tokens.zip(other.tokens).map(|(sum, other)| sum + other);
@@ -310,6 +365,7 @@ mod tests {
     fn report() -> Report {
         let czip = Measurement {
             method: String::from("czip-5"),
+            files: 1,
             text_len: 15000,
             file_len: 4083,
             tokens: Some(6303),

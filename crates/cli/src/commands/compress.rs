@@ -2,59 +2,112 @@
 
 use std::time::Instant;
 
-use czip::Options;
+use czip::Model;
 
-use crate::error::Failure;
-use crate::job::{ModelFiles, Transfer};
+use crate::Exit;
+use crate::args::Format;
+use crate::commands::group::{self, Small};
+use crate::error::{Error, Failure};
+use crate::job::{Choice, ModelFiles, Transfer};
 use crate::progress::Progress;
 use crate::report::Statistics;
 use crate::ui::Ui;
 
-/// A text to compress.
+/// Texts to compress.
 #[derive(Debug)]
 pub(crate) struct Compress {
-    pub(crate) transfer: Transfer,
-    pub(crate) model: ModelFiles,
-    pub(crate) options: Options,
+    pub(crate) transfers: Vec<Transfer>,
+    pub(crate) model: Option<ModelFiles>,
+    pub(crate) choice: Choice,
 }
 
 impl Compress {
-    pub(crate) fn run(&self, ui: &Ui) -> Result<(), Failure> {
+    pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
+        if self.choice.format == Format::V1 && self.model.is_none() {
+            return Err(Error::NoModel.into());
+        }
+        self.choice.explain(ui);
+        let load = || {
+            if self.model.is_none() {
+                ui.note("note: no model, so that all is coded as bytes; -m MODEL makes texts smaller");
+            }
+            ModelFiles::load_if_any(self.model.as_ref(), ui)
+        };
+        if let [transfer] = &self.transfers[..] {
+            return self.one(ui, transfer, load).map(|()| Exit::Success);
+        }
+        let model = load()?;
+        if self.choice.format == Format::V1 {
+            return ui.each(&self.transfers, |transfer| {
+                self.one(ui, transfer, || Ok(model.clone()))
+            });
+        }
+        let alone = |transfer: &Transfer| self.one(ui, transfer, || Ok(model.clone()));
+        let together = |texts: &[&[u8]], progress: &Progress| {
+            czip::compress_many(model.as_ref(), texts, &progress.watch(&self.choice.options))
+        };
+        group::run(ui, &self.transfers, false, Small::of_text, alone, together)
+    }
+
+    fn one(
+        &self,
+        ui: &Ui,
+        transfer: &Transfer,
+        load: impl FnOnce() -> Result<Option<Model>, Failure>,
+    ) -> Result<(), Failure> {
         let Transfer {
             source,
             target,
             overwrite,
-        } = &self.transfer;
+        } = transfer;
         let mut input = source.open()?;
         let mut output = target.create_compressed(&input, *overwrite)?;
-        let model = self.model.load(ui)?;
+        let model = load()?;
 
         let start = Instant::now();
         let progress = Progress::start(ui, source.to_string(), false);
-        let options = progress.watch(&self.options);
-        let summary = czip::compress_to(&model, &mut input, &mut output, &options)
-            .map_err(|error| self.transfer.failure(error, &input))?;
-        output.commit().map_err(|error| error.of(target))?;
-        drop(progress);
-
-        if summary.level_lowered {
-            ui.warning(format_args!(
-                "{source}: level lowered to chunks of {} tokens, the model's context",
-                summary.chunk_len
-            ));
-        }
-        let statistics = Statistics {
-            text_len: summary.text_len,
-            file_len: summary.file_len,
-            tokens: summary.tokens,
-            seconds: start.elapsed().as_secs_f64(),
+        let mut statistics = Statistics {
+            text_len: 0,
+            file_len: 0,
+            tokens: None,
+            seconds: None,
             restored: false,
         };
+        match (self.choice.format, &model) {
+            (Format::V1, None) => return Err(Error::NoModel.into()),
+            (Format::V1, Some(model)) => {
+                let options = progress.watch(&self.choice.options);
+                let summary = czip::v1::compress_to(model, &mut input, &mut output, &options)
+                    .map_err(|error| transfer.failure(error, &input))?;
+                drop(progress);
+                if summary.level_lowered {
+                    ui.warning(format_args!(
+                        "{source}: level lowered to chunks of {} tokens, the model's context",
+                        summary.chunk_len
+                    ));
+                }
+                statistics.text_len = summary.text_len;
+                statistics.file_len = summary.file_len;
+                statistics.tokens = Some(summary.tokens);
+                ui.detail(format_args!(
+                    "{target}: {} chunks of up to {} tokens",
+                    summary.chunks, summary.chunk_len
+                ));
+            }
+            (Format::V2, model) => {
+                let progress = progress.of_bytes(input.file_len());
+                let options = progress.watch(&self.choice.options);
+                let summary = czip::compress_to(model, &mut input, &mut output, &options)
+                    .map_err(|error| transfer.failure(error, &input))?;
+                drop(progress);
+                statistics.text_len = summary.text_len;
+                statistics.file_len = summary.file_len;
+                ui.detail(format_args!("{target}: {}", group::segments(&summary)));
+            }
+        }
+        output.commit().map_err(|error| error.of(target))?;
+        statistics.seconds = Some(start.elapsed().as_secs_f64());
         ui.note(format_args!("{source}: {statistics}"));
-        ui.detail(format_args!(
-            "{target}: {} chunks of up to {} tokens",
-            summary.chunks, summary.chunk_len
-        ));
         Ok(())
     }
 }

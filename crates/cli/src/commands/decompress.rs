@@ -1,55 +1,95 @@
 //! `czip decompress`
 
+use std::io::Read;
 use std::time::Instant;
 
-use czip::Options;
+use czip::{Format, Model, Options};
 
+use crate::Exit;
+use crate::commands::group::{self, Small};
 use crate::error::Failure;
 use crate::job::{ModelFiles, Transfer};
 use crate::progress::Progress;
 use crate::report::Statistics;
 use crate::ui::Ui;
 
-/// A text to restore.
+/// Files to restore.
 #[derive(Debug)]
 pub(crate) struct Decompress {
-    pub(crate) transfer: Transfer,
-    pub(crate) model: ModelFiles,
+    pub(crate) transfers: Vec<Transfer>,
+    pub(crate) model: Option<ModelFiles>,
     pub(crate) options: Options,
 }
 
 impl Decompress {
-    pub(crate) fn run(&self, ui: &Ui) -> Result<(), Failure> {
+    pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
+        let load = || ModelFiles::load_if_any(self.model.as_ref(), ui);
+        if let [transfer] = &self.transfers[..] {
+            return self.one(ui, transfer, load).map(|()| Exit::Success);
+        }
+        let model = load()?;
+        let alone = |transfer: &Transfer| self.one(ui, transfer, || Ok(model.clone()));
+        let together = |files: &[&[u8]], progress: &Progress| {
+            czip::decompress_many(model.as_ref(), files, &progress.watch(&self.options))
+        };
+        group::run(ui, &self.transfers, true, Small::of_file, alone, together)
+    }
+
+    fn one(
+        &self,
+        ui: &Ui,
+        transfer: &Transfer,
+        load: impl FnOnce() -> Result<Option<Model>, Failure>,
+    ) -> Result<(), Failure> {
         let Transfer {
             source,
             target,
             overwrite,
-        } = &self.transfer;
+        } = transfer;
         let mut input = source.open_compressed()?;
         let mut output = target.create(&input, *overwrite)?;
-        let model = self.model.load(ui)?;
+        let model = load()?;
 
         let start = Instant::now();
         // A text that appears on the screen is progress enough.
         let progress = Progress::start(ui, source.to_string(), target.is_terminal());
-        let options = progress.watch(&self.options);
-        let summary = czip::decompress_to(&model, &mut input, &mut output, &options)
-            .map_err(|error| self.transfer.failure(error, &input))?;
+        let mut first = Vec::new();
+        (&mut input)
+            .take(Format::DETECTION_LEN as u64)
+            .read_to_end(&mut first)
+            .map_err(|error| transfer.failure(error.into(), &input))?;
+        let mut whole = (&first[..]).chain(&mut input);
+        let (text_len, file_len, tokens) = match (Format::detect(&first), &model) {
+            (Some(Format::V1), Some(model)) => {
+                let options = progress.watch(&self.options);
+                let summary = czip::v1::decompress_to(model, &mut whole, &mut output, &options)
+                    .map_err(|error| transfer.failure(error, &input))?;
+                drop(progress);
+                ui.detail(format_args!(
+                    "{source}: {} chunks of up to {} tokens",
+                    summary.chunks, summary.chunk_len
+                ));
+                (summary.text_len, summary.file_len, Some(summary.tokens))
+            }
+            (_, model) => {
+                let progress = progress.of_bytes(None);
+                let options = progress.watch(&self.options);
+                let summary = czip::decompress_to(model, &mut whole, &mut output, &options)
+                    .map_err(|error| transfer.failure(error, &input))?;
+                drop(progress);
+                ui.detail(format_args!("{source}: {}", group::segments(&summary)));
+                (summary.text_len, summary.file_len, None)
+            }
+        };
         output.commit().map_err(|error| error.of(target))?;
-        drop(progress);
-
         let statistics = Statistics {
-            text_len: summary.text_len,
-            file_len: summary.file_len,
-            tokens: summary.tokens,
-            seconds: start.elapsed().as_secs_f64(),
+            text_len,
+            file_len,
+            tokens,
+            seconds: Some(start.elapsed().as_secs_f64()),
             restored: true,
         };
         ui.note(format_args!("{source}: {statistics}"));
-        ui.detail(format_args!(
-            "{source}: {} chunks of up to {} tokens",
-            summary.chunks, summary.chunk_len
-        ));
         Ok(())
     }
 }

@@ -1,15 +1,17 @@
 //! `czip info`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use czip::container::{self, Flags, Limits};
-use czip::{Kernels, Model, Weights};
+use czip::v1::container::{self, Flags, Limits};
+use czip::v2;
+use czip::{Format, Kernels, Mode, ModeCounts, Model, ModelId, Weights};
 use serde::{Deserialize, Serialize};
 
 use crate::Exit;
 use crate::error::{Error, Failure};
 use crate::input::Source;
+use crate::job::ModelFiles;
 use crate::report;
 use crate::ui::Ui;
 
@@ -17,14 +19,17 @@ use crate::ui::Ui;
 #[derive(Debug)]
 pub(crate) struct Info {
     pub(crate) files: Vec<Source>,
+    /// A model to hold files against.
+    pub(crate) model: Option<ModelFiles>,
     pub(crate) json: bool,
 }
 
 impl Info {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
+        let model = ModelFiles::load_if_any(self.model.as_ref(), ui)?;
         ui.each(&self.files, |source| {
             let bytes = source.read_all()?;
-            let description = describe(&bytes).map_err(|error| error.of(source))?;
+            let description = describe(&bytes, model.as_ref()).map_err(|error| error.of(source))?;
             report::print(
                 &Report {
                     path: source.to_string(),
@@ -39,8 +44,11 @@ impl Info {
 
 /// Files are known by their contents: a compressed one by its first bytes, a model by the length and opening brace of
 /// its header.
-fn describe(bytes: &[u8]) -> Result<Description, Error> {
-    if bytes.starts_with(&container::MAGIC) {
+fn describe(bytes: &[u8], model: Option<&Model>) -> Result<Description, Error> {
+    let format = Format::detect(bytes);
+    if format == Some(Format::V2) {
+        SegmentedFile::read(bytes, model.map(Model::id)).map(Description::SegmentedFile)
+    } else if bytes.starts_with(&container::MAGIC) {
         CompressedFile::read(bytes).map(Description::CompressedFile)
     } else if bytes.get(8) == Some(&b'{') {
         ModelFile::read(bytes).map(Description::Model)
@@ -60,6 +68,8 @@ struct Report {
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Description {
     CompressedFile(CompressedFile),
+    #[serde(rename = "compressed_file")]
+    SegmentedFile(SegmentedFile),
     Model(ModelFile),
 }
 
@@ -110,12 +120,85 @@ impl CompressedFile {
     }
 }
 
+/// What a file of the format czip v2 says about itself. Lengths are in bytes.
+#[derive(Debug, Serialize)]
+struct SegmentedFile {
+    format: &'static str,
+    file_len: u64,
+    text_len: u64,
+    members: u64,
+    /// Those of all members, each once.
+    levels: Vec<u8>,
+    segments: u64,
+    longest_segment: u32,
+    modes: BTreeMap<String, u64>,
+    /// Those that the members name, each once, in hexadecimal.
+    models: Vec<String>,
+    /// Whether a segment needs a model.
+    needs_model: bool,
+    /// Whether the model given is the only one that is named; `None` without a model on either side.
+    model_matches: Option<bool>,
+    /// Bytes of all indexes.
+    index_len: u64,
+    ratio: Option<f64>,
+    bits_per_byte: Option<f64>,
+}
+
+impl SegmentedFile {
+    fn read(bytes: &[u8], given: Option<ModelId>) -> Result<Self, Error> {
+        let mut counts = ModeCounts::default();
+        let (mut levels, mut models) = (BTreeSet::new(), BTreeSet::new());
+        let (mut members, mut segments, mut text_len, mut longest_segment) = (0, 0, 0, 0);
+        let mut needs_model = false;
+        // What is neither header nor segment is index.
+        let mut known_len = 0;
+        for segment in v2::container::Reader::new(bytes) {
+            let info = segment.map_err(czip::Error::from)?.info;
+            if info.number == 0 {
+                members += 1;
+                known_len += info.member.byte_len() as u64;
+                levels.insert(info.member.level.get());
+                models.extend(info.member.model.map(|ModelId(id)| id));
+            }
+            segments += 1;
+            known_len += u64::from(info.header.segment_len());
+            text_len += u64::from(info.header.text_len());
+            longest_segment = longest_segment.max(info.header.text_len());
+            counts.add(info.header.mode());
+            needs_model |= info.header.mode().needs_model();
+        }
+        let file_len = bytes.len() as u64;
+        let matches = |ModelId(given): ModelId| models.iter().all(|&id| id == given);
+        Ok(Self {
+            format: "czip v2",
+            file_len,
+            text_len,
+            members,
+            levels: levels.into_iter().collect(),
+            segments,
+            longest_segment,
+            modes: counts
+                .each()
+                .map(|(mode, count)| (mode.to_string(), count))
+                .into(),
+            needs_model,
+            model_matches: given.filter(|_| !models.is_empty()).map(matches),
+            models: models.iter().map(|&id| ModelId(id).to_string()).collect(),
+            index_len: file_len - known_len,
+            ratio: report::ratio(text_len, file_len),
+            bits_per_byte: report::bits_per(file_len, text_len),
+        })
+    }
+}
+
 /// What a model file says about itself.
 #[derive(Debug, Serialize)]
 struct ModelFile {
     format: &'static str,
     /// Bytes.
     file_len: u64,
+    /// What compressed files know it by, in hexadecimal.
+    model_id: String,
     layers: usize,
     heads: usize,
     d_model: usize,
@@ -157,6 +240,7 @@ impl ModelFile {
         Ok(Self {
             format: "czip-model-v1",
             file_len: bytes.len() as u64,
+            model_id: model.id().to_string(),
             layers: config.layers,
             heads: config.heads,
             d_model: config.d_model,
@@ -186,6 +270,7 @@ impl fmt::Display for Report {
         write!(f, "{}: ", self.path)?;
         match &self.description {
             Description::CompressedFile(file) => file.fmt(f),
+            Description::SegmentedFile(file) => file.fmt(f),
             Description::Model(model) => model.fmt(f),
         }
     }
@@ -228,6 +313,57 @@ impl fmt::Display for CompressedFile {
     }
 }
 
+impl fmt::Display for SegmentedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |numbers: &[u8]| numbers.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
+        write!(f, "compressed, {}", self.format)?;
+        line!(f, "text", "{} bytes", self.text_len)?;
+        line!(
+            f,
+            "file",
+            "{} bytes, {}",
+            self.file_len,
+            report::figures(self.text_len, self.file_len)
+        )?;
+        line!(f, "level", "{}", list(&self.levels))?;
+        if self.members > 1 {
+            line!(f, "members", "{}", self.members)?;
+        }
+        line!(
+            f,
+            "segments",
+            "{} of up to {} bytes",
+            self.segments,
+            self.longest_segment
+        )?;
+        // In the order of their numbers, not of the alphabet.
+        let modes = [Mode::Stored, Mode::Bytes, Mode::Tokens, Mode::Net].map(|mode| mode.to_string());
+        let modes = modes
+            .iter()
+            .filter_map(|mode| Some((mode, self.modes.get(mode)?)));
+        let modes: Vec<String> = modes
+            .filter(|(_, count)| **count > 0)
+            .map(|(mode, count)| format!("{count} {mode}"))
+            .collect();
+        line!(f, "modes", "{}", modes.join(", "))?;
+        if self.models.is_empty() {
+            line!(f, "model", "none")?;
+        } else {
+            let needed = match (self.model_matches, self.needs_model) {
+                (Some(true), _) => ", the one given",
+                (Some(false), _) => ", not the one given",
+                (None, true) => "",
+                (None, false) => ", which no segment needs",
+            };
+            line!(f, "model", "{}{needed}", self.models.join(", "))?;
+        }
+        match self.index_len {
+            0 => line!(f, "index", "none"),
+            len => line!(f, "index", "{len} bytes"),
+        }
+    }
+}
+
 impl fmt::Display for ModelFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tokenizer = &self.tokenizer;
@@ -238,6 +374,7 @@ impl fmt::Display for ModelFile {
             .collect();
         write!(f, "model, {}", self.format)?;
         line!(f, "file", "{} bytes", self.file_len)?;
+        line!(f, "model id", "{}", self.model_id)?;
         line!(f, "layers", "{}", self.layers)?;
         line!(f, "width", "{} elements", self.d_model)?;
         line!(f, "heads", "{} a layer, for one key and value", self.heads)?;

@@ -3,6 +3,7 @@
 mod bench;
 mod compress;
 mod decompress;
+mod group;
 mod info;
 mod verify;
 
@@ -36,7 +37,7 @@ impl Transfer {
         match error {
             czip::Error::Io(error) if input.has_failed() => Error::Read(error).of(&self.source),
             czip::Error::Io(error) => Error::Write(error).of(&self.target),
-            error => Error::Czip(error).of(&self.source),
+            error => Error::from(error).of(&self.source),
         }
     }
 }

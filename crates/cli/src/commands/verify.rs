@@ -4,16 +4,17 @@ use std::fmt;
 use std::io;
 use std::time::Instant;
 
-use czip::container::{self, Limits};
-use czip::{ChunkLevel, Model, Options, Summary};
+use czip::v1::container::{self, Limits};
+use czip::{ChunkLevel, Format, Model, Options, v1};
 use serde::Serialize;
 
 use crate::Exit;
+use crate::args;
 use crate::commands::compare;
 use crate::compressors::Compressor;
 use crate::error::{Error, Failure};
 use crate::input::Source;
-use crate::job::ModelFiles;
+use crate::job::{Choice, ModelFiles};
 use crate::progress::Progress;
 use crate::report;
 use crate::ui::Ui;
@@ -22,37 +23,57 @@ use crate::ui::Ui;
 #[derive(Debug)]
 pub(crate) struct Verify {
     pub(crate) files: Vec<Source>,
-    pub(crate) model: ModelFiles,
+    pub(crate) model: Option<ModelFiles>,
     /// How to compress texts.
-    pub(crate) options: Options,
-    /// The same without codec and level, which a compressed file states itself.
+    pub(crate) choice: Choice,
+    /// Options without what a compressed file states itself.
     pub(crate) base_options: Options,
     pub(crate) json: bool,
 }
 
 impl Verify {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
-        let model = self.model.load(ui)?;
+        self.choice.explain(ui);
+        let model = ModelFiles::load_if_any(self.model.as_ref(), ui)?;
+        let model = model.as_ref();
         ui.each(&self.files, |source| {
             let bytes = source.read_all()?;
             let progress = Progress::start(ui, source.to_string(), false);
-            let report = if bytes.starts_with(&container::MAGIC) {
-                check_file(&model, &bytes, &self.base_options, &progress)
-            } else {
-                check_text(&model, &bytes, &self.options, &progress)
+            // A text may well begin with the letter C: only the whole of a magic number counts here.
+            let format = Format::detect(&bytes).filter(|_| bytes.len() >= Format::DETECTION_LEN);
+            let report = match (format, self.choice.format) {
+                (Some(Format::V2), _) => {
+                    let progress = progress.of_bytes(None);
+                    check_segments(model, &bytes, &self.base_options, &progress)
+                }
+                (Some(_), _) => {
+                    needed(model).and_then(|model| check_chunks(model, &bytes, &self.base_options, &progress))
+                }
+                (None, args::Format::V1) => needed(model)
+                    .and_then(|model| check_text_in_v1(model, &bytes, &self.choice.options, &progress)),
+                (None, args::Format::V2) => {
+                    let progress = progress.of_bytes(Some(bytes.len() as u64));
+                    check_text(model, &bytes, &self.choice.options, &progress)
+                }
             }
-            .and_then(|check| Report::new(source, check))
-            .map_err(|error| error.of(source))?;
-            drop(progress);
+            .and_then(|check| Report::new(source, check, model))
+            .map_err(|error| match error {
+                Error::NoModel => error.into(),
+                error => error.of(source),
+            })?;
             if report.level_lowered {
                 ui.warning(format_args!(
                     "{source}: level lowered to chunks of {} tokens, the model's context",
-                    report.chunk_tokens
+                    report.chunk_tokens.unwrap_or(0)
                 ));
             }
             report::print(&report, self.json).map_err(Failure::from)
         })
     }
+}
+
+fn needed(model: Option<&Model>) -> Result<&Model, Error> {
+    model.ok_or(Error::NoModel)
 }
 
 /// What has come out of both ways.
@@ -69,6 +90,42 @@ struct Timed {
     seconds: f64,
 }
 
+/// What both formats tell.
+#[derive(Clone, Copy)]
+struct Summary {
+    format: &'static str,
+    text_len: u64,
+    file_len: u64,
+    /// Segments of v2.
+    segments: Option<u64>,
+    /// What v1 tells besides.
+    chunks: Option<v1::Summary>,
+}
+
+impl From<v1::Summary> for Summary {
+    fn from(summary: v1::Summary) -> Self {
+        Self {
+            format: "CZIPv1",
+            text_len: summary.text_len,
+            file_len: summary.file_len,
+            segments: None,
+            chunks: Some(summary),
+        }
+    }
+}
+
+impl From<czip::Summary> for Summary {
+    fn from(summary: czip::Summary) -> Self {
+        Self {
+            format: "czip v2",
+            text_len: summary.text_len,
+            file_len: summary.file_len,
+            segments: Some(summary.segments),
+            chunks: None,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 enum Kind {
@@ -77,7 +134,12 @@ enum Kind {
 }
 
 /// Compresses a text, restores it and compares.
-fn check_text(model: &Model, text: &[u8], options: &Options, progress: &Progress) -> Result<Check, Error> {
+fn check_text(
+    model: Option<&Model>,
+    text: &[u8],
+    options: &Options,
+    progress: &Progress,
+) -> Result<Check, Error> {
     let (file, compressed) = timed(|file| czip::compress_to(model, text, file, &progress.watch(options)))?;
     let (restored, decompressed) =
         timed(|text| czip::decompress_to(model, &file[..], text, &progress.watch(options)))?;
@@ -90,18 +152,52 @@ fn check_text(model: &Model, text: &[u8], options: &Options, progress: &Progress
     })
 }
 
-/// Restores a compressed file's text, compresses it again with the file's own codec and length of chunks, and compares
-/// the contents. The outer codec's bytes may differ: they depend on its version.
-fn check_file(model: &Model, bytes: &[u8], options: &Options, progress: &Progress) -> Result<Check, Error> {
-    let file = container::read(bytes, &Limits::default()).map_err(czip::Error::from)?;
+fn check_text_in_v1(
+    model: &Model,
+    text: &[u8],
+    options: &Options,
+    progress: &Progress,
+) -> Result<Check, Error> {
+    let (file, compressed) = timed(|file| v1::compress_to(model, text, file, &progress.watch(options)))?;
+    let (restored, decompressed) =
+        timed(|text| v1::decompress_to(model, &file[..], text, &progress.watch(options)))?;
+    compare(&restored, text)?;
+    Ok(Check {
+        kind: Kind::Text,
+        text: restored,
+        compressed: Some(compressed),
+        decompressed,
+    })
+}
+
+/// Restores a file of the format czip v2. Its checksums tell whether the text is the right one.
+fn check_segments(
+    model: Option<&Model>,
+    bytes: &[u8],
+    options: &Options,
+    progress: &Progress,
+) -> Result<Check, Error> {
     let (text, decompressed) =
         timed(|text| czip::decompress_to(model, bytes, text, &progress.watch(options)))?;
+    Ok(Check {
+        kind: Kind::CompressedFile,
+        text,
+        compressed: None,
+        decompressed,
+    })
+}
+
+/// Restores the text of a CZIPv1 file, compresses it again with the file's own codec and length of chunks, and compares
+/// the contents. The outer codec's bytes may differ: they depend on its version.
+fn check_chunks(model: &Model, bytes: &[u8], options: &Options, progress: &Progress) -> Result<Check, Error> {
+    let file = container::read(bytes, &Limits::default()).map_err(czip::Error::from)?;
+    let (text, decompressed) = timed(|text| v1::decompress_to(model, bytes, text, &progress.watch(options)))?;
     let params = file.params();
     let compressed = match encoding_as(options.clone().codec(params.codec), params.context.get(), model) {
         None => None,
         Some(options) => {
             let (again, compressed) =
-                timed(|file| czip::compress_to(model, &text[..], file, &progress.watch(&options))).map_err(
+                timed(|file| v1::compress_to(model, &text[..], file, &progress.watch(&options))).map_err(
                     |error| match error {
                         // No encoder is given such a text.
                         Error::Czip(czip::Error::NotText { .. }) => Error::Reencoded,
@@ -130,15 +226,17 @@ fn check_file(model: &Model, bytes: &[u8], options: &Options, progress: &Progres
 fn encoding_as(options: Options, log2: u8, model: &Model) -> Option<Options> {
     let level = log2.checked_sub(5).and_then(|level| ChunkLevel::new(level).ok());
     match level {
-        Some(level) => Some(options.level(level)),
+        Some(level) => Some(options.chunk_level(level)),
         None => (log2 == model.config().context_log2()).then_some(options),
     }
 }
 
-fn timed(run: impl FnOnce(&mut Vec<u8>) -> Result<Summary, czip::Error>) -> Result<(Vec<u8>, Timed), Error> {
+fn timed<S: Into<Summary>>(
+    run: impl FnOnce(&mut Vec<u8>) -> Result<S, czip::Error>,
+) -> Result<(Vec<u8>, Timed), Error> {
     let mut output = Vec::new();
     let start = Instant::now();
-    let summary = run(&mut output)?;
+    let summary = run(&mut output)?.into();
     Ok((
         output,
         Timed {
@@ -153,21 +251,28 @@ fn timed(run: impl FnOnce(&mut Vec<u8>) -> Result<Summary, czip::Error>) -> Resu
 struct Report {
     path: String,
     kind: Kind,
+    format: &'static str,
     /// Bytes of text.
     text_len: u64,
     /// Bytes of the compressed file; of the one given, if it was one.
     file_len: u64,
-    tokens: u64,
-    chunks: u64,
-    chunk_tokens: u32,
+    /// As the model's tokenizer cuts the text; `None` without a model.
+    tokens: Option<u64>,
+    /// Of v2.
+    segments: Option<u64>,
+    /// Of v1.
+    chunks: Option<u64>,
+    chunk_tokens: Option<u32>,
     level_lowered: bool,
     ratio: Option<f64>,
     bits_per_byte: Option<f64>,
     bits_per_token: Option<f64>,
-    /// A compressed file's text gives the same contents again; `None` if the options have no way to ask for them.
+    /// A CZIPv1 file's text gives the same contents again; `None` if the options have no way to ask for them.
     reencodes: Option<bool>,
     compress_tokens_per_second: Option<f64>,
     decompress_tokens_per_second: Option<f64>,
+    compress_bytes_per_second: Option<f64>,
+    decompress_bytes_per_second: Option<f64>,
     others: Vec<Other>,
 }
 
@@ -181,7 +286,7 @@ struct Other {
 }
 
 impl Report {
-    fn new(source: &Source, check: Check) -> Result<Self, Error> {
+    fn new(source: &Source, check: Check, model: Option<&Model>) -> Result<Self, Error> {
         let Check {
             kind,
             text,
@@ -189,31 +294,45 @@ impl Report {
             decompressed,
         } = check;
         let Summary {
+            format,
             text_len,
             file_len,
-            tokens,
+            segments,
             chunks,
-            chunk_len,
-            ..
         } = decompressed.summary;
-        let speed = |timed: &Timed| report::speed(tokens, timed.seconds);
+        let count = |model: &Model| {
+            let mut tokens = Vec::new();
+            let cut = model.tokenizer().encode_bytes(&text, &mut tokens);
+            cut.ok().map(|()| tokens.len() as u64)
+        };
+        let tokens = match chunks {
+            Some(summary) => Some(summary.tokens),
+            None => model.and_then(count),
+        };
+        let speed = |timed: &Timed| tokens.and_then(|tokens| report::speed(tokens, timed.seconds));
+        let byte_speed = |timed: &Timed| report::speed(text_len, timed.seconds);
         Ok(Self {
             path: source.to_string(),
             kind,
+            format,
             text_len,
             file_len,
             tokens,
-            chunks,
-            chunk_tokens: chunk_len,
+            segments,
+            chunks: chunks.map(|summary| summary.chunks),
+            chunk_tokens: chunks.map(|summary| summary.chunk_len),
             level_lowered: compressed
                 .as_ref()
-                .is_some_and(|compressed| compressed.summary.level_lowered),
+                .and_then(|compressed| compressed.summary.chunks)
+                .is_some_and(|summary| summary.level_lowered),
             ratio: report::ratio(text_len, file_len),
             bits_per_byte: report::bits_per(file_len, text_len),
-            bits_per_token: report::bits_per(file_len, tokens),
+            bits_per_token: tokens.and_then(|tokens| report::bits_per(file_len, tokens)),
             reencodes: (kind == Kind::CompressedFile && compressed.is_some()).then_some(true),
             compress_tokens_per_second: compressed.as_ref().and_then(speed),
             decompress_tokens_per_second: speed(&decompressed),
+            compress_bytes_per_second: compressed.as_ref().and_then(byte_speed),
+            decompress_bytes_per_second: byte_speed(&decompressed),
             others: others(&text).map_err(Error::OtherCompressor)?,
         })
     }
@@ -235,24 +354,25 @@ fn others(text: &[u8]) -> io::Result<Vec<Other>> {
 /// The outcome, then a line for each compressor and for the speed.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let outcome = match (self.kind, self.reencodes) {
-            (Kind::Text, _) => "comes back as it was",
-            (Kind::CompressedFile, Some(_)) => "can be restored, and compressed again to the same contents",
-            (Kind::CompressedFile, None) => "can be restored; no level gives chunks of its length again",
+        let outcome = match (self.kind, self.segments, self.reencodes) {
+            (Kind::Text, ..) => "comes back as it was",
+            (Kind::CompressedFile, Some(_), _) => "can be restored, and all checksums are right",
+            (Kind::CompressedFile, _, Some(_)) => {
+                "can be restored, and compressed again to the same contents"
+            }
+            (Kind::CompressedFile, ..) => "can be restored; no level gives chunks of its length again",
         };
-        let Self {
-            path,
-            text_len,
-            tokens,
-            chunks,
-            chunk_tokens,
-            ..
-        } = self;
-        write!(f, "{path}: {outcome}")?;
-        write!(
-            f,
-            "\n  text       {text_len:>10} bytes, {tokens} tokens, {chunks} chunks of up to {chunk_tokens}"
-        )?;
+        let Self { path, text_len, .. } = self;
+        write!(f, "{path}: {outcome}\n  text       {text_len:>10} bytes")?;
+        if let Some(tokens) = self.tokens {
+            write!(f, ", {tokens} tokens")?;
+        }
+        if let Some(segments) = self.segments {
+            write!(f, ", {segments} segments")?;
+        }
+        if let (Some(chunks), Some(chunk_tokens)) = (self.chunks, self.chunk_tokens) {
+            write!(f, ", {chunks} chunks of up to {chunk_tokens}")?;
+        }
         write!(
             f,
             "\n  czip       {:>10} bytes, {}",
@@ -270,12 +390,22 @@ impl fmt::Display for Report {
                 other.name, other.file_len
             )?;
         }
-        for (name, speed) in [
-            ("compress", self.compress_tokens_per_second),
-            ("decompress", self.decompress_tokens_per_second),
+        for (name, tokens, bytes) in [
+            (
+                "compress",
+                self.compress_tokens_per_second,
+                self.compress_bytes_per_second,
+            ),
+            (
+                "decompress",
+                self.decompress_tokens_per_second,
+                self.decompress_bytes_per_second,
+            ),
         ] {
-            if let Some(speed) = speed {
-                write!(f, "\n  {name:<10} {speed:>10.0} tokens/s")?;
+            match (tokens, bytes) {
+                (Some(speed), _) => write!(f, "\n  {name:<10} {speed:>10.0} tokens/s")?,
+                (None, Some(speed)) => write!(f, "\n  {name:<10} {speed:>10.0} bytes/s")?,
+                (None, None) => {}
             }
         }
         Ok(())

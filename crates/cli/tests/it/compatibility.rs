@@ -88,7 +88,7 @@ fn codec_is_brotli_unless_told_otherwise() {
     let folder = Folder::with_text();
     assert_eq!(
         folder
-            .czip(&model, ["compress", "notes.txt", "-o", "-"])
+            .czip(&model, ["compress", "--format", "v1", "notes.txt", "-o", "-"])
             .exits(0)
             .stdout()[7],
         1
@@ -100,6 +100,15 @@ fn codec_is_brotli_unless_told_otherwise() {
         )
         .exits(0);
     assert_eq!(zstd.stdout()[7], 0);
+
+    // A codec is something that the old format alone has.
+    let implied = folder
+        .czip(&model, ["compress", "-c", "zstd", "notes.txt", "-o", "-"])
+        .exits(0);
+    assert_eq!(implied.stdout(), zstd.stdout());
+    let note = "note: -c means --format v1; czip's own format has no codec outside\n";
+    assert!(implied.stderr().starts_with(note), "{}", implied.stderr());
+    assert!(zstd.stderr().starts_with("notes.txt: "), "{}", zstd.stderr());
 }
 
 #[test]
@@ -112,11 +121,22 @@ fn tokenizer_of_the_model_given_apart_changes_nothing() {
         .tokenizer_json()
         .unwrap();
     folder.write("tokenizer.json", json);
-    let own = folder.czip(&model, ["compress", "notes.txt", "-o", "-"]).exits(0);
+    let own = folder
+        .czip(&model, ["compress", "--format", "v1", "notes.txt", "-o", "-"])
+        .exits(0);
     let apart = folder
         .czip(
             &model,
-            ["compress", "-t", "tokenizer.json", "notes.txt", "-o", "-"],
+            [
+                "compress",
+                "--format",
+                "v1",
+                "-t",
+                "tokenizer.json",
+                "notes.txt",
+                "-o",
+                "-",
+            ],
         )
         .exits(0);
     assert_eq!(apart.stdout(), own.stdout());

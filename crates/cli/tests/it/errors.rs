@@ -12,8 +12,43 @@ fn wrong_command_lines() {
     let folder = Folder::with_text();
     let czip = |arguments: &[&str]| Finished(folder.command().args(arguments).output().unwrap()).exits(2);
     let no_model = "czip: no model: name one with -m MODEL or in the environment variable CZIP_MODEL\n";
-    assert_eq!(czip(&["compress", "notes.txt"]).stderr(), no_model);
-    assert_eq!(czip(&["verify", "notes.txt"]).stderr(), no_model);
+    for command in ["compress", "verify", "bench"] {
+        assert_eq!(
+            czip(&[command, "--format", "v1", "notes.txt"]).stderr(),
+            no_model,
+            "{command}"
+        );
+    }
+    assert_eq!(
+        czip(&["compress", "-t", "t.json", "notes.txt"]).stderr(),
+        no_model
+    );
+    for (arguments, message) in [
+        (
+            &["-L", "6", "--format", "v1"][..],
+            "levels are 1 to 5 in v1, and -c means v1",
+        ),
+        (
+            &["-c", "zstd", "-L", "9"],
+            "levels are 1 to 5 in v1, and -c means v1",
+        ),
+        (&["-c", "zstd", "--format", "v2"], "-c is for --format v1 alone"),
+        (
+            &["-c", "zstd", "--no-index"],
+            "--segment and --no-index are for --format v2 alone, and -c means v1",
+        ),
+        (
+            &["--segment", "64K", "--format", "v1"],
+            "--segment and --no-index are for --format v2 alone, and -c means v1",
+        ),
+    ] {
+        let arguments = [&["compress", "notes.txt"], arguments].concat();
+        assert_eq!(
+            czip(&arguments).stderr(),
+            format!("czip: {message}\n"),
+            "{arguments:?}"
+        );
+    }
     for arguments in [&[][..], &["compress"], &["squeeze", "notes.txt"]] {
         let finished = czip(arguments);
         assert!(finished.stderr().contains("Usage: czip"), "{arguments:?}");
@@ -27,12 +62,12 @@ fn level_says_what_it_may_be() {
     let folder = Folder::new();
     let output = folder
         .command()
-        .args(["compress", "-L", "6", "a"])
+        .args(["compress", "-L", "10", "a"])
         .output()
         .unwrap();
     let message = String::from_utf8(output.stderr).unwrap();
     assert!(
-        message.contains("invalid value '6' for '--level <LEVEL>': levels are 1 to 5"),
+        message.contains("invalid value '10' for '--level <LEVEL>': levels are 1 to 9, and 1 to 5 in v1"),
         "{message}"
     );
 }
@@ -40,7 +75,9 @@ fn level_says_what_it_may_be() {
 #[test]
 fn empty_variable_names_no_model() {
     let folder = Folder::with_text();
-    folder.czip("".as_ref(), ["compress", "notes.txt"]).exits(2);
+    folder
+        .czip("".as_ref(), ["compress", "--format", "v1", "notes.txt"])
+        .exits(2);
 }
 
 #[test]
@@ -151,7 +188,7 @@ fn malformed_files() {
         .czip(&model, ["decompress", "notes.txt", "-o", "out"])
         .fails(
             4,
-            "notes.txt: not a CZIPv1 file: it starts with \"Intege\" instead of \"CZIPv1\"",
+            "notes.txt: neither a czip nor a CZIPv1 file: it starts with \"Intege\"",
         );
     folder.pipe(&model, ["decompress", "-"], b"CZIPv1").fails(
         4,
@@ -159,7 +196,7 @@ fn malformed_files() {
     );
     folder
         .czip(&model, ["info", "notes.txt"])
-        .fails(4, "notes.txt: neither a CZIPv1 file nor a czip-model-v1 model");
+        .fails(4, "notes.txt: no czip, CZIPv1 or czip-model-v1 file");
 }
 
 #[test]
@@ -168,8 +205,12 @@ fn text_that_is_none() {
     let folder = Folder::new();
     folder.write("bytes", b"ab\xffcd");
     let message = "bytes: not UTF-8 text: invalid byte at offset 2; format v1 holds text only";
-    folder.czip(&model, ["compress", "bytes"]).fails(1, message);
-    folder.czip(&model, ["verify", "bytes"]).fails(1, message);
+    for command in ["compress", "verify"] {
+        folder
+            .czip(&model, [command, "--format", "v1", "bytes"])
+            .fails(1, message);
+    }
+    folder.czip(&model, ["verify", "bytes"]).exits(0);
 }
 
 #[test]
@@ -196,12 +237,53 @@ fn models_of_other_files() {
 }
 
 #[test]
+fn model_that_a_file_needs() {
+    let (Some(model), Some(other)) = (
+        shared("conformance/models/v001_eng.czm"),
+        shared("conformance/models/v000_eng.czm"),
+    ) else {
+        return;
+    };
+    let folder = Folder::with_text();
+    folder.czip(&model, ["compress", "notes.txt"]).exits(0);
+    let id = |model: &std::path::Path| czip::Model::open(model).unwrap().id();
+    let (id, other_id) = (id(&model), id(&other));
+    folder
+        .czip("".as_ref(), ["decompress", "notes.txt.czip", "-o", "out"])
+        .fails(
+            3,
+            &format!("notes.txt.czip: needs the model {id}, but no model is given"),
+        );
+    folder
+        .czip(&other, ["decompress", "notes.txt.czip", "-o", "out"])
+        .fails(
+            3,
+            &format!("notes.txt.czip: made with the model {id}, but the model given is {other_id}"),
+        );
+    let mut file = folder.read("notes.txt.czip");
+    let last = file.len() - 1;
+    file[last] ^= 1;
+    folder.write("damaged.czip", file);
+    let damaged = folder.czip(&model, ["decompress", "damaged.czip"]).exits(4);
+    assert!(
+        damaged
+            .stderr()
+            .starts_with("czip: damaged.czip: segment 0 of member 0, at byte 8: checksum "),
+        "{}",
+        damaged.stderr()
+    );
+    assert_eq!(folder.names(), ["damaged.czip", "notes.txt", "notes.txt.czip"]);
+}
+
+#[test]
 fn level_above_the_context_is_lowered_with_a_warning() {
     let Some(short) = shared("conformance/models/v000_eng.czm") else {
         return;
     };
     let folder = Folder::with_text();
-    let compressed = folder.czip(&short, ["compress", "-L", "5", "notes.txt"]).exits(0);
+    let compressed = folder
+        .czip(&short, ["compress", "--format", "v1", "-L", "5", "notes.txt"])
+        .exits(0);
     let warning = "czip: warning: notes.txt: level lowered to chunks of 64 tokens, the model's context\n";
     assert!(
         compressed.stderr().starts_with(warning),

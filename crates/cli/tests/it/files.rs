@@ -13,7 +13,7 @@ fn round_trip_by_default_names() {
     assert_eq!(compressed.stdout(), b"");
     assert_eq!(folder.names(), ["notes.txt", "notes.txt.czip"]);
     assert_eq!(folder.read("notes.txt"), TEXT.as_bytes());
-    assert_eq!(folder.read("notes.txt.czip")[..6], *b"CZIPv1");
+    assert_eq!(folder.read("notes.txt.czip")[..3], *b"\xfacz");
 
     fs::remove_file(folder.path("notes.txt")).unwrap();
     let restored = folder.czip(&model, ["decompress", "notes.txt.czip"]).exits(0);
@@ -98,6 +98,124 @@ fn output_is_the_same_for_any_number_of_threads() {
 }
 
 #[test]
+fn several_files_at_once() {
+    let Some(model) = model() else { return };
+    let folder = Folder::with_text();
+    folder.write("empty", "");
+    folder.write("noise", [0xff, 0, 0x80, 0xc0]);
+    folder.write("long", TEXT.repeat(30));
+    // Longer than what is read and held: it is compressed by itself.
+    folder.write("zeros", vec![0; (4 << 20) + 1]);
+    folder.write("taken", "taken");
+    folder.write("taken.czip", "precious");
+    fs::create_dir(folder.path("sub")).unwrap();
+    let names = [
+        "notes.txt",
+        "empty",
+        "none",
+        "noise",
+        "taken",
+        "long",
+        "sub",
+        "zeros",
+    ];
+    let arguments = ["compress", "-L", "1"].into_iter().chain(names);
+    let finished = folder.czip(&model, arguments).exits(1);
+    let stderr = finished.stderr();
+    for message in [
+        "czip: none: cannot read: ",
+        "czip: taken.czip: exists already; -f overwrites it",
+        "czip: sub: is a directory",
+        "notes.txt: 88 -> ",
+        "4 files: ",
+    ] {
+        assert!(stderr.contains(message), "{message} in {stderr}");
+    }
+    assert_eq!(folder.read("taken.czip"), b"precious");
+    let good = ["notes.txt", "empty", "noise", "long", "zeros"];
+    let files = good.map(|name| format!("{name}.czip"));
+    for (name, file) in good.iter().zip(&files).take(4) {
+        let alone = folder
+            .czip(&model, ["compress", "-L", "1", name, "-o", "-"])
+            .exits(0);
+        assert_eq!(folder.read(file), alone.stdout(), "{name}");
+    }
+
+    let texts = good.map(|name| folder.read(name));
+    for name in good {
+        fs::remove_file(folder.path(name)).unwrap();
+    }
+    folder.write("cut.czip", &folder.read("long.czip")[..20]);
+    let arguments = ["decompress", "cut.czip"].into_iter();
+    let finished = folder
+        .czip(&model, arguments.chain(files.iter().map(String::as_str)))
+        .exits(4);
+    assert!(
+        finished
+            .stderr()
+            .starts_with("czip: cut.czip: file ends at byte 20, "),
+        "{}",
+        finished.stderr()
+    );
+    for (name, text) in good.iter().zip(&texts) {
+        assert!(folder.read(name) == *text, "{name}");
+    }
+    assert!(!folder.path("cut").exists());
+
+    folder
+        .czip(&model, ["compress", "notes.txt", "long", "-o", "out"])
+        .fails(2, "-o names one output, but there are 2 inputs");
+}
+
+#[test]
+fn old_and_new_files_at_once() {
+    let Some(model) = model() else { return };
+    let folder = Folder::with_text();
+    folder.write("new.txt", TEXT);
+    let arguments = ["compress", "--format", "v1", "notes.txt", "new.txt"];
+    folder.czip(&model, arguments).exits(0);
+    assert_eq!(folder.read("notes.txt.czip")[..6], *b"CZIPv1");
+    folder.czip(&model, ["compress", "-f", "new.txt"]).exits(0);
+    fs::remove_file(folder.path("new.txt")).unwrap();
+    fs::remove_file(folder.path("notes.txt")).unwrap();
+    let arguments = ["decompress", "notes.txt.czip", "new.txt.czip"];
+    folder.czip(&model, arguments).exits(0);
+    assert_eq!(folder.read("notes.txt"), TEXT.as_bytes());
+    assert_eq!(folder.read("new.txt"), TEXT.as_bytes());
+}
+
+#[test]
+fn no_model_is_needed() {
+    let folder = Folder::new();
+    let text = TEXT.repeat(20);
+    folder.write("notes.txt", &text);
+    let none = "".as_ref();
+    let compressed = folder.czip(none, ["compress", "notes.txt"]).exits(0);
+    let hint = "note: no model, so that all is coded as bytes; -m MODEL makes texts smaller\n";
+    assert!(compressed.stderr().starts_with(hint), "{}", compressed.stderr());
+    assert!(folder.read("notes.txt.czip").len() < text.len() / 4);
+    let restored = folder
+        .czip(none, ["decompress", "notes.txt.czip", "-o", "-"])
+        .exits(0);
+    assert_eq!(restored.stdout(), text.as_bytes());
+    let bytes: Vec<u8> = (0..=255).rev().cycle().take(2000).collect();
+    let file = folder
+        .pipe(
+            none,
+            ["compress", "-", "--segment", "1K", "--no-index", "-q"],
+            &bytes,
+        )
+        .exits(0);
+    assert_eq!(
+        folder
+            .pipe(none, ["decompress", "-"], file.stdout())
+            .exits(0)
+            .stdout(),
+        bytes
+    );
+}
+
+#[test]
 fn output_is_overwritten_only_by_force() {
     let Some(model) = model() else { return };
     let folder = Folder::with_text();
@@ -109,7 +227,7 @@ fn output_is_overwritten_only_by_force() {
     folder
         .czip(&model, ["compress", "-f", "notes.txt", "-o", "out"])
         .exits(0);
-    assert_eq!(folder.read("out")[..6], *b"CZIPv1");
+    assert_eq!(folder.read("out")[..3], *b"\xfacz");
     assert_eq!(folder.names(), ["notes.txt", "out"]);
 }
 
@@ -162,7 +280,7 @@ fn links_are_followed() {
         .czip(&model, ["compress", "-f", "input", "-o", "output"])
         .exits(0);
     assert!(folder.path("output").is_symlink());
-    assert_eq!(folder.read("old")[..6], *b"CZIPv1");
+    assert_eq!(folder.read("old")[..3], *b"\xfacz");
 
     symlink("nowhere", folder.path("dangling")).unwrap();
     folder
@@ -217,7 +335,9 @@ fn no_file_is_left_after_an_error() {
     folder
         .czip(&model, ["decompress", "-f", "cut.czip", "-o", "old"])
         .exits(4);
-    folder.czip(&model, ["compress", "bytes"]).exits(1);
+    folder
+        .czip(&model, ["compress", "--format", "v1", "bytes"])
+        .exits(1);
     folder
         .czip("no.czm".as_ref(), ["compress", "notes.txt", "-o", "out"])
         .exits(1);

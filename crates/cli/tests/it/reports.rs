@@ -1,6 +1,6 @@
 //! What is said on either stream.
 
-use czip::{Kernels, Level};
+use czip::{KernelLevel, Kernels};
 use czip_vectors::{shared, shared_file};
 use serde_json::Value;
 
@@ -52,7 +52,9 @@ fn statistics_are_one_line() {
         assert!(seconds.parse::<f64>().unwrap() >= 0.0);
     };
     // The length of the file depends on the version of the outer codec.
-    let compressed = folder.czip(&model, ["compress", "code.rs"]).exits(0);
+    let compressed = folder
+        .czip(&model, ["compress", "--format", "v1", "code.rs"])
+        .exits(0);
     let len = folder.read("code.rs.czip").len();
     let (ratio, bits) = (570.0 / len as f64, 8.0 * len as f64 / 570.0);
     let figures = format!("{ratio:.2}x, {bits:.3} bits/byte, 456 tokens, ");
@@ -118,8 +120,8 @@ fn a_ceiling_lowers_the_level() {
         let json = Finished(command.args(["info", "--json"]).arg(&model).output().unwrap()).exits(0);
         lines_of_json(&json)[0]["kernels"].as_str().unwrap().to_owned()
     };
-    let available: Vec<Level> = Kernels::available().map(Kernels::level).collect();
-    for &ceiling in Level::ALL {
+    let available: Vec<KernelLevel> = Kernels::available().map(Kernels::level).collect();
+    for &ceiling in KernelLevel::ALL {
         let expected = available.iter().rfind(|&&level| level <= ceiling).unwrap();
         assert_eq!(level_with(ceiling.name()), expected.name(), "{ceiling}");
     }
@@ -187,7 +189,7 @@ fn file_that_fails_does_not_keep_the_others_from_their_turn() {
         .exits(4);
     assert_eq!(lines_of_json(&finished).len(), 1);
     let stderr = finished.stderr();
-    assert!(stderr.starts_with("czip: junk: neither "), "{stderr}");
+    assert!(stderr.starts_with("czip: junk: no czip, "), "{stderr}");
     assert!(stderr.contains("\nczip: none: cannot read: "), "{stderr}");
 }
 
@@ -197,12 +199,26 @@ fn verify_texts() {
     let folder = Folder::with_text();
     folder.write("empty", "");
     let finished = folder
-        .czip(&model, ["verify", "--json", "-L", "1", "notes.txt", "empty"])
+        .czip(
+            &model,
+            [
+                "verify",
+                "--json",
+                "--format",
+                "v1",
+                "-L",
+                "1",
+                "notes.txt",
+                "empty",
+            ],
+        )
         .exits(0);
     let [notes, empty] = &lines_of_json(&finished)[..] else {
         panic!("{finished:?}")
     };
-    folder.czip(&model, ["compress", "-L", "1", "notes.txt"]).exits(0);
+    folder
+        .czip(&model, ["compress", "--format", "v1", "-L", "1", "notes.txt"])
+        .exits(0);
     let len = folder.read("notes.txt.czip").len();
     assert_eq!(notes["path"], "notes.txt");
     assert_eq!(notes["kind"], "text");
@@ -264,6 +280,8 @@ fn bench_texts() {
     let arguments = [
         "bench",
         "--json",
+        "--format",
+        "v1",
         "-L1",
         "-T1",
         "notes.txt",
@@ -278,14 +296,16 @@ fn bench_texts() {
     let [notes, again, total] = &lines_of_json(&finished)[..] else {
         panic!("{finished:?}")
     };
-    folder.czip(&model, ["compress", "-L1", "notes.txt"]).exits(0);
+    folder
+        .czip(&model, ["compress", "--format", "v1", "-L1", "notes.txt"])
+        .exits(0);
     let len = folder.read("notes.txt.czip").len();
     assert_eq!(notes["path"], "notes.txt");
     assert_eq!(again["path"], "again.txt");
     assert_eq!(total["path"], Value::Null);
     assert_eq!(total["files"], 2);
     assert_eq!(total["text_len"], 3 * TEXT.len());
-    let names = ["czip-1", "brotli-11", "xz-9", "zstd-19", "gzip-9"];
+    let names = ["czipv1-1", "brotli-11", "xz-9", "zstd-19", "gzip-9"];
     for report in [notes, again, total] {
         let methods = report["methods"].as_array().unwrap();
         assert!(methods.iter().map(|method| &method["method"]).eq(names));
@@ -300,6 +320,129 @@ fn bench_texts() {
         assert_eq!(total["threads"], 1);
     }
     assert_eq!(notes["methods"][0]["file_len"], len);
+}
+
+#[test]
+fn info_and_verify_know_segments() {
+    let Some(model) = model() else { return };
+    let folder = Folder::with_text();
+    folder.write("long", TEXT.repeat(30));
+    folder.write("noise", [0xff, 0x80, 0]);
+    let compress = |name: &str| {
+        let arguments = ["compress", "-q", "-L", "6", "--segment", "1K", name];
+        folder.czip(&model, arguments).exits(0);
+    };
+    compress("long");
+    compress("noise");
+    let id = czip::Model::open(&model).unwrap().id().to_string();
+    let file = folder.read("long.czip");
+    let model_name = model.to_str().unwrap();
+
+    let finished = folder
+        .czip("".as_ref(), ["info", "--json", "long.czip", "noise.czip"])
+        .exits(0);
+    let [long, noise] = &lines_of_json(&finished)[..] else {
+        panic!("{finished:?}")
+    };
+    assert_eq!(long["kind"], "compressed_file");
+    assert_eq!(long["format"], "czip v2");
+    assert_eq!(long["file_len"], file.len());
+    assert_eq!(long["text_len"], 30 * TEXT.len());
+    assert_eq!(long["members"], 1);
+    assert_eq!(long["levels"][0], 6);
+    assert_eq!(long["segments"], 3);
+    assert_eq!(long["longest_segment"], 1024);
+    let modes = long["modes"].as_object().unwrap();
+    assert_eq!(
+        modes.values().map(|count| count.as_u64().unwrap()).sum::<u64>(),
+        3
+    );
+    assert_eq!(long["models"][0], id);
+    assert_eq!(long["model_matches"], Value::Null);
+    assert!(long["index_len"].as_u64().unwrap() > 20);
+    assert_eq!(noise["modes"]["stored"], 1);
+    assert_eq!(noise["models"], Value::Array(Vec::new()));
+    assert_eq!(noise["index_len"], 0);
+
+    let text = folder
+        .czip("".as_ref(), ["info", "-m", model_name, "long.czip"])
+        .exits(0);
+    let text = String::from_utf8(text.stdout().to_owned()).unwrap();
+    assert!(
+        text.starts_with("long.czip: compressed, czip v2\n  text          2640 bytes\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains(&format!("\n  model         {id}, the one given\n")),
+        "{text}"
+    );
+    assert!(
+        text.contains("\n  segments      3 of up to 1024 bytes\n"),
+        "{text}"
+    );
+    if let Some(other) = shared("conformance/models/v000_eng.czm") {
+        let arguments = ["info", "-m", other.to_str().unwrap(), "long.czip"];
+        let text = folder.czip("".as_ref(), arguments).exits(0);
+        let text = String::from_utf8(text.stdout().to_owned()).unwrap();
+        assert!(
+            text.contains(&format!("\n  model         {id}, not the one given\n")),
+            "{text}"
+        );
+    }
+
+    let finished = folder
+        .czip(&model, ["verify", "--json", "-L", "4", "long.czip", "long"])
+        .exits(0);
+    let [restored, text] = &lines_of_json(&finished)[..] else {
+        panic!("{finished:?}")
+    };
+    assert_eq!(restored["kind"], "compressed_file");
+    assert_eq!(restored["format"], "czip v2");
+    assert_eq!(restored["segments"], 3);
+    assert_eq!(restored["file_len"], file.len());
+    assert_eq!(text["kind"], "text");
+    assert_eq!(text["segments"], 1);
+    assert_eq!(text["tokens"], restored["tokens"]);
+    assert!(text["compress_bytes_per_second"].as_f64().unwrap() > 0.0);
+    let damaged = [&file[..30], &[file[30] ^ 1], &file[31..]].concat();
+    folder.write("damaged", damaged);
+    let finished = folder.czip(&model, ["verify", "damaged", "long.czip"]).exits(4);
+    assert!(
+        finished
+            .stderr()
+            .starts_with("czip: damaged: segment 0 of member 0, at byte "),
+        "{finished:?}"
+    );
+    let restored = b"long.czip: can be restored, and all checksums are right\n";
+    assert!(finished.stdout().starts_with(restored));
+}
+
+#[test]
+fn bench_measures_both_formats() {
+    let Some(model) = model() else { return };
+    let folder = Folder::with_text();
+    folder.write("binary", [0xff; 100]);
+    let arguments = ["bench", "--json", "-L1", "-T1", "notes.txt", "binary"];
+    let finished = folder.czip(&model, arguments).exits(0);
+    let [notes, binary, total] = &lines_of_json(&finished)[..] else {
+        panic!("{finished:?}")
+    };
+    let names = |report: &Value| {
+        let methods = report["methods"].as_array().unwrap();
+        let names: Vec<String> = methods
+            .iter()
+            .map(|method| method["method"].as_str().unwrap().to_owned())
+            .collect();
+        names.join(" ")
+    };
+    assert_eq!(names(notes), "czip-1 czipv1-1 brotli-11 xz-9 zstd-19 gzip-9");
+    // The old format holds text alone.
+    assert_eq!(names(binary), "czip-1 brotli-11 xz-9 zstd-19 gzip-9");
+    assert_eq!(names(total), names(binary));
+    let finished = folder
+        .czip("".as_ref(), ["bench", "--json", "-L1", "-T1", "notes.txt"])
+        .exits(0);
+    assert_eq!(names(&lines_of_json(&finished)[0]), names(binary));
 }
 
 #[test]

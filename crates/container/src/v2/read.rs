@@ -45,6 +45,12 @@ impl<R: Read> Reader<R> {
         }
     }
 
+    /// The reader given, which may have been read further than the segments.
+    #[must_use]
+    pub fn into_inner(self) -> R {
+        self.source.into_inner()
+    }
+
     /// Reads the next segment; `None` at the end of the file.
     pub fn read(&mut self) -> Result<Option<Segment>, ReadError> {
         let mut payload = Vec::new();

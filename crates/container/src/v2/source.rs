@@ -39,6 +39,10 @@ impl<R: Read> Source<R> {
         }
     }
 
+    pub(super) fn into_inner(self) -> R {
+        self.inner.into_inner()
+    }
+
     /// Bytes read so far, from the start of the file.
     pub(super) fn offset(&self) -> u64 {
         self.offset

@@ -62,6 +62,11 @@ impl<W: Write> Writer<W> {
         self
     }
 
+    /// The writer given. What is written to it directly becomes a part of the file.
+    pub fn get_mut(&mut self) -> &mut W {
+        &mut self.inner
+    }
+
     /// Writes a segment whose payload is the text itself.
     pub fn write_stored(&mut self, last: bool, text: &[u8]) -> Result<(), WriteError> {
         self.write(Mode::Stored, last, text, text)

@@ -1,11 +1,18 @@
-//! Text to file and back.
+//! CZIPv1: text to file and back.
+//!
+//! The format of the compress.zip service, read and written as it is. It holds UTF-8 text of less than 4 GiB, needs a
+//! model, and has no checksum.
+
+mod chunks;
 
 use std::io::{Read, Write};
 
-use czip_container::v1::{self as container, Builder, ContextLog2, File, FormatError, Params, ReadError};
+pub use czip_container::v1 as container;
+use czip_container::v1::{Builder, ContextLog2, File, FormatError, Params, ReadError};
 
-use crate::chunks::{self, Counter, Threads};
 use crate::options::Options;
+use crate::summary::Counted;
+use crate::work::{Counter, Threads};
 use crate::{Error, Model};
 
 /// What was done.
@@ -81,10 +88,7 @@ pub fn decompress_to(
     mut output: impl Write,
     options: &Options,
 ) -> Result<Summary, Error> {
-    let mut input = Counted {
-        inner: input,
-        count: 0,
-    };
+    let mut input = Counted::new(input);
     let file = container::read(&mut input, &limits(options)).map_err(|error| match error {
         ReadError::Format(FormatError::OriginalLenLimit { len, max }) => Error::TextLimit {
             declared: len.into(),
@@ -125,7 +129,9 @@ fn compress_text(
         valid_up_to: error.valid_up_to(),
     })?;
     let context_log2 = model.config().context_log2();
-    let wanted = options.level.map_or(context_log2, |level| level.context_log2());
+    let wanted = options
+        .chunk_level
+        .map_or(context_log2, |level| level.context_log2());
     let log2 = wanted.min(context_log2);
     let context = ContextLog2::new(log2).ok_or(FormatError::Context { field: log2 })?;
     let chunk_len = context.chunk_tokens();
@@ -135,7 +141,7 @@ fn compress_text(
     // Text, tokens and payload are the largest things there are: none is held for longer than it is needed.
     drop(input);
     let token_count = tokens.len() as u64;
-    let counter = Counter::new(token_count, options);
+    let counter = Counter::new(Some(token_count), options);
     let threads = Threads::new(options)?;
     let encoded = chunks::encode(model, &tokens, chunk_len as usize, &threads, &counter);
     drop(tokens);
@@ -151,10 +157,7 @@ fn compress_text(
         piece.iter().try_for_each(|chunk| builder.push(chunk))?;
     }
     let file = builder.finish(text_len, token_count)?;
-    let mut output = Counted {
-        inner: output,
-        count: 0,
-    };
+    let mut output = Counted::new(output);
     container::write(&file, &mut output)?;
     output.flush()?;
     Ok(Summary {
@@ -189,7 +192,7 @@ fn decode_text(model: &Model, file: &File, output: &mut impl Write, options: &Op
             found: tokens,
         });
     }
-    let counter = Counter::new(tokens, options);
+    let counter = Counter::new(Some(tokens), options);
     let all: Vec<&[u8]> = file.chunks().collect();
     let mut found = 0;
     let mut text = Vec::new();
@@ -222,30 +225,4 @@ fn decode_text(model: &Model, file: &File, output: &mut impl Write, options: &Op
         return Err(Error::LengthMismatch { declared, found });
     }
     Ok(found)
-}
-
-/// A reader or writer that counts its bytes.
-struct Counted<T> {
-    inner: T,
-    count: u64,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.count += count as u64;
-        Ok(count)
-    }
-}
-
-impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
-        let count = self.inner.write(buffer)?;
-        self.count += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.inner.flush()
-    }
 }

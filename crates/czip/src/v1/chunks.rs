@@ -1,14 +1,11 @@
 //! Chunks of tokens to bytes and back: the transformer and the arithmetic coder together.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use czip_coder::v1::{DecodeError, Decoder, Encoder};
 use czip_model::{Cache, Row, Scratch, Transformer};
 use rayon::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::options::{Options, Progress};
-use crate::{Error, Model};
+use crate::Model;
+use crate::work::{Counter, Threads};
 
 /// Rows that share one pass over the weights. More rows amortise the pass better, until their activations crowd the
 /// weights out of the cache.
@@ -47,59 +44,6 @@ pub(crate) struct BadChunk {
     pub(crate) source: DecodeError,
 }
 
-/// Counts tokens and tells the caller.
-pub(crate) struct Counter<'a> {
-    done: AtomicU64,
-    total: u64,
-    options: &'a Options,
-}
-
-impl<'a> Counter<'a> {
-    pub(crate) fn new(total: u64, options: &'a Options) -> Self {
-        Self {
-            done: AtomicU64::new(0),
-            total,
-            options,
-        }
-    }
-
-    fn add(&self, tokens: usize) {
-        let done = self.done.fetch_add(tokens as u64, Ordering::Relaxed) + tokens as u64;
-        if let Some(progress) = &self.options.progress {
-            progress(Progress::new(done, self.total));
-        }
-    }
-}
-
-/// The threads that share the work: rayon's own, or a pool of the size that the options ask for.
-pub(crate) struct Threads(Option<ThreadPool>);
-
-impl Threads {
-    pub(crate) fn new(options: &Options) -> Result<Self, Error> {
-        let Some(threads) = options.threads.map(usize::from) else {
-            return Ok(Self(None));
-        };
-        let pool = ThreadPoolBuilder::new().num_threads(threads).build();
-        pool.map(Some).map(Self).map_err(|error| Error::Threads {
-            threads,
-            reason: error.to_string(),
-        })
-    }
-
-    fn count(&self) -> usize {
-        self.0
-            .as_ref()
-            .map_or_else(rayon::current_num_threads, ThreadPool::current_num_threads)
-    }
-
-    fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        match &self.0 {
-            Some(pool) => pool.install(work),
-            None => work(),
-        }
-    }
-}
-
 /// Encodes chunks of `chunk_len` tokens, the last of which may be shorter.
 ///
 /// The pieces, in order, hold some chunks each; they do not depend on the number of threads.
@@ -108,7 +52,7 @@ pub(crate) fn encode(
     tokens: &[u16],
     chunk_len: usize,
     threads: &Threads,
-    counter: &Counter<'_>,
+    counter: &Counter,
 ) -> Vec<EncodedChunks> {
     let encode = |encoder: &mut ChunkEncoder<'_>, tokens: &[u16]| {
         let mut encoded = EncodedChunks::default();
@@ -196,7 +140,7 @@ pub(crate) fn decode(
     chunk_len: usize,
     last_len: usize,
     threads: &Threads,
-    counter: &Counter<'_>,
+    counter: &Counter,
 ) -> Result<Vec<u16>, BadChunk> {
     let group_len = chunks
         .len()
@@ -253,12 +197,7 @@ impl<'a> GroupDecoder<'a> {
         }
     }
 
-    fn decode(
-        &mut self,
-        chunks: &[&[u8]],
-        last_len: usize,
-        counter: &Counter<'_>,
-    ) -> Result<Vec<u16>, BadChunk> {
+    fn decode(&mut self, chunks: &[&[u8]], last_len: usize, counter: &Counter) -> Result<Vec<u16>, BadChunk> {
         let transformer: &Transformer = &self.model.transformer;
         let total = transformer.total();
         let full = chunks.len() - 1;

@@ -1,0 +1,232 @@
+//! Several files in one run: small ones are read, coded side by side, and written; large ones come one by one.
+
+use std::fmt;
+use std::io::{Read, Write};
+use std::time::Instant;
+
+use czip::v2::container::Reader;
+use czip::{Format, Summary};
+
+use crate::Exit;
+use crate::error::{Error, Failure};
+use crate::input::Input;
+use crate::job::Transfer;
+use crate::progress::Progress;
+use crate::report::Statistics;
+use crate::ui::Ui;
+
+/// Texts of more bytes are not small.
+const SMALL: u64 = 4 << 20;
+
+/// Bytes of text in a group, the last apart.
+const GROUP: u64 = 32 << 20;
+
+/// Files of a group. All of them are open.
+const GROUP_FILES: usize = 128;
+
+/// A small file's contents.
+pub(crate) struct Small {
+    bytes: Vec<u8>,
+    text_len: u64,
+}
+
+impl Small {
+    /// A text to compress.
+    pub(crate) fn of_text(bytes: Vec<u8>) -> Option<Self> {
+        let text_len = bytes.len() as u64;
+        Some(Self { bytes, text_len })
+    }
+
+    /// A file to restore, if its text is known to be small. Errors are for whoever restores it to find.
+    pub(crate) fn of_file(bytes: Vec<u8>) -> Option<Self> {
+        if Format::detect(&bytes) != Some(Format::V2) {
+            return None;
+        }
+        let mut text_len = 0;
+        for segment in Reader::new(&bytes[..]) {
+            text_len += u64::from(segment.ok()?.info.header.text_len());
+            if text_len > SMALL {
+                return None;
+            }
+        }
+        Some(Self { bytes, text_len })
+    }
+}
+
+/// A small file that has its turn.
+struct Member<'t> {
+    transfer: &'t Transfer,
+    input: Input,
+    small: Small,
+}
+
+/// Does something with each file. As [`Ui::each`], a failure does not keep the others from their turn.
+pub(crate) fn run(
+    ui: &Ui,
+    transfers: &[Transfer],
+    restored: bool,
+    small: impl Fn(Vec<u8>) -> Option<Small>,
+    alone: impl Fn(&Transfer) -> Result<(), Failure>,
+    together: impl Fn(&[&[u8]], &Progress) -> Vec<Result<Vec<u8>, czip::Error>>,
+) -> Result<Exit, Failure> {
+    let mut exit = Exit::Success;
+    let mut failed = |failure: Failure| {
+        if failure.error.is_broken_pipe() {
+            return Err(failure);
+        }
+        ui.failure(&failure);
+        if exit == Exit::Success {
+            exit = failure.error.exit();
+        }
+        Ok(())
+    };
+    let flush = |group: &mut Vec<Member<'_>>, failed: &mut dyn FnMut(Failure) -> Result<(), Failure>| {
+        let members = std::mem::take(group);
+        if members.is_empty() {
+            return Ok::<(), Failure>(());
+        }
+        let start = Instant::now();
+        let total = members.iter().map(|member| member.small.text_len).sum();
+        let progress = Progress::start(ui, format!("{} files", members.len()), false).of_bytes(Some(total));
+        let inputs: Vec<&[u8]> = members.iter().map(|member| &member.small.bytes[..]).collect();
+        let outputs = together(&inputs, &progress);
+        drop(progress);
+        let mut sum = Sum::default();
+        for (member, output) in members.iter().zip(outputs) {
+            match member.write(output, restored) {
+                Ok(statistics) => {
+                    ui.note(format_args!("{}: {statistics}", member.transfer.source));
+                    sum.add(&statistics);
+                }
+                Err(failure) => failed(failure)?,
+            }
+        }
+        if sum.files > 1 {
+            let statistics = sum.statistics(start, restored);
+            ui.note(format_args!("{} files: {statistics}", sum.files));
+        }
+        Ok(())
+    };
+    let mut group = Vec::new();
+    let mut group_len = 0;
+    for transfer in transfers {
+        match open(transfer, &small) {
+            Ok(Some((input, small))) => {
+                group_len += small.text_len;
+                group.push(Member {
+                    transfer,
+                    input,
+                    small,
+                });
+                if group_len >= GROUP || group.len() >= GROUP_FILES {
+                    flush(&mut group, &mut failed)?;
+                    group_len = 0;
+                }
+            }
+            Ok(None) => alone(transfer).or_else(&mut failed)?,
+            Err(failure) => failed(failure)?,
+        }
+    }
+    flush(&mut group, &mut failed)?;
+    Ok(exit)
+}
+
+/// Reads a file that is small, and checks that its output can be made. What is no file, or cannot be looked at, has its
+/// turn alone.
+fn open(
+    transfer: &Transfer,
+    small: impl Fn(Vec<u8>) -> Option<Small>,
+) -> Result<Option<(Input, Small)>, Failure> {
+    let Transfer {
+        source,
+        target,
+        overwrite,
+    } = transfer;
+    if !source.is_file() {
+        return Ok(None);
+    }
+    let mut input = source.open()?;
+    if input.file_len().is_none_or(|len| len > SMALL) || !target.check(&input, *overwrite)? {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    (&mut input)
+        .take(SMALL + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Error::Read(error).of(source))?;
+    // It may have grown meanwhile.
+    Ok((bytes.len() as u64 <= SMALL)
+        .then_some(bytes)
+        .and_then(small)
+        .map(|small| (input, small)))
+}
+
+impl Member<'_> {
+    fn write(&self, output: Result<Vec<u8>, czip::Error>, restored: bool) -> Result<Statistics, Failure> {
+        let Transfer {
+            source,
+            target,
+            overwrite,
+        } = self.transfer;
+        let bytes = output.map_err(|error| Error::from(error).of(source))?;
+        let mut output = target.create(&self.input, *overwrite)?;
+        output
+            .write_all(&bytes)
+            .map_err(Error::Write)
+            .and_then(|()| output.commit())
+            .map_err(|error| error.of(target))?;
+        let (input_len, output_len) = (self.small.bytes.len() as u64, bytes.len() as u64);
+        let (text_len, file_len) = if restored {
+            (output_len, input_len)
+        } else {
+            (input_len, output_len)
+        };
+        Ok(Statistics {
+            text_len,
+            file_len,
+            tokens: None,
+            seconds: None,
+            restored,
+        })
+    }
+}
+
+#[derive(Default)]
+struct Sum {
+    files: usize,
+    text_len: u64,
+    file_len: u64,
+}
+
+impl Sum {
+    fn add(&mut self, statistics: &Statistics) {
+        self.files += 1;
+        self.text_len += statistics.text_len;
+        self.file_len += statistics.file_len;
+    }
+
+    fn statistics(&self, start: Instant, restored: bool) -> Statistics {
+        Statistics {
+            text_len: self.text_len,
+            file_len: self.file_len,
+            tokens: None,
+            seconds: Some(start.elapsed().as_secs_f64()),
+            restored,
+        }
+    }
+}
+
+/// `3 segments: 2 net, 1 stored`, `1 segment: 1 net`
+pub(crate) fn segments(summary: &Summary) -> impl fmt::Display {
+    let modes = summary.modes.each().into_iter().rev();
+    let modes: Vec<String> = modes
+        .filter(|(_, count)| *count > 0)
+        .map(|(mode, count)| format!("{count} {mode}"))
+        .collect();
+    let noun = if summary.segments == 1 {
+        "segment"
+    } else {
+        "segments"
+    };
+    format!("{} {noun}: {}", summary.segments, modes.join(", "))
+}

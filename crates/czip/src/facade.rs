@@ -1,0 +1,155 @@
+//! Whole texts and files of either format.
+
+use std::io::{Read, Write};
+
+use crate::options::Options;
+use crate::summary::{Counted, Format, Summary};
+use crate::{Decoder, Error, Model, v1, v2};
+
+/// Compresses a text, which may be any bytes, to a file of the format czip v2.
+///
+/// With a model, its tokens and its net are used where they make the file smaller. Without one, all is coded as bytes.
+///
+/// # Errors
+///
+/// None but that of a thread that has panicked.
+pub fn compress<'a>(
+    model: impl Into<Option<&'a Model>>,
+    text: &[u8],
+    options: &Options,
+) -> Result<Vec<u8>, Error> {
+    let mut files = v2::compress_many(model.into(), &[text], options)?;
+    files.pop().map(|(file, _)| file).ok_or(Error::Interrupted)
+}
+
+/// Compresses all of `input` to a file of the format czip v2, in bounded memory.
+///
+/// # Errors
+///
+/// What reader and writer report.
+pub fn compress_to<'a>(
+    model: impl Into<Option<&'a Model>>,
+    input: impl Read,
+    output: impl Write,
+    options: &Options,
+) -> Result<Summary, Error> {
+    v2::compress_to(model.into(), input, output, options)
+}
+
+/// Compresses each of several texts to a file of its own, all of them side by side.
+///
+/// The files are those that [`compress`] makes. The results are in the order of the texts.
+pub fn compress_many<'a, T: AsRef<[u8]>>(
+    model: impl Into<Option<&'a Model>>,
+    texts: &[T],
+    options: &Options,
+) -> Vec<Result<Vec<u8>, Error>> {
+    let texts: Vec<&[u8]> = texts.iter().map(AsRef::as_ref).collect();
+    match v2::compress_many(model.into(), &texts, options) {
+        Ok(files) => files.into_iter().map(|(file, _)| Ok(file)).collect(),
+        Err(_) => texts.iter().map(|_| Err(Error::Interrupted)).collect(),
+    }
+}
+
+/// Restores the text of a file of either format.
+///
+/// # Errors
+///
+/// A file that is malformed or damaged, wants more than the [`Limits`](crate::Limits), or needs a model and another one
+/// is given or none. For CZIPv1 see also [`v1::decompress`].
+pub fn decompress<'a>(
+    model: impl Into<Option<&'a Model>>,
+    file: &[u8],
+    options: &Options,
+) -> Result<Vec<u8>, Error> {
+    let mut text = Vec::new();
+    decompress_to(model, file, &mut text, options)?;
+    Ok(text)
+}
+
+/// Restores the text of a file of either format, which `input` holds up to its end. For czip v2, memory is bounded.
+///
+/// Text is written as it is decoded, so that `output` has had some of it by the time an error is found. With czip v2,
+/// that text has been verified.
+///
+/// # Errors
+///
+/// As [`decompress`], and what reader and writer report.
+pub fn decompress_to<'a>(
+    model: impl Into<Option<&'a Model>>,
+    input: impl Read,
+    mut output: impl Write,
+    options: &Options,
+) -> Result<Summary, Error> {
+    let model = model.into();
+    let mut input = Counted::new(input);
+    let mut start = Vec::new();
+    (&mut input)
+        .take(Format::DETECTION_LEN as u64)
+        .read_to_end(&mut start)?;
+    let format = detect(&start)?;
+    let mut whole = (&start[..]).chain(&mut input);
+    match format {
+        Format::V1 => {
+            let model = model.ok_or(Error::ModelRequired)?;
+            let summary = v1::decompress_to(model, whole, output, options)?;
+            Ok(Summary {
+                text_len: summary.text_len,
+                file_len: summary.file_len,
+                segments: summary.chunks,
+                ..Summary::new(format)
+            })
+        }
+        Format::V2 => {
+            let mut decoder = Decoder::new(model, &mut whole, options);
+            while let Some(piece) = decoder.next_piece()? {
+                output.write_all(piece)?;
+            }
+            output.flush()?;
+            let summary = decoder.summary();
+            Ok(Summary {
+                file_len: input.count,
+                ..summary
+            })
+        }
+    }
+}
+
+/// Restores the text of each of several files, all of them side by side; those of CZIPv1 one after the other.
+///
+/// The results are in the order of the files. One that is in error does not concern the others.
+pub fn decompress_many<'a, T: AsRef<[u8]>>(
+    model: impl Into<Option<&'a Model>>,
+    files: &[T],
+    options: &Options,
+) -> Vec<Result<Vec<u8>, Error>> {
+    let model = model.into();
+    let files: Vec<&[u8]> = files.iter().map(AsRef::as_ref).collect();
+    let formats: Vec<Result<Format, Error>> = files.iter().map(|file| detect(file)).collect();
+    let is_v2 = |format: &Result<Format, Error>| matches!(format, Ok(Format::V2));
+    let together: Vec<&[u8]> = files
+        .iter()
+        .zip(&formats)
+        .filter(|(_, format)| is_v2(format))
+        .map(|(file, _)| *file)
+        .collect();
+    let mut texts = v2::decompress_many(model, &together, options)
+        .unwrap_or_default()
+        .into_iter();
+    let alone = |file: &[u8]| v1::decompress(model.ok_or(Error::ModelRequired)?, file, options);
+    files
+        .iter()
+        .zip(formats)
+        .map(|(file, format)| match format {
+            Ok(Format::V2) => texts.next().unwrap_or(Err(Error::Interrupted)),
+            Ok(Format::V1) => alone(file),
+            Err(error) => Err(error),
+        })
+        .collect()
+}
+
+fn detect(file: &[u8]) -> Result<Format, Error> {
+    Format::detect(file).ok_or_else(|| Error::UnknownFormat {
+        found: file[..file.len().min(Format::DETECTION_LEN)].to_vec(),
+    })
+}

@@ -1,0 +1,156 @@
+//! What is told after the work.
+
+use std::io::{Read, Write};
+
+use czip_container::v2::Mode;
+
+/// A format of compressed files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Format {
+    /// CZIPv1, the format of the compress.zip service.
+    V1,
+    /// czip v2, our own.
+    V2,
+}
+
+impl Format {
+    /// As many of a file's first bytes as are ever needed to tell its format.
+    pub const DETECTION_LEN: usize = 6;
+
+    /// The format of a file that begins with these bytes. A file cut short within the first bytes has a format still,
+    /// unless nothing is left of it.
+    ///
+    /// ```
+    /// use czip::Format;
+    ///
+    /// assert_eq!(Format::detect(b"\xfacz\x45\x04"), Some(Format::V2));
+    /// assert_eq!(Format::detect(b"CZIPv1\0\0"), Some(Format::V1));
+    /// assert_eq!(Format::detect(b"CZ"), Some(Format::V1));
+    /// assert_eq!(Format::detect(b"CZECH"), None);
+    /// assert_eq!(Format::detect(b""), None);
+    /// ```
+    #[must_use]
+    pub fn detect(file: &[u8]) -> Option<Self> {
+        let begins = |magic: &[u8]| {
+            let len = file.len().min(magic.len());
+            len > 0 && file[..len] == magic[..len]
+        };
+        if begins(&czip_container::v2::MAGIC) {
+            Some(Self::V2)
+        } else if begins(&czip_container::v1::MAGIC) {
+            Some(Self::V1)
+        } else {
+            None
+        }
+    }
+}
+
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// The file's format.
+    pub format: Format,
+    /// Bytes of text.
+    pub text_len: u64,
+    /// Bytes of the compressed file.
+    pub file_len: u64,
+    /// Segments of a czip v2 file, or chunks of a CZIPv1 file.
+    pub segments: u64,
+    /// Segments of a czip v2 file by their mode. All are 0 for CZIPv1.
+    pub modes: ModeCounts,
+}
+
+impl Summary {
+    pub(crate) const fn new(format: Format) -> Self {
+        Self {
+            format,
+            text_len: 0,
+            file_len: 0,
+            segments: 0,
+            modes: ModeCounts {
+                stored: 0,
+                bytes: 0,
+                tokens: 0,
+                net: 0,
+            },
+        }
+    }
+
+    pub(crate) fn add_segment(&mut self, mode: Mode, text_len: usize) {
+        self.text_len += text_len as u64;
+        self.segments += 1;
+        self.modes.add(mode);
+    }
+}
+
+/// Numbers of segments by their mode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ModeCounts {
+    /// The text as it is.
+    pub stored: u64,
+    /// Bytes by adaptive mixing.
+    pub bytes: u64,
+    /// Tokens by adaptive mixing.
+    pub tokens: u64,
+    /// Tokens by the net and adaptive mixing.
+    pub net: u64,
+}
+
+impl ModeCounts {
+    /// Counts a segment.
+    pub fn add(&mut self, mode: Mode) {
+        *match mode {
+            Mode::Stored => &mut self.stored,
+            Mode::Bytes => &mut self.bytes,
+            Mode::Tokens => &mut self.tokens,
+            Mode::Net => &mut self.net,
+        } += 1;
+    }
+
+    /// The number of segments of each mode.
+    #[must_use]
+    pub const fn each(&self) -> [(Mode, u64); 4] {
+        [
+            (Mode::Stored, self.stored),
+            (Mode::Bytes, self.bytes),
+            (Mode::Tokens, self.tokens),
+            (Mode::Net, self.net),
+        ]
+    }
+}
+
+/// A reader or writer that counts its bytes.
+#[derive(Debug)]
+pub(crate) struct Counted<T> {
+    pub(crate) inner: T,
+    pub(crate) count: u64,
+}
+
+impl<T> Counted<T> {
+    pub(crate) fn new(inner: T) -> Self {
+        Self { inner, count: 0 }
+    }
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.count += count as u64;
+        Ok(count)
+    }
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
+        let count = self.inner.write(buffer)?;
+        self.count += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.inner.flush()
+    }
+}

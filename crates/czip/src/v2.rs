@@ -1,0 +1,18 @@
+//! czip v2: any bytes to file and back, in independent segments with checksums.
+//!
+//! [`Encoder`] and [`Decoder`] are streams; the functions of the crate's root are made of them.
+
+mod codec;
+mod compress;
+mod decode;
+mod decompress;
+mod encode;
+mod plan;
+
+pub use compress::Encoder;
+pub use czip_container::v2 as container;
+pub use decompress::Decoder;
+
+pub(crate) use compress::{compress_many, compress_to};
+pub(crate) use decompress::decompress_many;
+pub(crate) use plan::Plan;

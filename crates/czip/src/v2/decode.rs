@@ -1,0 +1,420 @@
+//! Payloads to texts, those of the net side by side.
+//!
+//! A token is known only when the one before is decoded, so that one segment gives the net batches of one row. Each
+//! thread therefore advances several segments together, each in a *lane*: it has a mixer, a window and a cache of its
+//! own, and takes the next segment when one has ended.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use czip_coder::binary::Decoder;
+use czip_container::v2::{Mode, Segment};
+use czip_mix::{Mixer, Variant};
+use czip_model::{Cache, Row, Scratch, Window};
+
+use super::codec::Codec;
+use super::encode::restarted;
+use super::plan::{NetPlan, Plan};
+use crate::Model;
+use crate::error::{Error, SegmentFault};
+use crate::options::Options;
+use crate::work::{self, Counter};
+
+/// Segments that a thread decodes side by side: more hardly make a pass over the weights cheaper for each.
+const LANES: usize = 32;
+
+/// Bytes that the lanes of a thread may take together. One lane is always allowed.
+const LANE_MEMORY: usize = 128 << 20;
+
+/// Rows of a batch, when a window is laid anew.
+const BATCH: usize = 64;
+
+/// What comes of a segment: its text, verified.
+pub(crate) type Decoded = Result<Vec<u8>, SegmentFault>;
+
+/// Decodes segments, as many side by side as threads and memory allow.
+pub(crate) struct Decoders<'a> {
+    codec: Codec<'a>,
+    threads: usize,
+    workers: Vec<SegmentDecoder<'a>>,
+}
+
+impl<'a> Decoders<'a> {
+    pub(crate) fn new(codec: Codec<'a>, options: &Options) -> Self {
+        Self {
+            codec,
+            threads: work::thread_count(options),
+            workers: Vec::new(),
+        }
+    }
+
+    pub(crate) fn threads(&self) -> usize {
+        self.threads
+    }
+
+    pub(crate) fn codec(&self) -> &Codec<'a> {
+        &self.codec
+    }
+
+    /// The texts of segments whose modes have been [checked](Codec::check).
+    pub(crate) fn decode(&mut self, segments: &[&Segment], counter: &Counter) -> Result<Vec<Decoded>, Error> {
+        let threads = self.threads.clamp(1, segments.len().max(1));
+        while self.workers.len() < threads {
+            self.workers.push(SegmentDecoder::new(self.codec));
+        }
+        // The longest first, so that no thread is left with a long one when the others have ended.
+        let mut order: Vec<usize> = (0..segments.len()).collect();
+        order.sort_by_key(|&index| std::cmp::Reverse(segments[index].info.header.text_len()));
+        let (net, others): (Vec<usize>, Vec<usize>) = order
+            .into_iter()
+            .partition(|&index| segments[index].info.header.mode() == Mode::Net);
+        let work = Work {
+            segments,
+            lanes: net.len().div_ceil(threads).clamp(1, LANES),
+            net: Mutex::new(net.into()),
+            others: Mutex::new(others.into()),
+            decoded: segments.iter().map(|_| OnceLock::new()).collect(),
+            counter,
+        };
+        work::share(&mut self.workers[..threads], |worker| {
+            worker.lockstep(&work);
+            while let Some(index) = pop(&work.others, |_| true) {
+                let segment = segments[index];
+                work.end(index, worker.decode(segment));
+                counter.add(segment.info.header.text_len() as usize);
+            }
+        });
+        let decoded: Option<Vec<Decoded>> = work.decoded.into_iter().map(OnceLock::into_inner).collect();
+        decoded.ok_or(Error::Interrupted)
+    }
+}
+
+/// What threads share.
+struct Work<'s> {
+    segments: &'s [&'s Segment],
+    /// The most lanes of a thread.
+    lanes: usize,
+    /// Segments of the net that are waiting.
+    net: Mutex<VecDeque<usize>>,
+    others: Mutex<VecDeque<usize>>,
+    decoded: Vec<OnceLock<Decoded>>,
+    counter: &'s Counter,
+}
+
+impl Work<'_> {
+    fn end(&self, index: usize, text: Result<Vec<u8>, SegmentFault>) {
+        let Segment { info, payload } = self.segments[index];
+        let text = text.and_then(|text| match info.verify(payload, &text) {
+            Ok(()) => Ok(text),
+            Err(error) => Err(error.into()),
+        });
+        // Nobody else has this number.
+        let _ = self.decoded[index].set(text);
+    }
+}
+
+/// Takes the first of a queue, if it is wanted.
+fn pop(queue: &Mutex<VecDeque<usize>>, wanted: impl FnOnce(usize) -> bool) -> Option<usize> {
+    let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+    queue.front().copied().filter(|&first| wanted(first))?;
+    queue.pop_front()
+}
+
+/// Decodes in the same memory again and again.
+struct SegmentDecoder<'a> {
+    codec: Codec<'a>,
+    bytes: Option<(Variant, Option<Mixer<'a>>)>,
+    alone: Option<(Variant, Option<Mixer<'a>>)>,
+    lanes: Vec<Lane<'a>>,
+    /// One for each lane.
+    caches: Vec<Cache>,
+    net: Option<Net>,
+}
+
+/// The place of a mixer of this variant, empty if there was one of another.
+fn of_variant<'m, 'a>(
+    held: &'m mut Option<(Variant, Option<Mixer<'a>>)>,
+    variant: Variant,
+) -> &'m mut Option<Mixer<'a>> {
+    let same = held.take().filter(|(last, _)| *last == variant);
+    &mut held.insert(same.unwrap_or((variant, None))).1
+}
+
+/// What the lanes of a thread share.
+struct Net {
+    scratch: Scratch,
+    rows: Vec<Row>,
+    frequencies: Vec<u32>,
+    cumulative: Vec<u32>,
+}
+
+impl Net {
+    fn new(model: &Model) -> Self {
+        let vocab_size = model.transformer.config().vocab_size;
+        Self {
+            scratch: model.transformer.scratch(BATCH),
+            rows: Vec::with_capacity(LANES),
+            frequencies: vec![0; vocab_size],
+            cumulative: vec![0; vocab_size + 1],
+        }
+    }
+}
+
+struct Lane<'a> {
+    mixer: Option<Mixer<'a>>,
+    variant: Variant,
+    window: Window,
+    /// Bytes that it may have taken.
+    held: usize,
+    busy: bool,
+}
+
+/// A segment in a lane.
+struct Active<'s> {
+    index: usize,
+    lane: usize,
+    /// What the net takes next.
+    row: Row,
+    decoder: Decoder<'s>,
+    text: Text,
+    /// The last token's outcome.
+    step: Result<bool, SegmentFault>,
+    token: u16,
+}
+
+/// A text as it grows.
+struct Text {
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+impl Text {
+    fn new(segment: &Segment) -> Self {
+        Self {
+            bytes: Vec::new(),
+            len: segment.info.header.text_len() as usize,
+        }
+    }
+
+    /// Appends a token. Returns whether more must follow.
+    fn push(&mut self, model: &Model, token: u16) -> Result<bool, SegmentFault> {
+        let Some(bytes) = model
+            .tokenizer
+            .token_bytes(token)
+            .filter(|bytes| !bytes.is_empty())
+        else {
+            return Err(SegmentFault::EmptyToken {
+                token,
+                offset: self.bytes.len(),
+            });
+        };
+        if bytes.len() > self.len - self.bytes.len() {
+            return Err(SegmentFault::TooLong { text_len: self.len });
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(self.bytes.len() < self.len)
+    }
+}
+
+impl<'a> SegmentDecoder<'a> {
+    fn new(codec: Codec<'a>) -> Self {
+        Self {
+            codec,
+            bytes: None,
+            alone: None,
+            lanes: Vec::new(),
+            caches: Vec::new(),
+            net: None,
+        }
+    }
+
+    /// Decodes a segment without the net.
+    fn decode(&mut self, segment: &Segment) -> Decoded {
+        let Segment { info, payload } = segment;
+        let text_len = info.header.text_len() as usize;
+        let mut decoder = Decoder::new(payload);
+        let mut text = Text::new(segment);
+        match (info.header.mode(), self.codec.model) {
+            (Mode::Stored, _) => return Ok(payload.clone()),
+            (Mode::Bytes, _) => {
+                let variant = Plan::of(info.member.level).bytes;
+                let new = || Mixer::new(self.codec.bytes, variant, false, text_len);
+                let mixer = restarted(of_variant(&mut self.bytes, variant), new, text_len);
+                while text.bytes.len() < text_len {
+                    // Symbols of this coding are bytes.
+                    text.bytes.push(mixer.decode(None, &mut decoder) as u8);
+                }
+            }
+            (_, Some(model)) => {
+                let variant = Plan::of(info.member.level).tokens;
+                let new = || Mixer::new(&model.coding, variant, false, text_len);
+                let mixer = restarted(of_variant(&mut self.alone, variant), new, text_len);
+                while text.push(model, mixer.decode(None, &mut decoder))? {}
+            }
+            (_, None) => return Err(SegmentFault::NoModel),
+        }
+        decoder.finish()?;
+        Ok(text.bytes)
+    }
+
+    /// Decodes segments of the net as long as there are some.
+    fn lockstep(&mut self, work: &Work<'_>) {
+        let Some(model) = self.codec.model else {
+            while let Some(index) = pop(&work.net, |_| true) {
+                work.end(index, Err(SegmentFault::NoModel));
+            }
+            return;
+        };
+        let transformer = &*model.transformer;
+        let mut active: Vec<Active<'_>> = Vec::with_capacity(work.lanes);
+        loop {
+            while active.len() < work.lanes {
+                match self.admit(model, work, active.is_empty()) {
+                    Admitted::Segment(segment) => active.push(segment),
+                    Admitted::Refused => {}
+                    Admitted::Nothing => break,
+                }
+            }
+            if active.is_empty() {
+                break;
+            }
+            let net = self.net.get_or_insert_with(|| Net::new(model));
+            net.rows.clear();
+            net.rows.extend(active.iter().map(|segment| segment.row));
+            transformer.forward(&net.rows, &mut self.caches, &mut net.scratch);
+            let mut fresh = 0;
+            for (row, segment) in active.iter_mut().enumerate() {
+                transformer.frequencies(net.scratch.logits(row), &mut net.frequencies);
+                model
+                    .coding
+                    .tree()
+                    .accumulate(&net.frequencies, &mut net.cumulative);
+                let Some(mixer) = &mut self.lanes[segment.lane].mixer else {
+                    unreachable!("a lane at work has a mixer")
+                };
+                segment.token = mixer.decode(Some(&net.cumulative), &mut segment.decoder);
+                let before = segment.text.bytes.len();
+                segment.step = segment.text.push(model, segment.token);
+                fresh += segment.text.bytes.len() - before;
+            }
+            work.counter.add(fresh);
+            // A window that moves uses the scratch, whose logits are not needed any more.
+            for place in (0..active.len()).rev() {
+                let segment = &mut active[place];
+                let lane = &mut self.lanes[segment.lane];
+                if matches!(segment.step, Ok(true)) {
+                    let (caches, scratch) = (&mut self.caches, &mut net.scratch);
+                    segment.row = lane
+                        .window
+                        .next(segment.lane, segment.token, transformer, caches, scratch);
+                    continue;
+                }
+                lane.busy = false;
+                let segment = active.swap_remove(place);
+                let ended = segment.step.and_then(|_| Ok(segment.decoder.finish()?));
+                work.end(segment.index, ended.map(|()| segment.text.bytes));
+            }
+        }
+    }
+
+    /// Takes the next segment into a lane, if memory allows or nothing is at work.
+    fn admit<'s>(&mut self, model: &'a Model, work: &Work<'s>, idle: bool) -> Admitted<'s> {
+        let plan = |index: usize| Plan::of(work.segments[index].info.member.level);
+        let Some(index) = pop(&work.net, |index| {
+            let Plan {
+                tokens: variant, net, ..
+            } = *plan(index);
+            let text_len = work.segments[index].info.header.text_len() as usize;
+            idle || net.is_none_or(|net| self.fits(memory(model, variant, net, text_len)))
+        }) else {
+            return Admitted::Nothing;
+        };
+        let Plan {
+            tokens: variant, net, ..
+        } = *plan(index);
+        let segment = work.segments[index];
+        let Some(net) = net else {
+            let level = segment.info.member.level;
+            work.end(index, Err(SegmentFault::NoNet { level }));
+            return Admitted::Refused;
+        };
+        let lane = self.lane(model, variant, net, segment.info.header.text_len() as usize);
+        Admitted::Segment(Active {
+            index,
+            lane,
+            row: self.lanes[lane].window.first(lane),
+            decoder: Decoder::new(&segment.payload),
+            text: Text::new(segment),
+            step: Ok(true),
+            token: 0,
+        })
+    }
+
+    /// Whether the lanes would stay within their memory with one more at work.
+    fn fits(&self, need: usize) -> bool {
+        let busy = self.lanes.iter().filter(|lane| lane.busy).map(|lane| lane.held);
+        busy.sum::<usize>() + need <= LANE_MEMORY
+    }
+
+    /// A lane made ready for a text of this length.
+    fn lane(&mut self, model: &'a Model, variant: Variant, net: NetPlan, text_len: usize) -> usize {
+        let transformer = &*model.transformer;
+        let (length, kept) = net.window(transformer.config().context_length);
+        let window = Window::new(model.start_token, length, kept);
+        // Of lanes that are free, that with the most memory of the right kind.
+        let free = self.lanes.iter().enumerate().filter(|(_, lane)| !lane.busy);
+        let index = match free.max_by_key(|(_, lane)| (lane.variant == variant, lane.held)) {
+            Some((index, lane)) => {
+                let fits = lane.variant == variant;
+                let lane = &mut self.lanes[index];
+                lane.window = window;
+                if !fits {
+                    (lane.mixer, lane.held) = (None, 0);
+                }
+                if self.caches[index].capacity() < length {
+                    self.caches[index] = transformer.cache(length);
+                }
+                index
+            }
+            None => {
+                self.lanes.push(Lane {
+                    mixer: None,
+                    variant,
+                    window,
+                    held: 0,
+                    busy: false,
+                });
+                self.caches.push(transformer.cache(length));
+                self.lanes.len() - 1
+            }
+        };
+        let need = memory(model, variant, net, text_len).max(self.lanes[index].held);
+        // What other free lanes have taken is given back where it would be too much.
+        let mut held: usize =
+            self.lanes.iter().map(|lane| lane.held).sum::<usize>() - self.lanes[index].held + need;
+        for (other, lane) in self.lanes.iter_mut().enumerate() {
+            if held > LANE_MEMORY && other != index && !lane.busy {
+                held -= lane.held;
+                (lane.mixer, lane.held) = (None, 0);
+            }
+        }
+        let lane = &mut self.lanes[index];
+        let new = || Mixer::new(&model.coding, variant, true, text_len);
+        restarted(&mut lane.mixer, new, text_len);
+        (lane.variant, lane.held, lane.busy) = (variant, need, true);
+        index
+    }
+}
+
+enum Admitted<'s> {
+    Segment(Active<'s>),
+    /// There was one, and it was in error.
+    Refused,
+    Nothing,
+}
+
+/// The most bytes that a lane takes for a text.
+fn memory(model: &Model, variant: Variant, net: NetPlan, text_len: usize) -> usize {
+    let (length, _) = net.window(model.transformer.config().context_length);
+    variant.memory(text_len) + model.transformer.cache_len(length) + text_len
+}

@@ -1,0 +1,478 @@
+//! Files to texts.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::Range;
+
+use czip_container::v2::{Index, IndexEntry, ReadError, Reader, Segment};
+
+use super::codec::Codec;
+use super::decode::Decoders;
+use crate::options::Options;
+use crate::summary::{Format, Summary};
+use crate::work::Counter;
+use crate::{Error, Model};
+
+/// Bytes of text and payload that are decoded at a time for each thread, or one segment if that is longer.
+const BATCH_LEN: usize = 8 << 20;
+
+/// Segments that are decoded at a time for each thread, at most.
+const BATCH_SEGMENTS: usize = 256;
+
+/// Restores the text of a file of the format czip v2, or of several joined, as it is read from.
+///
+/// Some segments for each thread are read and decoded at a time. What is handed out has been verified, and may be
+/// followed by an error all the same: only the end of the text tells that the file is whole.
+///
+/// Where the file can be sought in, so can its text: by the file's index if it has one, else by the headers of its
+/// segments, which are then read once. The file must be all that the reader has.
+///
+/// ```
+/// use std::io::{Cursor, Read, Seek, SeekFrom};
+///
+/// use czip::{Decoder, Options};
+///
+/// let options = Options::new().segment_len(1 << 10);
+/// let text = b"Integers are the same everywhere. ".repeat(100);
+/// let file = czip::compress(None, &text, &options)?;
+///
+/// let mut decoder = Decoder::new(None, Cursor::new(file), &options);
+/// decoder.seek(SeekFrom::Start(2380))?;
+/// let mut found = [0; 8];
+/// decoder.read_exact(&mut found)?;
+/// assert_eq!(&found, b"Integers");
+/// assert_eq!(decoder.read_range(3375..3378)?, b"are");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Decoder<'a, R> {
+    decoders: Decoders<'a>,
+    counter: Counter,
+    max_text_len: u64,
+    source: Source<R>,
+    /// Decoded and not handed out.
+    ready: VecDeque<Result<Vec<u8>, Error>>,
+    /// What is being handed out, and from where on.
+    current: Vec<u8>,
+    at: usize,
+    /// Where the end of `current` is in the text.
+    position: u64,
+    /// Bytes of the next segment to leave out, since what is sought begins after them.
+    skipped: usize,
+    failed: bool,
+    summary: Summary,
+}
+
+enum Source<R> {
+    /// Read from the start. The number is that of members that have begun.
+    Stream(Box<Reader<R>>, u64),
+    Indexed(Indexed<R>),
+    /// On the way from one to the other, and for good if that fails.
+    Lost,
+}
+
+/// A file whose segments can be found.
+struct Indexed<R> {
+    reader: R,
+    /// [`Index::read_segment`] for a reader that can seek.
+    read: fn(&Index, &mut R, usize) -> Result<Segment, ReadError>,
+    index: Index,
+    /// The next segment.
+    next: usize,
+    /// How many may be decoded at a time: few after each jump, since perhaps few are wanted.
+    batch: usize,
+}
+
+impl<'a, R: Read> Decoder<'a, R> {
+    /// A decoder at the start of a file. Segments of some modes need the model that the file was made with.
+    #[must_use]
+    pub fn new(model: impl Into<Option<&'a Model>>, reader: R, options: &Options) -> Self {
+        Self {
+            decoders: Decoders::new(Codec::new(model.into()), options),
+            counter: Counter::new(None, options),
+            max_text_len: options.limits.max_text_len,
+            source: Source::Stream(Box::new(Reader::new(reader)), 0),
+            ready: VecDeque::new(),
+            current: Vec::new(),
+            at: 0,
+            position: 0,
+            skipped: 0,
+            failed: false,
+            summary: Summary::new(Format::V2),
+        }
+    }
+
+    /// What has been read and decoded so far. The length of the file is not known here.
+    pub(crate) fn summary(&self) -> Summary {
+        self.summary
+    }
+
+    /// The next piece of text, of which nothing has been handed out; `None` at the end.
+    pub(crate) fn next_piece(&mut self) -> Result<Option<&[u8]>, Error> {
+        if !self.fill()? {
+            return Ok(None);
+        }
+        let piece = &self.current[self.at..];
+        self.at = self.current.len();
+        Ok(Some(piece))
+    }
+
+    /// Sees to it that there is text to hand out. Returns whether there is.
+    fn fill(&mut self) -> Result<bool, Error> {
+        if self.failed {
+            return Err(Error::AfterError);
+        }
+        let filled = self.try_fill();
+        self.failed = filled.is_err();
+        filled
+    }
+
+    fn try_fill(&mut self) -> Result<bool, Error> {
+        while self.at == self.current.len() {
+            if self.ready.is_empty() {
+                self.decode_more()?;
+            }
+            let Some(text) = self.ready.pop_front() else {
+                return Ok(false);
+            };
+            self.current = text?;
+            self.position += self.current.len() as u64;
+            self.at = std::mem::take(&mut self.skipped).min(self.current.len());
+        }
+        Ok(true)
+    }
+
+    /// Reads and decodes some segments in order.
+    fn decode_more(&mut self) -> Result<(), Error> {
+        let threads = self.decoders.threads();
+        let mut end = None;
+        let batch = match &mut self.source {
+            Source::Lost => return Err(Error::AfterError),
+            Source::Indexed(indexed) => {
+                let mut batch = Batch::new(threads, indexed.batch);
+                indexed.batch = indexed.batch.saturating_mul(4);
+                indexed.next = indexed.read_from(indexed.next, usize::MAX, &self.decoders, &mut batch)?;
+                batch
+            }
+            Source::Stream(reader, members) => {
+                let mut batch = Batch::new(threads, usize::MAX);
+                while !batch.is_full() {
+                    let segment = match reader.read() {
+                        Ok(Some(segment)) => segment,
+                        Ok(None) => break,
+                        Err(error) => {
+                            end = Some(Err(error.into()));
+                            break;
+                        }
+                    };
+                    let (info, header) = (&segment.info, &segment.info.header);
+                    *members += u64::from(info.number == 0);
+                    // A file that needs another model is refused before anything of it is decoded.
+                    self.decoders.codec().check(&info.member, header.mode())?;
+                    if let Err(error) =
+                        within(info.text_offset + u64::from(header.text_len()), self.max_text_len)
+                    {
+                        end = Some(Err(error));
+                        break;
+                    }
+                    self.summary
+                        .add_segment(header.mode(), header.text_len() as usize);
+                    batch.push(*members - 1, segment);
+                }
+                batch
+            }
+        };
+        self.ready = batch.decode(&mut self.decoders, &self.counter)?.into();
+        self.ready.extend(end);
+        Ok(())
+    }
+}
+
+impl<R> Indexed<R> {
+    /// Reads segments from number `first` to `end` until the batch is full. Returns where it has stopped.
+    fn read_from(
+        &mut self,
+        first: usize,
+        end: usize,
+        decoders: &Decoders<'_>,
+        batch: &mut Batch,
+    ) -> Result<usize, Error> {
+        let entries = self.index.segments();
+        let begun = |entries: &[IndexEntry]| entries.iter().filter(|entry| entry.number == 0).count() as u64;
+        let mut members = begun(&entries[..first]);
+        let mut next = first;
+        while next < end.min(entries.len()) && !batch.is_full() {
+            let segment = (self.read)(&self.index, &mut self.reader, next)?;
+            decoders
+                .codec()
+                .check(&segment.info.member, segment.info.header.mode())?;
+            members += begun(&entries[next..=next]);
+            batch.push(members.saturating_sub(1), segment);
+            next += 1;
+        }
+        Ok(next)
+    }
+}
+
+impl<R: Read + Seek> Decoder<'_, R> {
+    /// Where the file's segments are. The first call reads it.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, is malformed, or has more text than the limit.
+    pub fn index(&mut self) -> Result<&Index, Error> {
+        self.indexed().map(|indexed| &indexed.index)
+    }
+
+    /// The bytes of the text in this range, or those of them that the text has. Where reading goes on is not changed.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the file, or with the segments that the range is in.
+    pub fn read_range(&mut self, range: Range<u64>) -> Result<Vec<u8>, Error> {
+        let index = self.index()?;
+        let end = range.end.min(index.text_len());
+        let (Some(first), Some(last)) = (
+            index.find(range.start),
+            end.checked_sub(1).and_then(|last| index.find(last)),
+        ) else {
+            return Ok(Vec::new());
+        };
+        if range.start >= end {
+            return Ok(Vec::new());
+        }
+        let first_offset = index.segments()[first].text_offset;
+        let mut text = Vec::new();
+        let mut next = first;
+        while next <= last {
+            let mut batch = Batch::new(self.decoders.threads(), usize::MAX);
+            let Source::Indexed(indexed) = &mut self.source else {
+                return Err(Error::AfterError);
+            };
+            next = indexed.read_from(next, last + 1, &self.decoders, &mut batch)?;
+            for piece in batch.decode(&mut self.decoders, &self.counter)? {
+                text.extend_from_slice(&piece?);
+            }
+        }
+        // All lengths are those of segments that have been decoded.
+        text.truncate((end - first_offset) as usize);
+        text.drain(..(range.start - first_offset) as usize);
+        Ok(text)
+    }
+
+    fn indexed(&mut self) -> Result<&mut Indexed<R>, Error> {
+        if matches!(self.source, Source::Stream(..)) {
+            let Source::Stream(reader, members) = std::mem::replace(&mut self.source, Source::Lost) else {
+                return Err(Error::AfterError);
+            };
+            let mut reader = reader.into_inner();
+            let index = Index::open(&mut reader)?;
+            within(index.text_len(), self.max_text_len)?;
+            // Go on where the stream was: after what is ready.
+            let read = self.position
+                + self
+                    .ready
+                    .iter()
+                    .flatten()
+                    .map(|text| text.len() as u64)
+                    .sum::<u64>();
+            let past = |entry: &IndexEntry| entry.text_offset < read || members > 0 && entry.text_len == 0;
+            let next = index.segments().iter().take_while(|entry| past(entry)).count();
+            self.source = Source::Indexed(Indexed {
+                reader,
+                read: |index, reader, segment| index.read_segment(reader, segment),
+                index,
+                next,
+                batch: usize::MAX,
+            });
+        }
+        match &mut self.source {
+            Source::Indexed(indexed) => Ok(indexed),
+            _ => Err(Error::AfterError),
+        }
+    }
+}
+
+fn within(text_len: u64, limit: u64) -> Result<(), Error> {
+    if text_len > limit {
+        return Err(Error::TextLimit {
+            declared: text_len,
+            limit,
+        });
+    }
+    Ok(())
+}
+
+impl<R: Read> Read for Decoder<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() || !self.fill()? {
+            return Ok(0);
+        }
+        let rest = &self.current[self.at..];
+        let len = rest.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&rest[..len]);
+        self.at += len;
+        Ok(len)
+    }
+}
+
+/// Offsets are those of the text. One may go on after an error by seeking another place.
+impl<R: Read + Seek> Seek for Decoder<'_, R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let here = self.stream_position()?;
+        let len = self.index()?.text_len();
+        let target = match to {
+            SeekFrom::Start(offset) => Some(offset),
+            SeekFrom::End(offset) => len.checked_add_signed(offset),
+            SeekFrom::Current(offset) => here.checked_add_signed(offset),
+        };
+        let target =
+            target.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a place before the start"))?;
+        let start = self.position - self.current.len() as u64;
+        // After an error what is ready does not go on from here: the segment in error is missing.
+        let failed = std::mem::take(&mut self.failed);
+        if !failed && (start..=self.position).contains(&target) {
+            self.at = (target - start) as usize;
+            self.skipped = 0;
+            return Ok(target);
+        }
+        self.ready.clear();
+        self.current.clear();
+        self.at = 0;
+        self.skipped = 0;
+        self.position = target;
+        let indexed = self.indexed()?;
+        indexed.batch = 1;
+        match indexed.index.find(target) {
+            None => indexed.next = indexed.index.segments().len(),
+            Some(segment) => {
+                let offset = indexed.index.segments()[segment].text_offset;
+                indexed.next = segment;
+                self.skipped = (target - offset) as usize;
+                self.position = offset;
+            }
+        }
+        Ok(target)
+    }
+
+    fn stream_position(&mut self) -> io::Result<u64> {
+        Ok(self.position - (self.current.len() - self.at) as u64 + self.skipped as u64)
+    }
+}
+
+/// Says how far the text is read.
+impl<R> fmt::Debug for Decoder<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Decoder")
+            .field(
+                "position",
+                &(self.position - (self.current.len() - self.at) as u64),
+            )
+            .finish_non_exhaustive()
+    }
+}
+
+/// Segments to decode together.
+struct Batch {
+    segments: Vec<(u64, Segment)>,
+    len: usize,
+    max_len: usize,
+    max_segments: usize,
+}
+
+impl Batch {
+    fn new(threads: usize, max_segments: usize) -> Self {
+        Self {
+            segments: Vec::new(),
+            len: 0,
+            max_len: BATCH_LEN * threads,
+            max_segments: max_segments.min(BATCH_SEGMENTS * threads),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.len >= self.max_len || self.segments.len() >= self.max_segments
+    }
+
+    fn push(&mut self, member: u64, segment: Segment) {
+        self.len += segment.payload.len() + segment.info.header.text_len() as usize;
+        self.segments.push((member, segment));
+    }
+
+    fn decode(
+        &self,
+        decoders: &mut Decoders<'_>,
+        counter: &Counter,
+    ) -> Result<Vec<Result<Vec<u8>, Error>>, Error> {
+        let segments: Vec<&Segment> = self.segments.iter().map(|(_, segment)| segment).collect();
+        let decoded = decoders.decode(&segments, counter)?;
+        let named = decoded
+            .into_iter()
+            .zip(&self.segments)
+            .map(|(text, (member, segment))| {
+                text.map_err(|fault| Error::Segment {
+                    member: *member,
+                    segment: segment.info.number,
+                    offset: segment.info.offset,
+                    fault,
+                })
+            });
+        Ok(named.collect())
+    }
+}
+
+/// The texts of files, all of whose segments are decoded side by side.
+pub(crate) fn decompress_many(
+    model: Option<&Model>,
+    files: &[&[u8]],
+    options: &Options,
+) -> Result<Vec<Result<Vec<u8>, Error>>, Error> {
+    let mut decoders = Decoders::new(Codec::new(model), options);
+    let counter = Counter::new(None, options);
+    let mut batch = Batch::new(1, 0);
+    // Of each file, how many of the batch's segments it has, or why it is not decoded at all.
+    let mut counts = Vec::with_capacity(files.len());
+    for file in files {
+        let before = batch.segments.len();
+        let read = read_all(file, decoders.codec(), options, &mut batch);
+        if read.is_err() {
+            batch.segments.truncate(before);
+        }
+        counts.push(read.map(|()| batch.segments.len() - before));
+    }
+    let mut decoded = batch.decode(&mut decoders, &counter)?.into_iter();
+    let text = |count: usize| {
+        let mut text = Vec::new();
+        let mut end = Ok(());
+        for piece in decoded.by_ref().take(count) {
+            match piece {
+                Ok(piece) if text.is_empty() => text = piece,
+                Ok(piece) => text.extend_from_slice(&piece),
+                // The first error counts; what comes after is another file's.
+                Err(error) => end = end.and(Err(error)),
+            }
+        }
+        end.map(|()| text)
+    };
+    let mut text = text;
+    Ok(counts
+        .into_iter()
+        .map(|count| count.and_then(&mut text))
+        .collect())
+}
+
+fn read_all(file: &[u8], codec: &Codec<'_>, options: &Options, batch: &mut Batch) -> Result<(), Error> {
+    let mut members = 0;
+    for segment in Reader::new(file) {
+        let segment = segment?;
+        let (info, header) = (&segment.info, &segment.info.header);
+        members += u64::from(info.number == 0);
+        codec.check(&info.member, header.mode())?;
+        within(
+            info.text_offset + u64::from(header.text_len()),
+            options.limits.max_text_len,
+        )?;
+        batch.push(members - 1, segment);
+    }
+    Ok(())
+}

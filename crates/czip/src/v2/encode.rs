@@ -1,0 +1,395 @@
+//! Segments to payloads: which mode is taken, and how each codes.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use czip_coder::binary::Encoder;
+use czip_container::v2::Mode;
+use czip_mix::{Mixer, Variant};
+use czip_model::{Cache, Row, Scratch, Window};
+
+use super::codec::Codec;
+use super::plan::{NetPlan, Plan};
+use crate::options::Options;
+use crate::work::{self, Counter};
+use crate::{Error, Model};
+
+/// Rows that share one pass over the weights: see CZIPv1.
+const BATCH: usize = 64;
+
+/// A shorter text is its own sample.
+const MIN_SAMPLE: usize = 1 << 10;
+const MAX_SAMPLE: usize = 16 << 10;
+
+/// A sample is this part of the text, so that it costs little beside coding the text.
+const SAMPLE_SHARE: usize = 32;
+
+/// Pieces that a sample is taken in.
+const SLICES: usize = 4;
+
+/// What became of a segment. The payload of a stored one is empty here: it is the text.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    pub(crate) mode: Mode,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Encoded {
+    fn stored() -> Self {
+        Self {
+            mode: Mode::Stored,
+            payload: Vec::new(),
+        }
+    }
+
+    pub(crate) fn payload<'s>(&'s self, text: &'s [u8]) -> &'s [u8] {
+        if self.mode == Mode::Stored {
+            text
+        } else {
+            &self.payload
+        }
+    }
+}
+
+/// Encodes segments, as many side by side as there are threads. What comes out for each depends on its text alone.
+pub(crate) struct Encoders<'a> {
+    codec: Codec<'a>,
+    options: Options,
+    workers: Vec<SegmentEncoder<'a>>,
+}
+
+impl<'a> Encoders<'a> {
+    pub(crate) fn new(codec: Codec<'a>, options: &Options) -> Self {
+        Self {
+            codec,
+            options: options.clone(),
+            workers: Vec::new(),
+        }
+    }
+
+    pub(crate) fn encode(&mut self, texts: &[&[u8]], counter: &Counter) -> Result<Vec<Encoded>, Error> {
+        // The longest first, so that no thread is left with a long one when the others have ended.
+        let mut order: Vec<usize> = (0..texts.len()).collect();
+        order.sort_by_key(|&text| std::cmp::Reverse(texts[text].len()));
+        let threads = work::thread_count(&self.options).clamp(1, texts.len().max(1));
+        while self.workers.len() < threads {
+            self.workers.push(SegmentEncoder::new(self.codec, &self.options));
+        }
+        let encoded: Vec<OnceLock<Encoded>> = texts.iter().map(|_| OnceLock::new()).collect();
+        let next = AtomicUsize::new(0);
+        work::share(&mut self.workers[..threads], |worker| {
+            while let Some(&text) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                // Nobody else has this number.
+                let _ = encoded[text].set(worker.encode(texts[text], counter));
+            }
+        });
+        let encoded: Option<Vec<Encoded>> = encoded.into_iter().map(OnceLock::into_inner).collect();
+        encoded.ok_or(Error::Interrupted)
+    }
+}
+
+/// Encodes one segment after the other, in the same memory.
+struct SegmentEncoder<'a> {
+    codec: Codec<'a>,
+    plan: &'static Plan,
+    only: Option<Mode>,
+    tokens: Vec<u16>,
+    sample: Vec<u8>,
+    spare: Vec<u8>,
+    bytes: Option<Mixer<'a>>,
+    alone: Option<Mixer<'a>>,
+    net: Option<NetEncoder<'a>>,
+}
+
+impl<'a> SegmentEncoder<'a> {
+    fn new(codec: Codec<'a>, options: &Options) -> Self {
+        Self {
+            codec,
+            plan: Plan::of(options.level),
+            only: options.only,
+            tokens: Vec::new(),
+            sample: Vec::new(),
+            spare: Vec::new(),
+            bytes: None,
+            alone: None,
+            net: None,
+        }
+    }
+
+    fn encode(&mut self, text: &[u8], counter: &Counter) -> Encoded {
+        let encoded = self.encode_as_chosen(text, counter);
+        if encoded.mode != Mode::Stored && encoded.payload.len() >= text.len() {
+            return Encoded::stored();
+        }
+        encoded
+    }
+
+    fn encode_as_chosen(&mut self, text: &[u8], counter: &Counter) -> Encoded {
+        if text.is_empty() || self.only == Some(Mode::Stored) {
+            counter.add(text.len());
+            return Encoded::stored();
+        }
+        // A split pattern may be beyond its engine. There still are bytes.
+        let only = self.only;
+        let mode = match only {
+            Some(mode) => self.possible(mode),
+            None if self.plan.thorough && self.tokenize(text) => return self.try_all(text, counter),
+            None => self.choose(text),
+        };
+        let mode = if mode != Mode::Bytes && !self.tokenize(text) {
+            Mode::Bytes
+        } else {
+            mode
+        };
+        self.code(mode, text, &mut Shown::new(text.len(), counter))
+    }
+
+    /// The mode, or the next simpler one where level or model lack it.
+    fn possible(&self, mode: Mode) -> Mode {
+        match (mode, self.codec.model, self.plan.net) {
+            (Mode::Net, Some(_), None) => Mode::Tokens,
+            (Mode::Net | Mode::Tokens, None, _) => Mode::Bytes,
+            _ => mode,
+        }
+    }
+
+    fn try_all(&mut self, text: &[u8], counter: &Counter) -> Encoded {
+        let mut best = Encoded::stored();
+        let mut len = text.len();
+        for mode in [Mode::Bytes, Mode::Tokens, Mode::Net] {
+            if self.possible(mode) == mode {
+                let encoded = self.code(mode, text, &mut Shown::nowhere());
+                if encoded.payload.len() < len {
+                    len = encoded.payload.len();
+                    best = encoded;
+                }
+            }
+        }
+        counter.add(text.len());
+        best
+    }
+
+    /// The mode that promises the smallest payload, by a sample.
+    fn choose(&mut self, text: &[u8]) -> Mode {
+        if self.codec.model.is_none() {
+            return Mode::Bytes;
+        }
+        let mut sample = std::mem::take(&mut self.sample);
+        sample.clear();
+        let len = (text.len() / SAMPLE_SHARE).clamp(MIN_SAMPLE, MAX_SAMPLE);
+        if text.len() <= len {
+            sample.extend_from_slice(text);
+        } else {
+            for slice in 0..SLICES {
+                let start = (text.len() - len / SLICES) * slice / (SLICES - 1);
+                sample.extend_from_slice(&text[start..start + len / SLICES]);
+            }
+        }
+        let mode = self.choose_by(&sample);
+        self.sample = sample;
+        mode
+    }
+
+    fn choose_by(&mut self, sample: &[u8]) -> Mode {
+        if !self.tokenize(sample) {
+            return Mode::Bytes;
+        }
+        let bytes = self.trial(Mode::Bytes, sample);
+        let alone = self.trial(Mode::Tokens, sample);
+        // The net rarely helps where tokens are hardly longer than bytes: such data are no text, or none that the model
+        // knows.
+        let is_known = self.tokens.len() < sample.len() - sample.len() / 8;
+        let simple = if bytes < alone { Mode::Bytes } else { Mode::Tokens };
+        if self.plan.net.is_none() || !is_known {
+            return simple;
+        }
+        // Mixing with the net is nearly always smaller than without, but so slow that it is only tried in doubt.
+        if simple == Mode::Tokens || bytes > alone - alone / 4 && self.trial(Mode::Net, sample) <= bytes {
+            Mode::Net
+        } else {
+            Mode::Bytes
+        }
+    }
+
+    fn trial(&mut self, mode: Mode, sample: &[u8]) -> usize {
+        let encoded = self.code(mode, sample, &mut Shown::nowhere());
+        let len = encoded.payload.len();
+        self.spare = encoded.payload;
+        len
+    }
+
+    /// Cuts a text into tokens, none without a model.
+    fn tokenize(&mut self, text: &[u8]) -> bool {
+        self.tokens.clear();
+        let Some(model) = self.codec.model else {
+            return true;
+        };
+        model.tokenizer.encode_bytes(text, &mut self.tokens).is_ok()
+    }
+
+    /// Codes a text, or the tokens of it that are at hand.
+    fn code(&mut self, mode: Mode, text: &[u8], shown: &mut Shown<'_>) -> Encoded {
+        let mut buffer = std::mem::take(&mut self.spare);
+        buffer.clear();
+        let mut encoder = Encoder::from_vec(buffer);
+        match (mode, self.codec.model, self.plan.net) {
+            (Mode::Net, Some(model), Some(net)) => {
+                let variant = self.plan.tokens;
+                self.net
+                    .get_or_insert_with(|| NetEncoder::new(model, variant, net))
+                    .encode(&self.tokens, text.len(), &mut encoder, shown);
+            }
+            (Mode::Tokens | Mode::Net, Some(model), _) => {
+                let new = || Mixer::new(&model.coding, self.plan.tokens, false, text.len());
+                let mixer = restarted(&mut self.alone, new, text.len());
+                code_each(mixer, self.tokens.iter().copied(), &mut encoder, shown);
+            }
+            _ => {
+                let new = || Mixer::new(self.codec.bytes, self.plan.bytes, false, text.len());
+                let mixer = restarted(&mut self.bytes, new, text.len());
+                code_each(mixer, text.iter().map(|&byte| byte.into()), &mut encoder, shown);
+            }
+        }
+        shown.end();
+        Encoded {
+            mode,
+            payload: encoder.finish(),
+        }
+    }
+}
+
+fn code_each(
+    mixer: &mut Mixer<'_>,
+    symbols: impl ExactSizeIterator<Item = u16>,
+    encoder: &mut Encoder,
+    shown: &mut Shown<'_>,
+) {
+    let count = symbols.len();
+    for (index, symbol) in symbols.enumerate() {
+        mixer.encode(symbol, None, encoder);
+        if index % 8192 == 8191 {
+            shown.at(index, count);
+        }
+    }
+}
+
+/// A mixer at the start of a text: the one at hand, or a new one.
+pub(super) fn restarted<'m, 'a>(
+    mixer: &'m mut Option<Mixer<'a>>,
+    new: impl FnOnce() -> Mixer<'a>,
+    text_len: usize,
+) -> &'m mut Mixer<'a> {
+    match mixer {
+        Some(mixer) => {
+            mixer.restart(text_len);
+            mixer
+        }
+        None => mixer.insert(new()),
+    }
+}
+
+/// All tokens are known, so that many positions go through the net at once.
+struct NetEncoder<'a> {
+    model: &'a Model,
+    variant: Variant,
+    mixer: Option<Mixer<'a>>,
+    window: Window,
+    caches: [Cache; 1],
+    scratch: Scratch,
+    rows: Vec<Row>,
+    frequencies: Vec<u32>,
+    cumulative: Vec<u32>,
+}
+
+impl<'a> NetEncoder<'a> {
+    fn new(model: &'a Model, variant: Variant, net: NetPlan) -> Self {
+        let config = model.transformer.config();
+        let (length, kept) = net.window(config.context_length);
+        Self {
+            model,
+            variant,
+            mixer: None,
+            window: Window::new(model.start_token, length, kept),
+            caches: [model.transformer.cache(length)],
+            scratch: model.transformer.scratch(BATCH),
+            rows: Vec::with_capacity(BATCH),
+            frequencies: vec![0; config.vocab_size],
+            cumulative: vec![0; config.vocab_size + 1],
+        }
+    }
+
+    fn encode(&mut self, tokens: &[u16], text_len: usize, encoder: &mut Encoder, shown: &mut Shown<'_>) {
+        let Self {
+            model,
+            variant,
+            mixer,
+            window,
+            caches,
+            scratch,
+            ..
+        } = self;
+        let (transformer, coding) = (&model.transformer, &*model.coding);
+        let mixer = restarted(mixer, || Mixer::new(coding, *variant, true, text_len), text_len);
+        window.restart();
+        let mut coded = 0;
+        while coded < tokens.len() {
+            self.rows.clear();
+            self.rows.push(match coded.checked_sub(1) {
+                None => window.first(0),
+                // Only the first row of a batch may move the window.
+                Some(last) => window.next(0, tokens[last], transformer, caches, scratch),
+            });
+            let batch = BATCH.min(window.free() + 1).min(tokens.len() - coded);
+            for &token in &tokens[coded..coded + batch - 1] {
+                self.rows
+                    .push(window.next(0, token, transformer, caches, scratch));
+            }
+            transformer.forward(&self.rows, caches, scratch);
+            for (row, &token) in tokens[coded..coded + batch].iter().enumerate() {
+                transformer.frequencies(scratch.logits(row), &mut self.frequencies);
+                coding.tree().accumulate(&self.frequencies, &mut self.cumulative);
+                mixer.encode(token, Some(&self.cumulative), encoder);
+            }
+            coded += batch;
+            shown.at(coded, tokens.len());
+        }
+    }
+}
+
+/// How much of a text has been counted as done.
+struct Shown<'c> {
+    counter: Option<&'c Counter>,
+    text_len: usize,
+    done: usize,
+}
+
+impl<'c> Shown<'c> {
+    fn new(text_len: usize, counter: &'c Counter) -> Self {
+        Self {
+            counter: Some(counter),
+            text_len,
+            done: 0,
+        }
+    }
+
+    fn nowhere() -> Self {
+        Self {
+            counter: None,
+            text_len: 0,
+            done: 0,
+        }
+    }
+
+    /// So many of the symbols are coded.
+    fn at(&mut self, coded: usize, symbols: usize) {
+        if let Some(counter) = self.counter {
+            let done = (self.text_len as u64 * coded as u64 / symbols.max(1) as u64) as usize;
+            counter.add(done - self.done);
+            self.done = done;
+        }
+    }
+
+    fn end(&mut self) {
+        self.at(1, 1);
+    }
+}

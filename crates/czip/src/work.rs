@@ -1,0 +1,88 @@
+//! Threads, and how far they are.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::Error;
+use crate::options::{Options, Progress, Watch};
+
+/// Counts what is done and tells the caller.
+pub(crate) struct Counter {
+    done: AtomicU64,
+    total: Option<u64>,
+    watch: Option<Arc<Watch>>,
+}
+
+impl Counter {
+    pub(crate) fn new(total: Option<u64>, options: &Options) -> Self {
+        Self {
+            done: AtomicU64::new(0),
+            total,
+            watch: options.progress.clone(),
+        }
+    }
+
+    pub(crate) fn add(&self, count: usize) {
+        let done = self.done.fetch_add(count as u64, Ordering::Relaxed) + count as u64;
+        if let Some(watch) = &self.watch {
+            watch(Progress::new(done, self.total));
+        }
+    }
+}
+
+/// The threads that share the work: rayon's own, or a pool of the size that the options ask for.
+pub(crate) struct Threads(Option<ThreadPool>);
+
+impl Threads {
+    pub(crate) fn new(options: &Options) -> Result<Self, Error> {
+        let Some(threads) = options.threads.map(usize::from) else {
+            return Ok(Self(None));
+        };
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build();
+        pool.map(Some).map(Self).map_err(|error| Error::Threads {
+            threads,
+            reason: error.to_string(),
+        })
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0
+            .as_ref()
+            .map_or_else(rayon::current_num_threads, ThreadPool::current_num_threads)
+    }
+
+    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        match &self.0 {
+            Some(pool) => pool.install(work),
+            None => work(),
+        }
+    }
+}
+
+/// The number of threads that the options ask for.
+pub(crate) fn thread_count(options: &Options) -> usize {
+    let threads = options.threads.or_else(|| thread::available_parallelism().ok());
+    threads.map_or(1, NonZeroUsize::get)
+}
+
+/// Has all workers work at the same time, the first of them on this thread. They take what they do from a queue, so
+/// that one without a thread of its own is not missed.
+pub(crate) fn share<W: Send>(workers: &mut [W], work: impl Fn(&mut W) + Sync) {
+    let Some((first, others)) = workers.split_first_mut() else {
+        return;
+    };
+    if others.is_empty() {
+        return work(first);
+    }
+    thread::scope(|scope| {
+        for worker in others {
+            // A thread that cannot be started leaves its share to the others.
+            let _ = thread::Builder::new().spawn_scoped(scope, || work(worker));
+        }
+        work(first);
+    });
+}
