@@ -368,7 +368,8 @@ impl fmt::Display for Report {
             write!(f, ", {tokens} tokens")?;
         }
         if let Some(segments) = self.segments {
-            write!(f, ", {segments} segments")?;
+            let noun = if segments == 1 { "segment" } else { "segments" };
+            write!(f, ", {segments} {noun}")?;
         }
         if let (Some(chunks), Some(chunk_tokens)) = (self.chunks, self.chunk_tokens) {
             write!(f, ", {chunks} chunks of up to {chunk_tokens}")?;
