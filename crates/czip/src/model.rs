@@ -53,7 +53,7 @@ impl Mixing {
             .map(|symbol| tokenizer.token_bytes(symbol).unwrap_or(b""))
             .collect();
         let coding = match &self.weights {
-            Some(weights) => Coding::untrained(kernels, &tokens, Some(weights)),
+            Some(weights) => Coding::for_weighted_tokens(kernels, &tokens, weights),
             None => Coding::for_tokens(kernels, &tokens),
         };
         coding.with_priors(self.priors.iter().cloned())

@@ -606,24 +606,32 @@ fn priors_in_a_model_file_count() {
         Reader::new(&file[..]).next().unwrap().unwrap().payload
     };
 
-    let weights = |token: usize| if token < 256 { 1000u16 } else { 0 };
-    let weights: Vec<u8> = (0..vocab_size)
-        .flat_map(|token| weights(token).to_le_bytes())
+    // The text coded with a coding of its own, and the mixer afterwards.
+    fn coded<'a>(coding: &'a czip_mix::Coding, text: &[u8]) -> (Vec<u8>, czip_mix::Mixer<'a>) {
+        let mut mixer = czip_mix::Mixer::new(coding, czip_mix::Variant::Light, false, text.len());
+        let (mut symbols, mut encoder) = (Vec::new(), czip_coder::binary::Encoder::new());
+        MODEL.tokenizer().encode_bytes(text, &mut symbols).unwrap();
+        for symbol in symbols {
+            mixer.encode(symbol, None, &mut encoder);
+        }
+        (encoder.finish(), mixer)
+    }
+
+    // The tree is another, and the priors are those that are held for all trees.
+    let weights: Vec<u16> = (0..vocab_size)
+        .map(|token| if token < 256 { 1000 } else { 0 })
         .collect();
-    let weighted = with_tensor("mixing.weights", "U16", &[vocab_size], weights.clone());
-    assert_ne!(
-        compressed(&Model::from_bytes(&weighted).unwrap()),
-        compressed(&MODEL)
-    );
+    let bytes = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
+    let weighted = with_tensor("mixing.weights", "U16", &[vocab_size], bytes);
+    let weights: Vec<u32> = weights.into_iter().map(u32::from).collect();
+    let coding = czip_mix::Coding::for_weighted_tokens(Kernels::detect(), &tokens, &weights);
+    let (expected, _) = coded(&coding, &text);
+    assert_eq!(compressed(&Model::from_bytes(&weighted).unwrap()), expected);
+    assert_ne!(compressed(&MODEL), expected);
 
     // What this very text has taught is worth a lot.
     let coding = czip_mix::Coding::untrained(Kernels::detect(), &tokens, None);
-    let mut mixer = czip_mix::Mixer::new(&coding, czip_mix::Variant::Light, false, text.len());
-    let (mut symbols, mut encoder) = (Vec::new(), czip_coder::binary::Encoder::new());
-    MODEL.tokenizer().encode_bytes(&text, &mut symbols).unwrap();
-    symbols
-        .iter()
-        .for_each(|&symbol| mixer.encode(symbol, None, &mut encoder));
+    let (_, mixer) = coded(&coding, &text);
     let priors = mixer.priors().as_bytes().to_vec();
     let learnt = Model::from_bytes(&with_tensor("mixing.priors.0", "U8", &[priors.len()], priors)).unwrap();
     assert_ne!(compressed(&learnt), compressed(&MODEL));

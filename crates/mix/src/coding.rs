@@ -65,18 +65,21 @@ impl Coding {
     /// this vocabulary.
     #[must_use]
     pub fn for_tokens(kernels: Kernels, tokens: &[&[u8]]) -> Self {
-        let weights = builtin::weights(tokens);
-        let mut coding = Self::untrained(kernels, tokens, weights.as_deref());
-        coding.priors = builtin::token_priors();
-        coding
+        Self::untrained(kernels, tokens, builtin::weights(tokens).as_deref())
+            .with_priors(builtin::token_priors())
+    }
+
+    /// For a vocabulary of tokens that weigh so much in the tree, see [`Tree::of_tokens`], with the priors that this
+    /// library holds.
+    #[must_use]
+    pub fn for_weighted_tokens(kernels: Kernels, tokens: &[&[u8]], weights: &[u32]) -> Self {
+        Self::untrained(kernels, tokens, Some(weights)).with_priors(builtin::token_priors())
     }
 
     /// For single bytes, without a vocabulary.
     #[must_use]
     pub fn for_bytes(kernels: Kernels) -> Self {
-        let mut coding = Self::untrained_for_bytes(kernels);
-        coding.priors = builtin::byte_priors();
-        coding
+        Self::untrained_for_bytes(kernels).with_priors(builtin::byte_priors())
     }
 
     /// For a vocabulary of tokens, without priors; the weights are those of [`Tree::of_tokens`].
