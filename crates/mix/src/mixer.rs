@@ -1,12 +1,13 @@
 //! The state of one stream.
 
+use czip_coder::binary::{Decoder, Encoder};
+
 use crate::coding::Coding;
 use crate::engine::{Decide, Engine, Plan, Shape, sizes};
 use crate::history::Context::*;
 use crate::priors::Priors;
-use czip_coder::binary::{Decoder, Encoder};
 
-/// How much is mixed.
+/// How much is mixed. What each consists of is a part of the format: `docs/spec/mixing.md`, section 4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Variant {
     /// Five contexts.
