@@ -11,7 +11,7 @@ use std::thread;
 
 use czip_coder::binary::Encoder;
 use czip_mix::{Coding, Mixer, Priors, Tree, Variant, vocabulary_hash};
-use czip_model::{Kernels, Transformer, Weights, Window};
+use czip_model::{Kernels, Transformer, Weights};
 use czip_tokenizer::Tokenizer;
 use liblzma::read::XzDecoder;
 
@@ -86,7 +86,7 @@ pub(crate) fn train(model: &Path) -> Result<()> {
     let file = fs::read(model).map_err(|error| format!("{}: {error}", model.display()))?;
     let weights = Weights::from_bytes(&file)?;
     let net = Net {
-        tokenizer: Tokenizer::from_json(&weights.tokenizer_json()?)?,
+        tokenizer: Tokenizer::from_json(&weights.extras().tokenizer_json()?)?,
         transformer: Transformer::new(Kernels::detect(), &weights),
     };
     let texts = sample(&root().join("../shared/train"))?;
@@ -228,7 +228,7 @@ impl Net {
         let transformer = &self.transformer;
         let start = self.tokenizer.special_token("<|bos|>").unwrap_or(0);
         let length = WINDOW.0.min(transformer.config().context_length);
-        let mut window = Window::new(start, length, WINDOW.1.min(length / 2));
+        let mut window = transformer.window(start, length, WINDOW.1.min(length / 2));
         let mut caches = [transformer.cache(length)];
         let mut scratch = transformer.scratch(BATCH);
         let mut frequencies = vec![0; transformer.config().vocab_size];

@@ -21,12 +21,16 @@ const ROPE_THETA: u32 = 10_000;
 const ROPE_ROWS: usize = 1024;
 const ROPE_PAIRS: usize = 32;
 
+/// The parts of a full turn in the table of sines.
+const TURN: u32 = 2048;
+
 /// Writes the tables, or compares them with the committed ones.
 pub(crate) fn codegen(check: bool) -> Result<()> {
     let mut rounding = Rounding::new();
     let exp2 = exp2_table(&mut rounding)?;
     let log2e = log2e_constants(&mut rounding)?;
     let rope = rope_table(&mut rounding)?;
+    let sine = sine_table(&mut rounding)?;
     ensure_file_contents(
         "crates/fixed/src/tables/exp2.rs",
         exp2_source(&exp2, log2e).as_bytes(),
@@ -34,6 +38,7 @@ pub(crate) fn codegen(check: bool) -> Result<()> {
         COMMAND,
     )?;
     ensure_file_contents("crates/fixed/src/tables/rope_10000.bin", &rope, check, COMMAND)?;
+    ensure_file_contents("crates/fixed/src/tables/sine_2048.bin", &sine, check, COMMAND)?;
     println!(
         "tables: the entry nearest to a rounding tie is {} of a unit away from it",
         rounding.margin()
@@ -158,6 +163,51 @@ fn rope_table(rounding: &mut Rounding) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// A quarter of a turn: sin(2 pi i / [`TURN`]) for i = 0 to a quarter of `TURN`.
+///
+/// An entry is round(x * 2^15), at most 32767, a little-endian i16.
+///
+/// The first and the last are exact, 0 and 1. No other can be a tie: the sine of a rational part of a turn that is
+/// itself rational is 0, 1/2 or 1 (Niven), and 1/2 is that of a twelfth, which is no multiple of 1/2048.
+///
+/// Error, with u = 2^-`FRACTION_BITS`: pi is off by less than 2^13 u, the angle of a step by less than 2^4 u, its sine and
+/// cosine by less than 2^9 u; after 511 steps, as for [`rope_table`], the error is below 2^19 u; scaled by 2^15, below
+/// 2^-94.
+fn sine_table(rounding: &mut Rounding) -> Result<Vec<u8>> {
+    let step = cos_sin(&(pi() / (TURN / 2)));
+    let mut point = (one(), BigInt::ZERO);
+    let mut bytes = Vec::new();
+    for i in 0..TURN / 4 {
+        let rounded = rounding.nearest(&(&point.1 << 15_u32), || format!("sin[{i}]"))?;
+        bytes.extend(i16::try_from(rounded.min(i16::MAX.into()))?.to_le_bytes());
+        point = rotate(&point, &step);
+    }
+    bytes.extend(i16::MAX.to_le_bytes());
+    Ok(bytes)
+}
+
+/// pi = 16 atan(1/5) - 4 atan(1/239), by Machin (1706).
+///
+/// Each series has fewer than 64 terms, of which each is less than two units off, and a rest below one unit.
+fn pi() -> BigInt {
+    let atan_of_inverse = |x: u32| {
+        let mut power = one() / x;
+        let mut sum = BigInt::ZERO;
+        let mut odd = 1_u32;
+        while power.sign() == Sign::Plus {
+            if odd % 4 == 1 {
+                sum += &power / odd;
+            } else {
+                sum -= &power / odd;
+            }
+            power /= x * x;
+            odd += 2;
+        }
+        sum
+    };
+    (atan_of_inverse(5) << 4_u32) - (atan_of_inverse(239) << 2_u32)
+}
+
 /// theta^(-i/32), rounded down.
 ///
 /// The root of a floor has the floor of the root, so the two roundings here make one.
@@ -246,6 +296,10 @@ mod tests {
     #[test]
     fn constants_of_analysis() {
         assert_eq!(decimals(&ln2()), "693147180559945309417232121458");
+        assert_eq!(
+            decimals(&(pi() - one() * 3_u32)),
+            "141592653589793238462643383279"
+        );
         let (cos, sin) = cos_sin(&one());
         assert_eq!(decimals(&cos), "540302305868139717400936607442");
         assert_eq!(decimals(&sin), "841470984807896506652502321630");

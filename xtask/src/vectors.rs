@@ -18,7 +18,7 @@ use std::fs;
 use std::path::Path;
 
 use czip_container::v1::{self as container, Builder, Codec, ContextLog2, File, Flags, Limits, Params};
-use czip_model::Weights;
+use czip_model::v1::Weights;
 use czip_vectors::{ModelFile, hash_words, patch_model, to_hex};
 use serde_json::{Value, json};
 
@@ -95,7 +95,7 @@ fn object<K: Into<String>>(entries: impl IntoIterator<Item = (K, Value)>) -> Val
 /// Whether two model files hold the same. The tokenizer counts as it is after decompression.
 fn same_model(present: &[u8], wanted: &[u8]) -> bool {
     let parts = |bytes: &[u8]| {
-        let json = Weights::from_bytes(bytes).ok()?.tokenizer_json().ok()?;
+        let json = Weights::from_bytes(bytes).ok()?.extras.tokenizer_json().ok()?;
         let mut model = ModelFile::parse(bytes);
         let tokenizer = model.tensors.remove("tokenizer.data")?;
         Some((model, tokenizer.dtype, json))

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use czip_container::v2::ModelId;
 use czip_kernels::Kernels;
 use czip_mix::{Coding, Priors};
-use czip_model::{Config, Transformer, Weights};
+use czip_model::{Config, Extras, Transformer, Weights};
 use czip_tokenizer::Tokenizer;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
@@ -35,11 +35,11 @@ struct Mixing {
 }
 
 impl Mixing {
-    fn new(weights: &Weights<'_>) -> Result<Self, Error> {
-        let priors = weights.mixing_priors.iter().enumerate().map(|(number, bytes)| {
+    fn new(extras: &Extras<'_>) -> Result<Self, Error> {
+        let priors = extras.mixing_priors.iter().enumerate().map(|(number, bytes)| {
             Priors::from_bytes(bytes).map_err(|source| Error::Priors { number, source })
         });
-        let weights = weights.mixing_weights.as_ref();
+        let weights = extras.mixing_weights.as_ref();
         Ok(Self {
             priors: priors.collect::<Result<_, _>>()?,
             weights: weights.map(|weights| weights.iter().copied().map(u32::from).collect()),
@@ -61,7 +61,7 @@ impl Mixing {
 }
 
 impl Model {
-    /// Reads a `czip-model-v1` file.
+    /// Reads a model file of the format czip-model-v1 or czip-model-v2.
     ///
     /// The path as given also makes the model id that a CZIPv1 file carries: see [`Model::named`].
     ///
@@ -93,8 +93,8 @@ impl Model {
     /// As [`Model::from_bytes`].
     pub fn with_kernels(bytes: &[u8], kernels: Kernels) -> Result<Self, Error> {
         let weights = Weights::from_bytes(bytes)?;
-        let tokenizer = Tokenizer::from_json(&weights.tokenizer_json()?)?;
-        let mixing = Arc::new(Mixing::new(&weights)?);
+        let tokenizer = Tokenizer::from_json(&weights.extras().tokenizer_json()?)?;
+        let mixing = Arc::new(Mixing::new(weights.extras())?);
         let transformer = Arc::new(Transformer::new(kernels, &weights));
         Self::assemble(transformer, tokenizer, mixing, xxh3_128(bytes))
     }

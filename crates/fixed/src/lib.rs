@@ -109,6 +109,89 @@ pub const fn exp_weight(diff: i64, coefficient: u32, exp2: &[u16; 256]) -> u32 {
     if weight == 0 { 1 } else { weight as u32 }
 }
 
+/// What turns a sum of squares into the factor of an RMSNorm: `scale * sqrt(len)`, as `mantissa / 2^exponent` with a
+/// mantissa of 15 bits.
+///
+/// The norm of `len` numbers x is `x * scale / rms(x)`, which is `x * scale * sqrt(len) / sqrt(sum of squares)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RmsScale {
+    mantissa: u32,
+    exponent: u32,
+}
+
+impl RmsScale {
+    /// `scale * scale * len` must be 1 to 2^28 - 1.
+    #[must_use]
+    pub const fn new(len: u32, scale: u32) -> Self {
+        let square = scale * scale * len;
+        assert!(square > 0 && square < 1 << 28, "scale of a norm");
+        // `square << 2 * exponent` has 29 or 30 bits, so that its root has 15.
+        let exponent = (square.leading_zeros() - 2) / 2;
+        Self {
+            mantissa: (square << (2 * exponent)).isqrt(),
+            exponent,
+        }
+    }
+
+    /// A factor of at most 2^15 and a shift from 2 to 30, such that the norm of x is `x * factor / 2^shift`: see
+    /// [`RmsFactor::apply`]. A sum of 0 counts as 1. It must be below 2^46.
+    ///
+    /// Everything but the shift of the sum fits 32 bits.
+    #[inline]
+    #[must_use]
+    pub const fn factor(self, sum_of_squares: u64) -> RmsFactor {
+        let sum = if sum_of_squares == 0 { 1 } else { sum_of_squares };
+        // t = sum * 4^octaves has 31 or 32 bits.
+        let bits = u64::BITS - sum.leading_zeros();
+        let octaves = (32 - bits as i32).div_euclid(2);
+        let t = if octaves >= 0 {
+            sum << (2 * octaves)
+        } else {
+            sum >> (-2 * octaves)
+        } as u32;
+        // 1 / sqrt(sum) = reciprocal * 2^octaves / 2^31.
+        let reciprocal = (1 << 31) / t.isqrt();
+        RmsFactor {
+            factor: ((reciprocal * self.mantissa) >> 16) as i32,
+            shift: (15 + self.exponent as i32 - octaves) as u32,
+        }
+    }
+}
+
+/// The factor of one RMSNorm. Made by [`RmsScale::factor`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RmsFactor {
+    /// At most 2^15.
+    pub factor: i32,
+    /// 2 to 30.
+    pub shift: u32,
+}
+
+impl RmsFactor {
+    /// `clamp127(floor(x * factor / 2^shift + 1/2))`.
+    #[inline(always)]
+    #[must_use]
+    pub const fn apply(self, x: i16) -> i8 {
+        let rounded = round_shr(x as i32 * self.factor, self.shift);
+        if rounded > 127 {
+            127
+        } else if rounded < -127 {
+            -127
+        } else {
+            rounded as i8
+        }
+    }
+}
+
+/// `floor(x / 2^shift + 1/2)`: arithmetic shift right, rounded to nearest, ties up. `shift` is at most 30, and
+/// `x + 2^(shift - 1)` must fit 32 bits.
+#[inline(always)]
+#[must_use]
+pub const fn round_shr(x: i32, shift: u32) -> i32 {
+    // For a shift of 0 this adds 1 >> 1, nothing.
+    (x + ((1 << shift) >> 1)) >> shift
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,9 @@
 //! The look-up tables that the format defines for a RoPE base of 10000, computed exactly and committed.
 //!
 //! A model file carries its own tables, and those are the ones to run it with. These serve to make a model,
-//! to check one, and as known numbers in tests. `cargo xtask codegen tables` regenerates `tables/exp2.rs` and
-//! `tables/rope_10000.bin`; `docs/spec/fixed-point.md` says how the entries are defined.
+//! to check one, and as known numbers in tests. Models of version 2 carry no tables and use [`EXP2`] and [`sine`].
+//! `cargo xtask codegen tables` regenerates `tables/exp2.rs`, `tables/rope_10000.bin` and `tables/sine_2048.bin`;
+//! `docs/spec/fixed-point.md` says how the entries are defined.
 
 use std::array;
 
@@ -42,4 +43,22 @@ pub fn rope_row(pos: usize) -> Option<([i16; ROPE_PAIRS], [i16; ROPE_PAIRS])> {
     let cos = array::from_fn(|i| i16::from_le_bytes(entries[i]));
     let sin = array::from_fn(|i| i16::from_le_bytes(entries[ROPE_PAIRS + i]));
     Some((cos, sin))
+}
+
+/// The parts of a full turn that [`sine`] knows.
+pub const TURN: usize = 2048;
+
+const QUARTER: usize = TURN / 4;
+
+static SINE: &[u8; 2 * (QUARTER + 1)] = include_bytes!("tables/sine_2048.bin");
+
+/// round(sin(2 pi `angle` / [`TURN`]) * 2^15), at most 32767 in magnitude, Q1.15. The cosine is the sine of a quarter of a
+/// turn more.
+#[must_use]
+pub fn sine(angle: usize) -> i16 {
+    let angle = angle % TURN;
+    let (half, angle) = (angle / (TURN / 2), angle % (TURN / 2));
+    let entry = angle.min(TURN / 2 - angle);
+    let sine = i16::from_le_bytes([SINE[2 * entry], SINE[2 * entry + 1]]);
+    if half == 0 { sine } else { -sine }
 }

@@ -126,6 +126,37 @@ impl KeyValueCache {
     pub(crate) fn values(&self) -> &[Block] {
         &self.values
     }
+
+    /// Blocks with the keys from `first` on, a multiple of 16, to `end` as rows, and their number in whole blocks.
+    pub(crate) fn key_blocks_within(&self, first: usize, end: usize) -> (&[Block], usize) {
+        let end = end.next_multiple_of(BLOCK_ROWS);
+        (&self.keys[first..end], end - first)
+    }
+
+    /// Forgets the first `count` positions: what was at `count` is then at 0.
+    ///
+    /// # Panics
+    ///
+    /// If `count` is not a multiple of 16, or exceeds the capacity.
+    pub fn discard(&mut self, count: usize) {
+        assert!(
+            count.is_multiple_of(BLOCK_ROWS) && count <= self.keys.len(),
+            "forgetting {count} of {} positions",
+            self.capacity
+        );
+        self.keys.copy_within(count.., 0);
+        let group = self.level.value_layout().group();
+        self.values.copy_within(count / group * GROUP_BLOCKS.., 0);
+    }
+
+    pub(crate) fn check(&self, level: Level, end: usize) {
+        assert_eq!(self.level, level, "cache of another level");
+        assert!(
+            end <= self.capacity,
+            "attention over {end} of {} positions",
+            self.capacity
+        );
+    }
 }
 
 impl Kernels {

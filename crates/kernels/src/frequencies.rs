@@ -90,6 +90,12 @@ impl Kernels {
         }
     }
 
+    /// The sum of frequencies; it must not exceed 32 bits.
+    #[must_use]
+    pub fn sum(self, frequencies: &[u32]) -> u32 {
+        dispatch!(self, sum(frequencies))
+    }
+
     /// The interval that `target` lies in: the first whose upper end exceeds it. A target beyond the total gives the
     /// last symbol's.
     ///

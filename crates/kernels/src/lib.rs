@@ -4,6 +4,7 @@
 
 mod arch;
 mod attention;
+mod bf16;
 mod blocked;
 mod frequencies;
 mod generic;
@@ -13,13 +14,17 @@ mod mixing;
 pub mod oracle;
 mod prefetch;
 mod rows;
+mod sliding;
+mod words;
 
 pub use attention::{Attention, KeyValueCache};
+pub use bf16::{Bf16Products, Bf16Workspace, FloatMatrix};
 pub use frequencies::{Interval, Softmax};
 pub use level::{Level, UnknownLevel};
 pub use matrix::{PackedMatrix, Requantization, Workspace};
 pub use mixing::WeightRow;
 pub use prefetch::prefetch;
+pub use sliding::{SlidingAttention, WeightsSink};
 
 /// The length of a query, key or value vector of one head.
 pub const HEAD_DIM: usize = 64;

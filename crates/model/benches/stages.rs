@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark may fail by panicking")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use czip_model::reference::Reference;
-use czip_model::{Kernels, Row, Transformer, Weights};
+use czip_model::v1::reference::Reference;
+use czip_model::v1::{self, Weights};
+use czip_model::{Kernels, Row, Transformer};
 
 /// v001 where it is at hand, else the golden model, with the name to show.
 fn model() -> (&'static str, Vec<u8>) {
@@ -38,7 +39,7 @@ fn encode(c: &mut Criterion) {
         });
     });
     for kernels in Kernels::available() {
-        let transformer = Transformer::new(kernels, &weights);
+        let transformer = Transformer::from(v1::Transformer::new(kernels, &weights));
         for batch in [1, 8, length] {
             let mut caches = [transformer.cache(length)];
             let mut scratch = transformer.scratch(batch);

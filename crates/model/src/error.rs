@@ -28,6 +28,9 @@ pub enum Error {
         /// What would be right.
         reason: &'static str,
     },
+    /// The tensors are not those that the file was written with.
+    #[error("model file is damaged: its tensors do not have the hash that its metadata name")]
+    Damaged,
     /// A tensor is missing or unfit.
     #[error("tensor `{name}` {problem}")]
     Tensor {

@@ -2,14 +2,15 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
 
+mod envelope;
 mod error;
-pub mod reference;
 mod transformer;
-mod weights;
+pub mod v1;
+pub mod v2;
 mod window;
 
 pub use czip_kernels::{Interval, Kernels, Level};
+pub use envelope::{Extras, MAX_TOKENIZER_LEN};
 pub use error::{Error, TensorProblem};
-pub use transformer::{Cache, Row, Scratch, Transformer};
-pub use weights::{Config, LayerWeights, Linear, Weights};
+pub use transformer::{Cache, Config, Row, Scratch, Transformer, Weights};
 pub use window::Window;

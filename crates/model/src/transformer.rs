@@ -1,84 +1,114 @@
-//! The transformer, packed for one instruction set, and its batched forward pass.
+//! The net of a model of either version.
 
-use czip_kernels::{
-    Attention, HEAD_DIM, Interval, Kernels, KeyValueCache, PackedMatrix, Requantization, Softmax, Workspace,
-};
+use std::borrow::{Borrow, BorrowMut};
 
-use crate::weights::{Config, LayerWeights, Linear, Rotation, Weights};
+use czip_kernels::{Interval, Kernels};
 
-/// A model ready to run. Immutable, so that any number of threads share one.
-#[derive(Debug)]
-pub struct Transformer {
-    kernels: Kernels,
-    config: Config,
-    embedding: Vec<i8>,
-    /// The first layer's queries, key and value of every token before their rotation, int8 `[vocab, d + 128]`: they
-    /// depend on nothing else. Empty where it would be too large.
-    first_qkv: Vec<i8>,
-    layers: Vec<Layer>,
-    norm: Vec<i8>,
-    head: PackedMatrix,
-    softmax: Softmax,
-    rotations: Vec<Rotation>,
-}
+use crate::{Error, Extras, Window, envelope::Envelope, v1, v2};
 
-#[derive(Debug)]
-struct Layer {
-    attention_norm: Vec<i8>,
-    qkv: Packed,
-    attention: Attention,
-    out: Packed,
-    attention_out_norm: Vec<i8>,
-    feed_forward_norm: Vec<i8>,
-    up: Packed,
-    down: Packed,
-    feed_forward_out_norm: Vec<i8>,
-}
-
-#[derive(Debug)]
-struct Packed {
-    matrix: PackedMatrix,
-    requantization: Requantization,
-}
-
-impl Packed {
-    fn new(kernels: Kernels, linear: &Linear<'_>) -> Self {
-        let matrix = kernels.pack(linear.weight, linear.rows, linear.cols);
-        Self {
-            matrix,
-            requantization: linear.requantization,
-        }
-    }
-}
-
-impl Layer {
-    fn new(kernels: Kernels, weights: &LayerWeights<'_>) -> Self {
-        Self {
-            attention_norm: weights.attention_norm.to_vec(),
-            qkv: Packed::new(kernels, &weights.qkv),
-            attention: weights.attention.clone(),
-            out: Packed::new(kernels, &weights.out),
-            attention_out_norm: weights.attention_out_norm.to_vec(),
-            feed_forward_norm: weights.feed_forward_norm.to_vec(),
-            up: Packed::new(kernels, &weights.up),
-            down: Packed::new(kernels, &weights.down),
-            feed_forward_out_norm: weights.feed_forward_out_norm.to_vec(),
-        }
-    }
-}
-
-/// The keys and values of one sequence in every layer.
+/// A model file, validated.
 #[derive(Clone, Debug)]
-pub struct Cache {
-    layers: Vec<KeyValueCache>,
-    capacity: usize,
+pub enum Weights<'a> {
+    /// Of the format czip-model-v1.
+    V1(Box<v1::Weights<'a>>),
+    /// Of the format czip-model-v2.
+    V2(Box<v2::File<'a>>),
 }
 
-impl Cache {
-    /// The number of positions that fit.
+impl<'a> Weights<'a> {
+    /// Reads a model file and checks every tensor's type, shape and range against the metadata.
+    ///
+    /// # Errors
+    ///
+    /// Any deviation from `docs/spec/czm-v1.md` or `docs/spec/czm-v2.md`, by the name of the key or tensor.
+    pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, Error> {
+        let envelope = Envelope::read(bytes)?;
+        if envelope
+            .metadata
+            .get("format")
+            .is_some_and(|format| format == v2::FORMAT)
+        {
+            Ok(Self::V2(Box::new(v2::File::from_envelope(&envelope)?)))
+        } else {
+            Ok(Self::V1(Box::new(v1::Weights::from_envelope(&envelope)?)))
+        }
+    }
+
+    /// What the file holds besides the net.
     #[must_use]
-    pub const fn capacity(&self) -> usize {
-        self.capacity
+    pub fn extras(&self) -> &Extras<'a> {
+        match self {
+            Self::V1(weights) => &weights.extras,
+            Self::V2(file) => &file.extras,
+        }
+    }
+}
+
+/// The sizes of a model of either version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// The name of the format.
+    pub format: &'static str,
+    /// Symbols of the vocabulary.
+    pub vocab_size: usize,
+    /// Layers.
+    pub layers: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Elements of the residual.
+    pub d_model: usize,
+    /// Units of the feed-forward network.
+    pub d_ff: usize,
+    /// Positions that a chunk of CZIPv1 may have: a power of two, 2 to 2^15.
+    pub context_length: usize,
+    /// Positions that attention reaches, where it is not the whole chunk.
+    pub window: Option<usize>,
+    /// Rows of the table of pairs of tokens, if there is one.
+    pub bigram_buckets: usize,
+    /// Int8 multiply-adds for one token, attention aside.
+    pub multiply_adds: usize,
+    /// Elements of all tensors that were trained.
+    pub parameters: usize,
+}
+
+impl Config {
+    /// The number of bits in a position: the logarithm of the context length.
+    #[must_use]
+    pub const fn context_log2(&self) -> u8 {
+        self.context_length.trailing_zeros() as u8
+    }
+
+    fn v1(config: &v1::Config) -> Self {
+        Self {
+            format: "czip-model-v1",
+            vocab_size: config.vocab_size,
+            layers: config.layers,
+            heads: config.heads,
+            d_model: config.d_model,
+            d_ff: config.d_ff,
+            context_length: config.context_length,
+            window: None,
+            bigram_buckets: 0,
+            multiply_adds: config.multiply_adds(),
+            parameters: config.parameters(),
+        }
+    }
+
+    fn v2(config: &v2::Config) -> Self {
+        Self {
+            format: v2::FORMAT,
+            vocab_size: config.vocab_size,
+            layers: config.layers,
+            heads: config.heads,
+            d_model: config.d_model,
+            d_ff: config.d_ff,
+            context_length: 1 << 15,
+            window: Some(config.window),
+            bigram_buckets: config.bigram_buckets,
+            multiply_adds: config.multiply_adds(),
+            parameters: config.parameters(),
+        }
     }
 }
 
@@ -93,30 +123,112 @@ pub struct Row {
     pub token: u16,
 }
 
+/// A net ready to run. Immutable, so that any number of threads share one.
+#[derive(Debug)]
+pub struct Transformer {
+    net: Net,
+    config: Config,
+}
+
+#[derive(Debug)]
+enum Net {
+    V1(Box<v1::Transformer>),
+    V2(Box<v2::Transformer>),
+}
+
+impl From<v1::Transformer> for Transformer {
+    fn from(net: v1::Transformer) -> Self {
+        Self {
+            config: Config::v1(net.config()),
+            net: Net::V1(Box::new(net)),
+        }
+    }
+}
+
+impl From<v2::Transformer> for Transformer {
+    fn from(net: v2::Transformer) -> Self {
+        Self {
+            config: Config::v2(net.config()),
+            net: Net::V2(Box::new(net)),
+        }
+    }
+}
+
+/// What one sequence leaves for its next tokens.
+#[derive(Clone, Debug)]
+pub struct Cache(CacheOf);
+
+#[derive(Clone, Debug)]
+enum CacheOf {
+    V1(v1::Cache),
+    V2(v2::Cache),
+}
+
+impl Cache {
+    /// The number of positions that fit: any number where attention has a window of its own.
+    #[must_use]
+    pub const fn capacity(&self) -> usize {
+        match &self.0 {
+            CacheOf::V1(cache) => cache.capacity(),
+            CacheOf::V2(_) => usize::MAX,
+        }
+    }
+}
+
+impl Borrow<v1::Cache> for Cache {
+    fn borrow(&self) -> &v1::Cache {
+        match &self.0 {
+            CacheOf::V1(cache) => cache,
+            CacheOf::V2(_) => panic!("a cache of another model"),
+        }
+    }
+}
+
+impl BorrowMut<v1::Cache> for Cache {
+    fn borrow_mut(&mut self) -> &mut v1::Cache {
+        match &mut self.0 {
+            CacheOf::V1(cache) => cache,
+            CacheOf::V2(_) => panic!("a cache of another model"),
+        }
+    }
+}
+
+impl Borrow<v2::Cache> for Cache {
+    fn borrow(&self) -> &v2::Cache {
+        match &self.0 {
+            CacheOf::V2(cache) => cache,
+            CacheOf::V1(_) => panic!("a cache of another model"),
+        }
+    }
+}
+
+impl BorrowMut<v2::Cache> for Cache {
+    fn borrow_mut(&mut self) -> &mut v2::Cache {
+        match &mut self.0 {
+            CacheOf::V2(cache) => cache,
+            CacheOf::V1(_) => panic!("a cache of another model"),
+        }
+    }
+}
+
 /// Working space for batches of up to a given number of rows, and the logits of the last one.
 #[derive(Debug)]
-pub struct Scratch {
-    capacity: usize,
-    rows: usize,
-    vocab_size: usize,
-    residual: Vec<i32>,
-    /// Normed activations, `[rows, d]`.
-    normed: Vec<i8>,
-    /// Outputs of a matrix, requantised.
-    activation: Vec<i8>,
-    /// Outputs of attention, `[rows, d]`.
-    attended: Vec<i8>,
-    /// Outputs of the gated unit, `[rows, stride of the down matrix]`.
-    gated: Vec<i8>,
-    workspace: Workspace,
-    logits: Vec<i32>,
+pub struct Scratch(ScratchOf);
+
+#[derive(Debug)]
+enum ScratchOf {
+    V1(v1::Scratch),
+    V2(v2::Scratch),
 }
 
 impl Scratch {
     /// The largest batch.
     #[must_use]
     pub const fn capacity(&self) -> usize {
-        self.capacity
+        match &self.0 {
+            ScratchOf::V1(scratch) => scratch.capacity(),
+            ScratchOf::V2(scratch) => scratch.capacity(),
+        }
     }
 
     /// The logits of a row of the last batch: int32 `[vocab]`.
@@ -126,8 +238,10 @@ impl Scratch {
     /// If the last batch had no such row.
     #[must_use]
     pub fn logits(&self, row: usize) -> &[i32] {
-        assert!(row < self.rows, "row {row} of {}", self.rows);
-        &self.logits[row * self.vocab_size..][..self.vocab_size]
+        match &self.0 {
+            ScratchOf::V1(scratch) => scratch.logits(row),
+            ScratchOf::V2(scratch) => scratch.logits(row),
+        }
     }
 }
 
@@ -135,56 +249,9 @@ impl Transformer {
     /// Packs the weights for the level of `kernels`. The file's bytes are not needed any more.
     #[must_use]
     pub fn new(kernels: Kernels, weights: &Weights<'_>) -> Self {
-        let mut transformer = Self {
-            kernels,
-            config: weights.config.clone(),
-            embedding: weights.embedding.to_vec(),
-            first_qkv: Vec::new(),
-            layers: weights
-                .layers
-                .iter()
-                .map(|layer| Layer::new(kernels, layer))
-                .collect(),
-            norm: weights.norm.to_vec(),
-            head: kernels.pack(weights.head, weights.config.vocab_size, weights.config.d_model),
-            softmax: weights.softmax.clone(),
-            rotations: weights.rotations.clone(),
-        };
-        transformer.first_qkv = transformer.tabulate_first_qkv();
-        transformer
-    }
-
-    /// Larger tables than this, in bytes, would cost more in memory traffic and start-up than the product they save.
-    const MAX_TABLE_LEN: usize = 4 << 20;
-
-    fn tabulate_first_qkv(&self) -> Vec<i8> {
-        let Config { vocab_size, .. } = self.config;
-        let row_len = self.config.qkv_rows();
-        let mut table = Vec::new();
-        if vocab_size * row_len > Self::MAX_TABLE_LEN {
-            return table;
-        }
-        table.reserve_exact(vocab_size * row_len);
-        let tokens: Vec<u16> = (0..vocab_size).map(|token| token as u16).collect();
-        let mut scratch = self.scratch(64);
-        for tokens in tokens.chunks(scratch.capacity) {
-            scratch.rows = tokens.len();
-            self.embed(tokens.iter().copied(), &mut scratch);
-            self.normalize(&self.layers[0].attention_norm, &mut scratch);
-            self.linear(&self.layers[0].qkv, Input::Normed, &mut scratch);
-            table.extend_from_slice(&scratch.activation[..tokens.len() * row_len]);
-        }
-        table
-    }
-
-    fn embed(&self, tokens: impl Iterator<Item = u16>, s: &mut Scratch) {
-        let d = self.config.d_model;
-        for (token, residual) in tokens.zip(s.residual.chunks_exact_mut(d)) {
-            let embedding = &self.embedding[usize::from(token) * d..][..d];
-            residual
-                .iter_mut()
-                .zip(embedding)
-                .for_each(|(to, &from)| *to = from.into());
+        match weights {
+            Weights::V1(weights) => v1::Transformer::new(kernels, weights).into(),
+            Weights::V2(file) => v2::Transformer::new(kernels, &file.weights).into(),
         }
     }
 
@@ -197,73 +264,58 @@ impl Transformer {
     /// The kernels that run it.
     #[must_use]
     pub const fn kernels(&self) -> Kernels {
-        self.kernels
+        match &self.net {
+            Net::V1(net) => net.kernels(),
+            Net::V2(net) => net.kernels(),
+        }
     }
 
-    /// The sum of all frequencies.
-    #[must_use]
-    pub const fn total(&self) -> u32 {
-        self.softmax.total()
-    }
-
-    /// An empty sequence with room for `capacity` positions.
+    /// An empty sequence with room for `capacity` positions; for any number, where attention has a window of its own.
     ///
     /// # Panics
     ///
     /// If `capacity` exceeds the model's context length.
     #[must_use]
     pub fn cache(&self, capacity: usize) -> Cache {
-        let context = self.config.context_length;
-        assert!(
-            capacity <= context,
-            "cache of {capacity} positions for a context of {context}"
-        );
-        Cache {
-            layers: self
-                .layers
-                .iter()
-                .map(|_| self.kernels.key_value_cache(capacity))
-                .collect(),
-            capacity,
-        }
+        Cache(match &self.net {
+            Net::V1(net) => CacheOf::V1(net.cache(capacity)),
+            Net::V2(net) => CacheOf::V2(net.cache()),
+        })
     }
 
     /// The most bytes that a cache for `capacity` positions takes, on any machine.
     #[must_use]
     pub fn cache_len(&self, capacity: usize) -> usize {
-        // A key is int8; a value is int8 or widened to 16 bits.
-        self.layers.len() * capacity.next_multiple_of(16) * 3 * HEAD_DIM
+        match &self.net {
+            Net::V1(net) => net.cache_len(capacity),
+            Net::V2(net) => net.cache_len(),
+        }
     }
 
     /// Working space for batches of up to `rows` rows.
+    ///
+    /// # Panics
+    ///
+    /// If there are more than [`v2::MAX_BATCH`] rows and attention has a window of its own.
     #[must_use]
     pub fn scratch(&self, rows: usize) -> Scratch {
-        let Config {
-            d_model,
-            d_ff,
-            vocab_size,
-            ..
-        } = self.config;
-        let widest = self.config.qkv_rows().max(2 * d_ff);
-        Scratch {
-            capacity: rows,
-            rows: 0,
-            vocab_size,
-            residual: vec![0; rows * d_model],
-            normed: vec![0; rows * d_model],
-            activation: vec![0; rows * widest],
-            attended: vec![0; rows * d_model],
-            gated: vec![
-                0;
-                rows * self
-                    .layers
-                    .iter()
-                    .map(|layer| layer.down.matrix.stride())
-                    .max()
-                    .unwrap_or(0)
-            ],
-            workspace: Workspace::default(),
-            logits: vec![0; rows * vocab_size],
+        Scratch(match &self.net {
+            Net::V1(net) => ScratchOf::V1(net.scratch(rows)),
+            Net::V2(net) => ScratchOf::V2(net.scratch(rows)),
+        })
+    }
+
+    /// The positions of a text of any length: within `length` of them, of which the newest `kept` tokens stay when all
+    /// are taken, or without end, where attention has a window of its own.
+    ///
+    /// # Panics
+    ///
+    /// If there is no room for a token besides the start token and those that stay.
+    #[must_use]
+    pub fn window(&self, start_token: u16, length: usize, kept: usize) -> Window {
+        match &self.net {
+            Net::V1(_) => Window::new(start_token, length, kept),
+            Net::V2(_) => Window::endless(start_token),
         }
     }
 
@@ -275,72 +327,43 @@ impl Transformer {
     ///
     /// # Panics
     ///
-    /// If there are more rows than `scratch` has room for, or a row's sequence, position or token is out of range.
+    /// If there are more rows than `scratch` has room for, if a row's sequence, position or token is out of range, or if a
+    /// cache or the scratch was made by another model.
     pub fn forward(&self, rows: &[Row], caches: &mut [Cache], scratch: &mut Scratch) {
-        self.begin(rows, scratch);
-        for (index, layer) in self.layers.iter().enumerate() {
-            self.store(index, rows, caches, scratch);
-            self.finish_layer(index, layer, rows, caches, scratch);
+        match (&self.net, &mut scratch.0) {
+            (Net::V1(net), ScratchOf::V1(scratch)) => net.forward(rows, caches, scratch),
+            (Net::V2(net), ScratchOf::V2(scratch)) => net.forward(rows, caches, scratch),
+            _ => panic!("scratch of another model"),
         }
-        self.normalize(&self.norm, scratch);
-        let logits = &mut scratch.logits[..rows.len() * self.config.vocab_size];
-        self.kernels.matmul(
-            &self.head,
-            &scratch.normed[..rows.len() * self.config.d_model],
-            &mut scratch.workspace,
-            logits,
-        );
     }
 
-    /// Takes a batch of tokens like [`Transformer::forward`], but only for what later ones attend to: there are no
-    /// logits. What the last layer does after storing keys and values is left out, which is nearly everything if there
-    /// is one layer.
+    /// Takes a batch of tokens like [`Transformer::forward`], but only for what later ones attend to: there need not be
+    /// logits.
     ///
     /// # Panics
     ///
     /// As [`Transformer::forward`].
     pub fn remember(&self, rows: &[Row], caches: &mut [Cache], scratch: &mut Scratch) {
-        self.begin(rows, scratch);
-        for (index, layer) in self.layers.iter().enumerate() {
-            self.store(index, rows, caches, scratch);
-            if index + 1 < self.layers.len() {
-                self.finish_layer(index, layer, rows, caches, scratch);
-            }
+        match (&self.net, &mut scratch.0) {
+            (Net::V1(net), ScratchOf::V1(scratch)) => net.remember(rows, caches, scratch),
+            _ => self.forward(rows, caches, scratch),
         }
-        scratch.rows = 0;
     }
 
-    fn begin(&self, rows: &[Row], scratch: &mut Scratch) {
-        assert!(
-            rows.len() <= scratch.capacity,
-            "{} rows in a scratch for {}",
-            rows.len(),
-            scratch.capacity
-        );
-        scratch.rows = rows.len();
-        self.embed(rows.iter().map(|row| row.token), scratch);
-    }
-
-    /// All of a layer after [`Transformer::store`].
-    fn finish_layer(&self, index: usize, layer: &Layer, rows: &[Row], caches: &[Cache], s: &mut Scratch) {
-        self.attend(index, layer, rows, caches, s);
-        self.linear(&layer.out, Input::Attended, s);
-        self.add_normalized(&layer.attention_out_norm, s);
-
-        self.normalize(&layer.feed_forward_norm, s);
-        self.linear(&layer.up, Input::Normed, s);
-        self.gate(layer.down.matrix.stride(), s);
-        self.linear(&layer.down, Input::Gated, s);
-        self.add_normalized(&layer.feed_forward_out_norm, s);
-    }
-
-    /// The frequencies of all tokens from their logits, uint32 `[vocab]`, with sum [`Transformer::total`].
+    /// The frequencies of all tokens from their logits, uint32 `[vocab]`, each at least 1. Returns their sum, at most
+    /// 2^30.
     ///
     /// # Panics
     ///
     /// If a length is not the vocabulary's.
-    pub fn frequencies(&self, logits: &[i32], out: &mut [u32]) {
-        self.kernels.frequencies(&self.softmax, logits, out);
+    pub fn frequencies(&self, logits: &[i32], out: &mut [u32]) -> u32 {
+        match &self.net {
+            Net::V1(net) => {
+                net.frequencies(logits, out);
+                net.total()
+            }
+            Net::V2(net) => net.frequencies(logits, out),
+        }
     }
 
     /// The interval of a token among [`Transformer::frequencies`].
@@ -350,112 +373,12 @@ impl Transformer {
     /// If the token is not in the vocabulary.
     #[must_use]
     pub fn interval(&self, frequencies: &[u32], token: u16) -> Interval {
-        self.kernels.interval(frequencies, token.into())
+        self.kernels().interval(frequencies, token.into())
     }
 
     /// The token whose interval holds `target`, among [`Transformer::frequencies`].
     #[must_use]
     pub fn find(&self, frequencies: &[u32], target: u32) -> Interval {
-        self.kernels.find(frequencies, target)
+        self.kernels().find(frequencies, target)
     }
-
-    fn normalize(&self, gain: &[i8], s: &mut Scratch) {
-        let d = self.config.d_model;
-        let rows = s.residual.chunks_exact(d).zip(s.normed.chunks_exact_mut(d));
-        rows.take(s.rows)
-            .for_each(|(residual, normed)| self.kernels.rms_norm(residual, gain, normed));
-    }
-
-    fn add_normalized(&self, gain: &[i8], s: &mut Scratch) {
-        let d = self.config.d_model;
-        let rows = s.activation.chunks_exact(d).zip(s.residual.chunks_exact_mut(d));
-        rows.take(s.rows)
-            .for_each(|(activation, residual)| self.kernels.add_rms_norm(activation, gain, residual));
-    }
-
-    fn linear(&self, packed: &Packed, input: Input, s: &mut Scratch) {
-        let Packed {
-            matrix,
-            requantization,
-        } = packed;
-        let input = match input {
-            Input::Normed => &s.normed,
-            Input::Attended => &s.attended,
-            Input::Gated => &s.gated,
-        };
-        let input = &input[..s.rows * matrix.stride()];
-        let out = &mut s.activation[..s.rows * matrix.rows()];
-        self.kernels
-            .matmul_requantized(matrix, input, *requantization, &mut s.workspace, out);
-    }
-
-    fn look_up_qkv(&self, rows: &[Row], s: &mut Scratch) {
-        let row_len = self.config.qkv_rows();
-        for (row, qkv) in rows.iter().zip(s.activation.chunks_exact_mut(row_len)) {
-            qkv.copy_from_slice(&self.first_qkv[usize::from(row.token) * row_len..][..row_len]);
-        }
-    }
-
-    /// Computes queries, keys and values of a layer, and stores every row's key and value.
-    fn store(&self, index: usize, rows: &[Row], caches: &mut [Cache], s: &mut Scratch) {
-        if index == 0 && !self.first_qkv.is_empty() {
-            self.look_up_qkv(rows, s);
-        } else {
-            self.normalize(&self.layers[index].attention_norm, s);
-            self.linear(&self.layers[index].qkv, Input::Normed, s);
-        }
-        let d = self.config.d_model;
-        for (row, qkv) in rows
-            .iter()
-            .zip(s.activation.chunks_exact_mut(self.config.qkv_rows()))
-        {
-            let (cos, sin) = &self.rotations[row.position];
-            let ([key, value], []) = qkv[d..].as_chunks_mut::<HEAD_DIM>() else {
-                unreachable!("d queries, a key and a value")
-            };
-            self.kernels.rotate_key(key, cos, sin);
-            self.kernels
-                .store(&mut caches[row.sequence].layers[index], row.position, key, value);
-        }
-    }
-
-    /// Attends with every row's queries.
-    fn attend(&self, index: usize, layer: &Layer, rows: &[Row], caches: &[Cache], s: &mut Scratch) {
-        let d = self.config.d_model;
-        let vectors = s
-            .activation
-            .chunks_exact_mut(self.config.qkv_rows())
-            .zip(s.attended.chunks_exact_mut(d));
-        for (row, (qkv, out)) in rows.iter().zip(vectors) {
-            let (cos, sin) = &self.rotations[row.position];
-            let queries = &mut qkv[..d];
-            for query in queries.as_chunks_mut::<HEAD_DIM>().0 {
-                self.kernels.rotate_query(query, cos, sin);
-            }
-            let cache = &caches[row.sequence].layers[index];
-            let length = row.position + 1;
-            self.kernels
-                .attend(&layer.attention, cache, length, queries, &mut s.workspace, out);
-        }
-    }
-
-    fn gate(&self, stride: usize, s: &mut Scratch) {
-        let d_ff = self.config.d_ff;
-        let rows = s
-            .activation
-            .chunks_exact(2 * d_ff)
-            .zip(s.gated.chunks_exact_mut(stride));
-        for (up, gated) in rows.take(s.rows) {
-            let (gate, value) = up.split_at(d_ff);
-            self.kernels.reglu(gate, value, &mut gated[..d_ff]);
-        }
-    }
-}
-
-/// Which buffer a matrix takes its input from.
-#[derive(Clone, Copy)]
-enum Input {
-    Normed,
-    Attended,
-    Gated,
 }

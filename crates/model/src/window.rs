@@ -2,19 +2,30 @@
 
 use crate::{Cache, Row, Scratch, Transformer};
 
-/// The positions of one sequence of any length, within a bounded number of them.
+/// The positions of one sequence of any length.
 ///
-/// Rotary embeddings need a position, and there are only as many as the model has. When all are taken, the sequence is
-/// laid anew: position 0 has the start token, and the newest tokens follow it. Their keys and values are computed once
+/// Models of version 1 have a position for each of a bounded number of tokens. When all are taken, the sequence is laid
+/// anew: position 0 has the start token, and the newest tokens follow it. Their keys and values are computed once
 /// more, which costs next to nothing in a model of one layer and a part of a forward pass in others; what is predicted
-/// then depends on the tokens since that start alone, on every machine.
+/// then depends on the tokens since that start alone, on every machine. Models of version 2 have positions without end.
 #[derive(Clone, Debug)]
 pub struct Window {
     start_token: u16,
-    length: usize,
-    kept: usize,
-    /// The tokens that have been taken since the window was laid, without the start token.
-    tokens: Vec<u16>,
+    kind: Kind,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    Bounded {
+        length: usize,
+        kept: usize,
+        /// The tokens that have been taken since the window was laid, without the start token.
+        tokens: Vec<u16>,
+    },
+    Endless {
+        /// Tokens taken after the start token.
+        taken: usize,
+    },
 }
 
 impl Window {
@@ -27,23 +38,36 @@ impl Window {
     #[must_use]
     pub fn new(start_token: u16, length: usize, kept: usize) -> Self {
         assert!(kept + 1 < length, "window of {length} keeping {kept}");
+        let tokens = Vec::with_capacity(length);
         Self {
             start_token,
-            length,
-            kept,
-            tokens: Vec::with_capacity(length),
+            kind: Kind::Bounded { length, kept, tokens },
+        }
+    }
+
+    /// A sequence that has seen nothing yet, with positions without end.
+    pub(crate) fn endless(start_token: u16) -> Self {
+        Self {
+            start_token,
+            kind: Kind::Endless { taken: 0 },
         }
     }
 
     /// Begins another sequence.
     pub fn restart(&mut self) {
-        self.tokens.clear();
+        match &mut self.kind {
+            Kind::Bounded { tokens, .. } => tokens.clear(),
+            Kind::Endless { taken } => *taken = 0,
+        }
     }
 
     /// Positions that are free before the window has to move.
     #[must_use]
     pub fn free(&self) -> usize {
-        self.length - 1 - self.tokens.len()
+        match &self.kind {
+            Kind::Bounded { length, tokens, .. } => length - 1 - tokens.len(),
+            Kind::Endless { taken } => usize::MAX - 1 - taken,
+        }
     }
 
     /// The row that predicts a sequence's first token.
@@ -66,27 +90,37 @@ impl Window {
         caches: &mut [Cache],
         scratch: &mut Scratch,
     ) -> Row {
-        if self.free() == 0 {
-            self.tokens.drain(..self.tokens.len() - self.kept);
-            let mut rows = Vec::with_capacity(scratch.capacity());
-            let tokens = std::iter::once(&self.start_token).chain(&self.tokens);
-            for (position, &token) in tokens.enumerate() {
-                rows.push(Row {
-                    sequence,
-                    position,
-                    token,
-                });
-                if rows.len() == scratch.capacity() {
+        let full = self.free() == 0;
+        let position = match &mut self.kind {
+            Kind::Bounded { kept, tokens, .. } => {
+                if full {
+                    tokens.drain(..tokens.len() - *kept);
+                    let mut rows = Vec::with_capacity(scratch.capacity());
+                    let kept = std::iter::once(&self.start_token).chain(&*tokens);
+                    for (position, &token) in kept.enumerate() {
+                        rows.push(Row {
+                            sequence,
+                            position,
+                            token,
+                        });
+                        if rows.len() == scratch.capacity() {
+                            transformer.remember(&rows, caches, scratch);
+                            rows.clear();
+                        }
+                    }
                     transformer.remember(&rows, caches, scratch);
-                    rows.clear();
                 }
+                tokens.push(token);
+                tokens.len()
             }
-            transformer.remember(&rows, caches, scratch);
-        }
-        self.tokens.push(token);
+            Kind::Endless { taken } => {
+                *taken += 1;
+                *taken
+            }
+        };
         Row {
             sequence,
-            position: self.tokens.len(),
+            position,
             token,
         }
     }

@@ -1,8 +1,9 @@
 //! Logits and frequencies of existing models, as another implementation computed them.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-use czip_model::reference::Reference;
-use czip_model::{Kernels, Row, Transformer, Weights};
+use czip_model::v1::reference::Reference;
+use czip_model::v1::{self, Weights};
+use czip_model::{Kernels, Row, Transformer};
 use czip_vectors::shared_file;
 
 struct Step {
@@ -88,7 +89,7 @@ fn check(model: &str) {
     }
 
     for kernels in Kernels::available() {
-        let transformer = Transformer::new(kernels, &weights);
+        let transformer = Transformer::from(v1::Transformer::new(kernels, &weights));
         for batch in [1, 7, 64] {
             let mut caches = [transformer.cache(length)];
             let mut scratch = transformer.scratch(batch);

@@ -1,8 +1,9 @@
 //! The golden vectors: fixed-point functions, then a small model stage by stage.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
-use czip_model::reference::Reference;
-use czip_model::{Kernels, Row, Transformer, Weights};
+use czip_model::v1::reference::Reference;
+use czip_model::v1::{self, Weights};
+use czip_model::{Kernels, Row, Transformer};
 use czip_vectors::{array, hash_words, json, numbers, read, text};
 use serde_json::Value;
 
@@ -144,7 +145,7 @@ fn every_level_in_batches_of_every_size() {
     let weights = Weights::from_bytes(&file).unwrap();
     let mut frequencies = vec![0; weights.config.vocab_size];
     for kernels in Kernels::available() {
-        let transformer = Transformer::new(kernels, &weights);
+        let transformer = Transformer::from(v1::Transformer::new(kernels, &weights));
         for batch in [1, 2, 3, 7, 16, 40, 64] {
             let mut caches = [transformer.cache(32), transformer.cache(8)];
             let mut scratch = transformer.scratch(batch);
@@ -176,7 +177,7 @@ fn chunks_side_by_side() {
     let weights = Weights::from_bytes(&file).unwrap();
     let mut frequencies = vec![0; weights.config.vocab_size];
     for kernels in Kernels::available() {
-        let transformer = Transformer::new(kernels, &weights);
+        let transformer = Transformer::from(v1::Transformer::new(kernels, &weights));
         let mut caches = [transformer.cache(32), transformer.cache(8)];
         let mut scratch = transformer.scratch(2);
         for position in 0..32 {

@@ -2,7 +2,7 @@
 //!
 //! The messages are written down here, not taken from the code that they are to check.
 
-use czip_model::Weights;
+use czip_model::v1::Weights;
 use czip_vectors::{ModelFile, stored_brotli, stored_zstd, to_hex};
 use serde_json::{Value, json};
 

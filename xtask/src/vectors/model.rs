@@ -5,7 +5,7 @@ use std::io::Cursor;
 
 use brotli::enc::BrotliEncoderParams;
 use czip_fixed::tables;
-use czip_model::{Weights, reference::Reference};
+use czip_model::v1::{Weights, reference::Reference};
 use czip_vectors::{ModelFile, Tensor};
 use serde_json::json;
 

@@ -204,14 +204,26 @@ struct ModelFile {
     d_model: usize,
     d_ff: usize,
     vocab_size: usize,
+    /// Positions that a chunk of CZIPv1 may have.
     context_length: usize,
+    /// Positions that attention reaches, where it has a window of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<usize>,
+    /// Rows of the table of pairs of tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bigram_buckets: Option<usize>,
     /// Elements of all weight matrices and gains.
     parameters: usize,
     /// Int8 multiply-adds for one token, attention aside.
     multiply_adds_per_token: usize,
     /// Layers whose attention has a sink key.
-    sink_keys: usize,
-    rope_theta: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sink_keys: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rope_theta: Option<f64>,
+    /// What the file says of itself.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    facts: BTreeMap<String, String>,
     tokenizer: TokenizerInfo,
     /// The instruction-set level that this machine would run it at.
     kernels: String,
@@ -233,12 +245,24 @@ impl ModelFile {
         // The model itself is not needed, but a file that makes none is not to be described as one.
         let model = Model::from_bytes(bytes)?;
         let weights = Weights::from_bytes(bytes).map_err(czip::Error::from)?;
-        let json = weights.tokenizer_json().map_err(czip::Error::from)?;
+        let json = weights.extras().tokenizer_json().map_err(czip::Error::from)?;
         // What the model was made from cannot be unreadable now.
         let tokenizer: TokenizerInfo = serde_json::from_slice(&json).map_err(|_| Error::UnknownKind)?;
         let config = model.config();
+        let v1 = match &weights {
+            Weights::V1(weights) => Some(weights),
+            Weights::V2(_) => None,
+        };
+        let facts = match &weights {
+            Weights::V1(_) => BTreeMap::new(),
+            Weights::V2(file) => file.facts.clone(),
+        };
+        let sink_keys = v1.map(|weights| {
+            let layers = weights.layers.iter();
+            layers.filter(|layer| layer.attention.has_sink_key()).count()
+        });
         Ok(Self {
-            format: "czip-model-v1",
+            format: config.format,
             file_len: bytes.len() as u64,
             model_id: model.id().to_string(),
             layers: config.layers,
@@ -247,14 +271,13 @@ impl ModelFile {
             d_ff: config.d_ff,
             vocab_size: config.vocab_size,
             context_length: config.context_length,
-            parameters: config.parameters(),
-            multiply_adds_per_token: config.multiply_adds(),
-            sink_keys: weights
-                .layers
-                .iter()
-                .filter(|layer| layer.attention.has_sink_key())
-                .count(),
-            rope_theta: report::from_q16(config.rope_theta_q16),
+            window: config.window,
+            bigram_buckets: Some(config.bigram_buckets).filter(|&buckets| buckets > 0),
+            parameters: config.parameters,
+            multiply_adds_per_token: config.multiply_adds,
+            sink_keys,
+            rope_theta: v1.map(|weights| report::from_q16(weights.config.rope_theta_q16)),
+            facts,
             tokenizer: TokenizerInfo {
                 tokens: model.tokenizer().vocab_size(),
                 ..tokenizer
@@ -378,10 +401,20 @@ impl fmt::Display for ModelFile {
         line!(f, "layers", "{}", self.layers)?;
         line!(f, "width", "{} elements", self.d_model)?;
         line!(f, "heads", "{} a layer, for one key and value", self.heads)?;
-        line!(f, "sink keys", "in {} of {} layers", self.sink_keys, self.layers)?;
+        if let Some(sink_keys) = self.sink_keys {
+            line!(f, "sink keys", "in {sink_keys} of {} layers", self.layers)?;
+        }
         line!(f, "feed-forward", "{} units", self.d_ff)?;
-        line!(f, "context", "{} tokens", self.context_length)?;
-        line!(f, "rope base", "{}", self.rope_theta)?;
+        match self.window {
+            Some(window) => line!(f, "window", "{window} tokens")?,
+            None => line!(f, "context", "{} tokens", self.context_length)?,
+        }
+        if let Some(buckets) = self.bigram_buckets {
+            line!(f, "pairs", "{buckets} rows")?;
+        }
+        if let Some(rope_theta) = self.rope_theta {
+            line!(f, "rope base", "{rope_theta}")?;
+        }
         line!(f, "parameters", "{}", self.parameters)?;
         line!(
             f,
@@ -393,6 +426,10 @@ impl fmt::Display for ModelFile {
         line!(f, "tokenizer", "{}, {} tokens", tokenizer.name, tokenizer.tokens)?;
         line!(f, "special", "{}", special.join(", "))?;
         line!(f, "pattern", "{}", tokenizer.pattern)?;
-        line!(f, "kernels here", "{}", self.kernels)
+        line!(f, "kernels here", "{}", self.kernels)?;
+        for (key, value) in &self.facts {
+            write!(f, "\n  {key:<14}{value}")?;
+        }
+        Ok(())
     }
 }

@@ -118,6 +118,7 @@ fn tokenizer_of_the_model_given_apart_changes_nothing() {
     let bytes = std::fs::read(&model).unwrap();
     let json = czip::Weights::from_bytes(&bytes)
         .unwrap()
+        .extras()
         .tokenizer_json()
         .unwrap();
     folder.write("tokenizer.json", json);

@@ -2,7 +2,7 @@
 
 use czip::{Model, Weights};
 use czip_coder::v1::{Decoder, Encoder};
-use czip_model::reference::Reference;
+use czip_model::v1::reference::Reference;
 
 /// A trained model where there is one, else one of random weights, which is much smaller.
 pub(crate) fn model_file() -> Vec<u8> {

@@ -97,7 +97,6 @@ impl<'a> ChunkEncoder<'a> {
     /// Encodes at most as many chunks as there are caches.
     fn encode(&mut self, tokens: &[u16], out: &mut EncodedChunks) {
         let transformer: &Transformer = &self.model.transformer;
-        let total = transformer.total();
         let mut encoder = Encoder::new();
         for (batch, coded) in tokens.chunks(BATCH).enumerate() {
             self.rows.clear();
@@ -116,7 +115,7 @@ impl<'a> ChunkEncoder<'a> {
             }));
             transformer.forward(&self.rows, &mut self.caches, &mut self.scratch);
             for (index, (row, &token)) in self.rows.iter().zip(coded).enumerate() {
-                transformer.frequencies(self.scratch.logits(index), &mut self.frequencies);
+                let total = transformer.frequencies(self.scratch.logits(index), &mut self.frequencies);
                 let interval = transformer.interval(&self.frequencies, token);
                 if row.position == 0 {
                     encoder = Encoder::with_buffer(std::mem::take(&mut out.payload));
@@ -199,7 +198,6 @@ impl<'a> GroupDecoder<'a> {
 
     fn decode(&mut self, chunks: &[&[u8]], last_len: usize, counter: &Counter) -> Result<Vec<u16>, BadChunk> {
         let transformer: &Transformer = &self.model.transformer;
-        let total = transformer.total();
         let full = chunks.len() - 1;
         let mut tokens = vec![0u16; full * self.chunk_len + last_len];
         let mut decoders: Vec<Decoder<'_>> = chunks.iter().map(|chunk| Decoder::new(chunk)).collect();
@@ -217,7 +215,7 @@ impl<'a> GroupDecoder<'a> {
             }
             transformer.forward(&rows, &mut self.caches, &mut self.scratch);
             for (row, decoder) in rows.iter_mut().zip(&mut decoders) {
-                transformer.frequencies(self.scratch.logits(row.sequence), &mut self.frequencies);
+                let total = transformer.frequencies(self.scratch.logits(row.sequence), &mut self.frequencies);
                 let interval = transformer.find(&self.frequencies, decoder.target(total));
                 decoder.consume(interval.low, interval.high, total);
                 let token = interval.symbol as u16;

@@ -360,7 +360,7 @@ impl<'a> SegmentDecoder<'a> {
     fn lane(&mut self, model: &'a Model, variant: Variant, net: NetPlan, text_len: usize) -> usize {
         let transformer = &*model.transformer;
         let (length, kept) = net.window(transformer.config().context_length);
-        let window = Window::new(model.start_token, length, kept);
+        let window = transformer.window(model.start_token, length, kept);
         // Of lanes that are free, that with the most memory of the right kind.
         let free = self.lanes.iter().enumerate().filter(|(_, lane)| !lane.busy);
         let index = match free.max_by_key(|(_, lane)| (lane.variant == variant, lane.held)) {

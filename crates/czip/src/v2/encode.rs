@@ -309,7 +309,7 @@ impl<'a> NetEncoder<'a> {
             model,
             variant,
             mixer: None,
-            window: Window::new(model.start_token, length, kept),
+            window: model.transformer.window(model.start_token, length, kept),
             caches: [model.transformer.cache(length)],
             scratch: model.transformer.scratch(BATCH),
             rows: Vec::with_capacity(BATCH),

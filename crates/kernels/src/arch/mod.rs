@@ -40,6 +40,49 @@ macro_rules! portable_entry_points {
         }
 
         $(#[$feature])*
+        pub(crate) fn to_words(sums: &[i32], shifts: &[u8], out: &mut [i16]) {
+            $crate::words::to_words(sums, shifts, out);
+        }
+
+        $(#[$feature])*
+        pub(crate) fn add_words(sums: &[i32], shifts: &[u8], residual: &mut [i16]) {
+            $crate::words::add_words(sums, shifts, residual);
+        }
+
+        $(#[$feature])*
+        pub(crate) fn to_logits(logits: &mut [i32], shifts: &[u8]) {
+            $crate::words::to_logits(logits, shifts);
+        }
+
+        $(#[$feature])*
+        pub(crate) fn normalize(
+            x: &[i16],
+            scale: czip_fixed::RmsScale,
+            out: &mut [i8],
+        ) -> czip_fixed::RmsFactor {
+            $crate::words::normalize(x, scale, out)
+        }
+
+        $(#[$feature])*
+        pub(crate) fn square_relu(x: &mut [i16], shift: u32) {
+            $crate::words::square_relu(x, shift);
+        }
+
+        $(#[$feature])*
+        pub(crate) fn rotate_words(
+            v: &mut [i16; $crate::HEAD_DIM],
+            cos: &[i16; $crate::HEAD_DIM / 2],
+            sin: &[i16; $crate::HEAD_DIM / 2],
+        ) {
+            $crate::words::rotate_words(v, cos, sin);
+        }
+
+        $(#[$feature])*
+        pub(crate) fn unscaled_frequencies(logits: &[i32], bits: u32, exp2: &[u16; 256], out: &mut [u32]) {
+            $crate::words::unscaled_frequencies(logits, bits, exp2, out);
+        }
+
+        $(#[$feature])*
         pub(crate) fn sum(frequencies: &[u32]) -> u32 {
             $crate::generic::sum(frequencies)
         }
@@ -80,7 +123,7 @@ macro_rules! portable_entry_points {
 
 /// The entry points of a level that multiplies matrices in blocks, with `$vectors` vectors of rows in a tile.
 macro_rules! blocked_entry_points {
-    ($dot:ty, $vectors:literal, $steps:ident, $(#[$feature:meta])*) => {
+    ($dot:ty, $vectors:literal, $steps:ident, $sums:expr, $(#[$feature:meta])*) => {
         /// What is added to every weight and key when it is packed.
         pub(crate) const BIAS: i8 = <$dot as $crate::blocked::DotProduct>::BIAS;
         /// How values are stored.
@@ -126,6 +169,30 @@ macro_rules! blocked_entry_points {
             unsafe { $crate::blocked::product::<$dot, $vectors>(blocks, length, groups, queries, workspace, &mut sink) };
             let scores = $crate::attention::Scores { products: &mut products, stride };
             $crate::attention::attend($steps, attention, cache.values(), length, queries, scores, workspace, out);
+            workspace.scores = products;
+        }
+
+        $(#[$feature])*
+        pub(crate) fn attend_window(
+            attention: &$crate::SlidingAttention,
+            cache: &$crate::KeyValueCache,
+            window: std::ops::Range<usize>,
+            queries: &[i8],
+            workspace: &mut $crate::Workspace,
+            out: &mut [i16],
+            weights: $crate::sliding::WeightsSink<'_>,
+        ) {
+            let first = window.start / $crate::blocked::BLOCK_ROWS * $crate::blocked::BLOCK_ROWS;
+            let (blocks, stride) = cache.key_blocks_within(first, window.end);
+            let mut products = std::mem::take(&mut workspace.scores);
+            products.resize(attention.heads() * stride, 0);
+            let mut sink = $crate::blocked::Plain { stride, out: &mut products };
+            let groups = $crate::HEAD_DIM / $crate::blocked::GROUP;
+            // SAFETY: this function has the features that the instructions need.
+            unsafe { $crate::blocked::product::<$dot, $vectors>(blocks, stride, groups, queries, workspace, &mut sink) };
+            $crate::sliding::attend(
+                $sums, attention, cache.values(), window, first, &mut products, stride, workspace, out, weights,
+            );
             workspace.scores = products;
         }
     };

@@ -1,9 +1,15 @@
 //! Portable Rust, compiled for the target's baseline.
 
+use std::ops::Range;
+
 use crate::arch::portable_entry_points;
 use crate::attention::{self, Portable, Scores, Steps, ValueLayout};
+use crate::blocked::BLOCK_ROWS;
 use crate::matrix::Workspace;
-use crate::{Attention, HEAD_DIM, KeyValueCache, PackedMatrix, Requantization, Softmax, generic};
+use crate::sliding::{self, PortableSums, WeightsSink};
+use crate::{
+    Attention, HEAD_DIM, KeyValueCache, PackedMatrix, Requantization, SlidingAttention, Softmax, generic,
+};
 
 portable_entry_points!();
 
@@ -58,6 +64,38 @@ pub(crate) fn attend(
         scores,
         workspace,
         out,
+    );
+    workspace.scores = products;
+}
+
+pub(crate) fn attend_window(
+    attention: &SlidingAttention,
+    cache: &KeyValueCache,
+    window: Range<usize>,
+    queries: &[i8],
+    workspace: &mut Workspace,
+    out: &mut [i16],
+    weights: WeightsSink<'_>,
+) {
+    let first = window.start / BLOCK_ROWS * BLOCK_ROWS;
+    let stride = window.end.next_multiple_of(BLOCK_ROWS) - first;
+    let mut products = std::mem::take(&mut workspace.scores);
+    products.clear();
+    for query in queries.as_chunks::<HEAD_DIM>().0 {
+        let keys = cache.key_rows(first + stride)[first..].iter();
+        products.extend(keys.map(|key| generic::dot(query, &key.0)));
+    }
+    sliding::attend(
+        PortableSums(VALUES),
+        attention,
+        cache.values(),
+        window,
+        first,
+        &mut products,
+        stride,
+        workspace,
+        out,
+        weights,
     );
     workspace.scores = products;
 }

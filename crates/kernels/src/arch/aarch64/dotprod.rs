@@ -7,11 +7,12 @@ use crate::arch::{blocked_entry_points, portable_entry_points};
 use crate::attention::Portable;
 use crate::blocked::{DotProduct, Staged};
 use crate::matrix::Workspace;
+use crate::sliding::PortableSums;
 use crate::{Softmax, generic};
 
 portable_entry_points!(#[target_feature(enable = "neon,dotprod")]);
 // Four vectors by six activations leave 8 of the 32 registers, four of them for the weights.
-blocked_entry_points!(Sdot, 4, Portable, #[target_feature(enable = "neon,dotprod")]);
+blocked_entry_points!(Sdot, 4, Portable, PortableSums(VALUES), #[target_feature(enable = "neon,dotprod")]);
 
 #[target_feature(enable = "neon,dotprod")]
 pub(crate) fn frequencies(softmax: &Softmax, logits: &[i32], out: &mut [u32]) {

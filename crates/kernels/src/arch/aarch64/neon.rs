@@ -8,11 +8,12 @@ use crate::arch::{blocked_entry_points, portable_entry_points};
 use crate::attention::Portable;
 use crate::blocked::{DotProduct, Staged};
 use crate::matrix::Workspace;
+use crate::sliding::PortableSums;
 use crate::{Softmax, generic};
 
 portable_entry_points!(#[target_feature(enable = "neon")]);
 // With two accumulators for a vector of rows, two vectors by six activations leave 8 of the 32 registers.
-blocked_entry_points!(Widening, 2, Portable, #[target_feature(enable = "neon")]);
+blocked_entry_points!(Widening, 2, Portable, PortableSums(VALUES), #[target_feature(enable = "neon")]);
 
 #[target_feature(enable = "neon")]
 pub(crate) fn frequencies(softmax: &Softmax, logits: &[i32], out: &mut [u32]) {

@@ -10,10 +10,11 @@ use crate::arch::{blocked_entry_points, portable_entry_points};
 use crate::attention::Portable;
 use crate::blocked::{DotProduct, Staged};
 use crate::matrix::Workspace;
+use crate::sliding::PortableSums;
 use crate::{Softmax, generic};
 
 portable_entry_points!();
-blocked_entry_points!(Dot, 1, Portable,);
+blocked_entry_points!(Dot, 1, Portable, PortableSums(VALUES),);
 
 pub(crate) fn frequencies(softmax: &Softmax, logits: &[i32], out: &mut [u32]) {
     generic::frequencies(softmax, logits, out);

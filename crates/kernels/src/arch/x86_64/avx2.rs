@@ -8,10 +8,11 @@ use crate::arch::{blocked_entry_points, portable_entry_points};
 use crate::attention::{GROUP_BLOCKS, Steps, ValueLayout, stretch_weights};
 use crate::blocked::{Block, DotProduct, Narrow, Staged};
 use crate::matrix::Workspace;
+use crate::sliding::{MAX_POSITIONS, WeightedSums};
 use crate::{Attention, HEAD_DIM, Softmax, generic};
 
 portable_entry_points!(#[target_feature(enable = "avx2")]);
-blocked_entry_points!(Madd, 1, Madd, #[target_feature(enable = "avx2")]);
+blocked_entry_points!(Madd, 1, Madd, Madd, #[target_feature(enable = "avx2")]);
 
 #[target_feature(enable = "avx2")]
 pub(crate) fn frequencies(softmax: &Softmax, logits: &[i32], out: &mut [u32]) {
@@ -111,6 +112,23 @@ impl Steps for Madd {
         let values = &values[first / Self::VALUES.group() * GROUP_BLOCKS..];
         add_weighted(pairs, halves, values, acc);
         u64::from(generic::sum(weights))
+    }
+}
+
+impl WeightedSums for Madd {
+    #[inline(always)]
+    fn layout(self) -> ValueLayout {
+        Self::VALUES
+    }
+
+    #[inline(always)]
+    fn weighted_sums(self, weights: &[u8], values: &[Block], acc: &mut [i32; HEAD_DIM]) {
+        let mut pairs = [[0; 2]; MAX_POSITIONS / 2];
+        let pairs = &mut pairs[..weights.len() / 2];
+        for (wide, &weight) in pairs.as_flattened_mut().iter_mut().zip(weights) {
+            *wide = i16::from(weight);
+        }
+        add_weighted(pairs, &[], values, acc);
     }
 }
 

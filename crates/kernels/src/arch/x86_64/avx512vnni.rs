@@ -8,6 +8,7 @@ use crate::arch::{blocked_entry_points, portable_entry_points};
 use crate::attention::{GROUP_BLOCKS, Steps, ValueLayout};
 use crate::blocked::{Block, DotProduct, Narrow, Staged};
 use crate::matrix::Workspace;
+use crate::sliding::WeightedSums;
 use crate::{Attention, HEAD_DIM, Softmax, generic};
 
 use super::vnni;
@@ -16,6 +17,7 @@ portable_entry_points!(#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx5
 blocked_entry_points!(
     BytesBy16,
     4,
+    BytesBy16,
     BytesBy16,
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 );
@@ -218,6 +220,38 @@ fn add_weighted(low: &[[u8; 4]], high: &[[u8; 4]], values: &[Block], acc: &mut [
                 pointer,
                 _mm512_add_epi32(_mm512_loadu_si512(pointer.cast_const()), sum),
             );
+        }
+    }
+}
+
+impl WeightedSums for BytesBy16 {
+    #[inline(always)]
+    fn layout(self) -> ValueLayout {
+        Self::VALUES
+    }
+
+    #[inline(always)]
+    fn weighted_sums(self, weights: &[u8], values: &[Block], acc: &mut [i32; HEAD_DIM]) {
+        const VECTORS: usize = HEAD_DIM / 16;
+        let groups = weights
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .zip(values.as_chunks::<GROUP_BLOCKS>().0);
+        // SAFETY: this is inlined into functions with the features. A group of values is four blocks of 64 bytes, aligned
+        // to 64, so four vectors; and the accumulators are as long as four vectors.
+        unsafe {
+            let mut sums = [_mm512_setzero_si512(); VECTORS];
+            for (&weights, values) in groups {
+                let weights = _mm512_set1_epi32(i32::from_ne_bytes(weights));
+                for (sum, values) in sums.iter_mut().zip(values) {
+                    *sum = _mm512_dpbusd_epi32(*sum, weights, _mm512_load_si512(values.0.as_ptr().cast()));
+                }
+            }
+            let pointer = acc.as_mut_ptr().cast::<__m512i>();
+            for (index, &sum) in sums.iter().enumerate() {
+                _mm512_storeu_si512(pointer.add(index).cast(), sum);
+            }
         }
     }
 }

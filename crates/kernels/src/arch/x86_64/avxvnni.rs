@@ -14,6 +14,7 @@ use crate::attention::{GROUP_BLOCKS, Steps, ValueLayout, stretch_weights};
 
 use crate::blocked::{Block, DotProduct, Narrow, Staged};
 use crate::matrix::Workspace;
+use crate::sliding::WeightedSums;
 use crate::{Attention, HEAD_DIM, Softmax, generic};
 
 use super::vnni;
@@ -25,6 +26,7 @@ portable_entry_points!(
 blocked_entry_points!(
     BytesBy8,
     2,
+    BytesBy8,
     BytesBy8,
     #[cfg_attr(not(czip_evex_vnni), target_feature(enable = "avx2,avxvnni"))]
     #[cfg_attr(czip_evex_vnni, target_feature(enable = "avx2,avx512vl,avx512vnni"))]
@@ -117,6 +119,18 @@ impl Steps for BytesBy8 {
                 .for_each(|(acc, sum)| *acc = acc.wrapping_add(sum << shift));
         }
         u64::from(generic::sum(weights))
+    }
+}
+
+impl WeightedSums for BytesBy8 {
+    #[inline(always)]
+    fn layout(self) -> ValueLayout {
+        Self::VALUES
+    }
+
+    #[inline(always)]
+    fn weighted_sums(self, weights: &[u8], values: &[Block], acc: &mut [i32; HEAD_DIM]) {
+        *acc = weighted_sums(weights.as_chunks().0, values);
     }
 }
 

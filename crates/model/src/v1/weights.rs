@@ -1,13 +1,11 @@
 //! The tensors of a `czip-model-v1` file, checked against its metadata.
 
 use std::collections::HashMap;
-use std::io::Read;
 
 use czip_kernels::{Attention, HEAD_DIM, PackedMatrix, Requantization, Softmax};
-use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
 
-use crate::error::{Error, TensorProblem};
+use crate::Error;
+use crate::envelope::{Envelope, Extras, Metadata, Tensors, out_of_range};
 
 /// The sizes of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,44 +101,6 @@ impl Config {
     }
 }
 
-struct Metadata<'a>(&'a HashMap<String, String>);
-
-impl<'a> Metadata<'a> {
-    fn text(&self, key: &'static str) -> Result<&'a str, Error> {
-        self.0
-            .get(key)
-            .map(String::as_str)
-            .ok_or(Error::MissingMetadata { key })
-    }
-
-    fn number(&self, key: &'static str) -> Result<u64, Error> {
-        self.text(key)?
-            .parse()
-            .map_err(|_| self.bad(key, "must be a decimal number"))
-    }
-
-    fn within(
-        &self,
-        key: &'static str,
-        low: usize,
-        high: usize,
-        reason: &'static str,
-    ) -> Result<usize, Error> {
-        match usize::try_from(self.number(key)?) {
-            Ok(value) if (low..=high).contains(&value) => Ok(value),
-            _ => Err(self.bad(key, reason)),
-        }
-    }
-
-    fn bad(&self, key: &'static str, reason: &'static str) -> Error {
-        Error::BadMetadata {
-            key,
-            value: self.0.get(key).cloned().unwrap_or_default(),
-            reason,
-        }
-    }
-}
-
 /// A matrix with the requantisation of its products.
 #[derive(Clone, Debug)]
 pub struct Linear<'a> {
@@ -197,26 +157,12 @@ pub struct Weights<'a> {
     pub head: &'a [i8],
     /// How logits become frequencies.
     pub softmax: Softmax,
-    /// What is known to the adaptive coder before a text begins, in the stored forms of its priors: the optional
-    /// tensors `mixing.priors.0`, `mixing.priors.1` and so on, up to the first that is not there. Not looked into.
-    pub mixing_priors: Vec<&'a [u8]>,
-    /// How often each symbol is to be expected, for the adaptive coder's tree: the optional tensor `mixing.weights`,
-    /// uint16 `[vocab]`.
-    pub mixing_weights: Option<Vec<u16>>,
+    /// The tokenizer, and what is known to the adaptive coder.
+    pub extras: Extras<'a>,
     pub(crate) rotations: Vec<Rotation>,
-    tokenizer: (TokenizerCodec, &'a [u8]),
-}
-
-#[derive(Clone, Copy, Debug)]
-enum TokenizerCodec {
-    Zstd,
-    Brotli,
 }
 
 impl<'a> Weights<'a> {
-    /// The tokenizer JSON may not decompress to more than this many bytes.
-    pub const MAX_TOKENIZER_LEN: u64 = 64 << 20;
-
     /// The factor of logits, Q24, that a model without `softmax.coef_q24` means.
     pub const DEFAULT_COEFFICIENT: u32 = czip_fixed::tables::LOGIT_COEFFICIENT;
 
@@ -226,13 +172,11 @@ impl<'a> Weights<'a> {
     ///
     /// Any deviation from `docs/spec/czm-v1.md`, by the name of the key or tensor.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, Error> {
-        let not_safetensors = |error: safetensors::SafeTensorError| Error::NotSafetensors {
-            reason: error.to_string(),
-        };
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
-        let tensors = Tensors(SafeTensors::deserialize(bytes).map_err(not_safetensors)?);
-        let none = HashMap::new();
-        let metadata = header.metadata().as_ref().unwrap_or(&none);
+        Self::from_envelope(&Envelope::read(bytes)?)
+    }
+
+    pub(crate) fn from_envelope(envelope: &Envelope<'a>) -> Result<Self, Error> {
+        let Envelope { tensors, metadata } = envelope;
         let rope_rows = tensors
             .view("lut.rope_cos")?
             .shape()
@@ -244,9 +188,9 @@ impl<'a> Weights<'a> {
 
         let exp2 = tensors.numbers("lut.exp2", &[256], u16::from_le_bytes)?;
         let exp2: [u16; 256] = array(&exp2);
-        let rotations = rotations(&tensors, config.context_length)?;
+        let rotations = rotations(tensors, config.context_length)?;
         let layers = (0..config.layers)
-            .map(|layer| LayerWeights::read(&tensors, &format!("layers.{layer}"), &config, &exp2))
+            .map(|layer| LayerWeights::read(tensors, &format!("layers.{layer}"), &config, &exp2))
             .collect::<Result<_, _>>()?;
         let coefficient = match tensors.optional("softmax.coef_q24") {
             Some(_) => tensors.scalar("softmax.coef_q24", u32::from_le_bytes)?,
@@ -264,69 +208,17 @@ impl<'a> Weights<'a> {
                 1 << 30,
             ));
         }
-        let codec = match metadata.get("tokenizer_codec").map(String::as_str) {
-            None | Some("zstd") => TokenizerCodec::Zstd,
-            Some("brotli") => TokenizerCodec::Brotli,
-            Some(_) => return Err(Metadata(metadata).bad("tokenizer_codec", "must be zstd or brotli")),
-        };
-        let tokenizer = tensors.bytes("tokenizer.data")?;
-        let mut mixing_priors = Vec::new();
-        for number in 0.. {
-            let name = format!("mixing.priors.{number}");
-            if tensors.optional(&name).is_none() {
-                break;
-            }
-            mixing_priors.push(tensors.bytes(&name)?);
-        }
-        let mixing_weights = match tensors.optional("mixing.weights") {
-            Some(_) => Some(tensors.numbers("mixing.weights", &[vocab], u16::from_le_bytes)?),
-            None => None,
-        };
+        let extras = Extras::read(envelope, vocab)?;
         Ok(Self {
             embedding: tensors.int8("embed.weight", &[vocab, d])?,
             layers,
             norm: tensors.int8("norm.weight", &[d])?,
             head: tensors.int8("head.weight", &[vocab, d])?,
             softmax: Softmax::new(coefficient, &exp2, total),
-            mixing_priors,
-            mixing_weights,
+            extras,
             rotations,
-            tokenizer: (codec, tokenizer),
             config,
         })
-    }
-
-    /// The tokenizer's JSON, decompressed.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Tokenizer`] where it doesn't decompress, or to more than [`Weights::MAX_TOKENIZER_LEN`] bytes.
-    pub fn tokenizer_json(&self) -> Result<Vec<u8>, Error> {
-        let (codec, data) = self.tokenizer;
-        let mut json = Vec::new();
-        let (codec, read) = match codec {
-            TokenizerCodec::Zstd => (
-                "zstd",
-                zstd::Decoder::new(data)
-                    .and_then(|decoder| decoder.take(Self::MAX_TOKENIZER_LEN + 1).read_to_end(&mut json)),
-            ),
-            TokenizerCodec::Brotli => {
-                let decoder = brotli::Decompressor::new(data, 4096);
-                (
-                    "brotli",
-                    decoder.take(Self::MAX_TOKENIZER_LEN + 1).read_to_end(&mut json),
-                )
-            }
-        };
-        read.map_err(|error| Error::Tokenizer {
-            codec,
-            reason: error.to_string(),
-        })?;
-        if json.len() as u64 > Self::MAX_TOKENIZER_LEN {
-            let reason = format!("longer than {} bytes", Self::MAX_TOKENIZER_LEN);
-            return Err(Error::Tokenizer { codec, reason });
-        }
-        Ok(json)
     }
 }
 
@@ -334,7 +226,7 @@ impl<'a> LayerWeights<'a> {
     fn read(tensors: &Tensors<'a>, layer: &str, config: &Config, exp2: &[u16; 256]) -> Result<Self, Error> {
         let (d, d_ff) = (config.d_model, config.d_ff);
         let gain = |name: &str| tensors.int8(&format!("{layer}.{name}.weight"), &[d]);
-        let linear = |name: &str, rows, cols| tensors.linear(&format!("{layer}.{name}"), rows, cols);
+        let linear = |name: &str, rows, cols| linear(tensors, &format!("{layer}.{name}"), rows, cols);
         Ok(Self {
             attention_norm: gain("attn_norm")?,
             qkv: linear("attn.qkv", config.qkv_rows(), d)?,
@@ -382,130 +274,24 @@ fn array<T: Copy + Default, const N: usize>(slice: &[T]) -> [T; N] {
     array
 }
 
-fn out_of_range(name: &str, value: i64, low: i64, high: i64) -> Error {
-    Error::Tensor {
-        name: name.to_owned(),
-        problem: TensorProblem::Range { value, low, high },
-    }
-}
-
-/// A little-endian number of the file.
-trait Number<const N: usize>: Sized {
-    const DTYPE: Dtype;
-}
-
-impl Number<1> for i8 {
-    const DTYPE: Dtype = Dtype::I8;
-}
-impl Number<2> for i16 {
-    const DTYPE: Dtype = Dtype::I16;
-}
-impl Number<2> for u16 {
-    const DTYPE: Dtype = Dtype::U16;
-}
-impl Number<4> for i32 {
-    const DTYPE: Dtype = Dtype::I32;
-}
-impl Number<4> for u32 {
-    const DTYPE: Dtype = Dtype::U32;
-}
-
-fn dtype_name(dtype: Dtype) -> &'static str {
-    match dtype {
-        Dtype::I8 => "I8",
-        Dtype::I16 => "I16",
-        Dtype::U16 => "U16",
-        Dtype::I32 => "I32",
-        Dtype::U32 => "U32",
-        Dtype::U8 => "U8",
-        _ => "another",
-    }
-}
-
-struct Tensors<'a>(SafeTensors<'a>);
-
-impl<'a> Tensors<'a> {
-    fn optional(&self, name: &str) -> Option<TensorView<'a>> {
-        self.0.tensor(name).ok()
-    }
-
-    fn view(&self, name: &str) -> Result<TensorView<'a>, Error> {
-        self.optional(name).ok_or_else(|| Error::Tensor {
-            name: name.to_owned(),
-            problem: TensorProblem::Missing,
-        })
-    }
-
-    /// The bytes of a tensor of the given type and shape. The envelope's parser has checked that the length of the
-    /// data is what type and shape demand.
-    fn typed(&self, name: &str, shape: &[usize], dtype: Dtype) -> Result<&'a [u8], Error> {
-        let view = self.view(name)?;
-        let problem = if view.dtype() != dtype {
-            TensorProblem::Type {
-                found: view.dtype().to_string(),
-                wanted: dtype_name(dtype),
-            }
-        } else if view.shape() != shape {
-            TensorProblem::Shape {
-                found: view.shape().to_vec(),
-                wanted: shape.to_vec(),
-            }
-        } else {
-            return Ok(view.data());
-        };
-        Err(Error::Tensor {
-            name: name.to_owned(),
-            problem,
-        })
-    }
-
-    /// The bytes of a tensor of one dimension of any length.
-    fn bytes(&self, name: &str) -> Result<&'a [u8], Error> {
-        let len = self.view(name)?.shape().iter().product();
-        self.typed(name, &[len], Dtype::U8)
-    }
-
-    fn int8(&self, name: &str, shape: &[usize]) -> Result<&'a [i8], Error> {
-        Ok(bytemuck::cast_slice(self.typed(name, shape, Dtype::I8)?))
-    }
-
-    fn numbers<T: Number<N>, const N: usize>(
-        &self,
-        name: &str,
-        shape: &[usize],
-        from_le_bytes: fn([u8; N]) -> T,
-    ) -> Result<Vec<T>, Error> {
-        let (numbers, _) = self.typed(name, shape, T::DTYPE)?.as_chunks::<N>();
-        Ok(numbers.iter().map(|&bytes| from_le_bytes(bytes)).collect())
-    }
-
-    fn scalar<T: Number<N> + Copy, const N: usize>(
-        &self,
-        name: &str,
-        from_le_bytes: fn([u8; N]) -> T,
-    ) -> Result<T, Error> {
-        Ok(self.numbers(name, &[], from_le_bytes)?[0])
-    }
-
-    fn linear(&self, name: &str, rows: usize, cols: usize) -> Result<Linear<'a>, Error> {
-        debug_assert!(cols <= PackedMatrix::MAX_COLS);
-        let weight = self.int8(&format!("{name}.weight"), &[rows, cols])?;
-        let mult = self.scalar(&format!("{name}.mult"), i32::from_le_bytes)?;
-        let shift_name = format!("{name}.shift");
-        let shift = self.scalar(&shift_name, i8::from_le_bytes)?;
-        let requantization = Requantization::new(mult, shift).ok_or_else(|| {
-            out_of_range(
-                &shift_name,
-                shift.into(),
-                i8::MIN.into(),
-                czip_fixed::MAX_SHIFT.into(),
-            )
-        })?;
-        Ok(Linear {
-            weight,
-            rows,
-            cols,
-            requantization,
-        })
-    }
+fn linear<'a>(tensors: &Tensors<'a>, name: &str, rows: usize, cols: usize) -> Result<Linear<'a>, Error> {
+    debug_assert!(cols <= PackedMatrix::MAX_COLS);
+    let weight = tensors.int8(&format!("{name}.weight"), &[rows, cols])?;
+    let mult = tensors.scalar(&format!("{name}.mult"), i32::from_le_bytes)?;
+    let shift_name = format!("{name}.shift");
+    let shift = tensors.scalar(&shift_name, i8::from_le_bytes)?;
+    let requantization = Requantization::new(mult, shift).ok_or_else(|| {
+        out_of_range(
+            &shift_name,
+            shift.into(),
+            i8::MIN.into(),
+            czip_fixed::MAX_SHIFT.into(),
+        )
+    })?;
+    Ok(Linear {
+        weight,
+        rows,
+        cols,
+        requantization,
+    })
 }

@@ -3,12 +3,12 @@
 //! This is the oracle of the tests and the baseline of the benchmarks. It shares no code with [`Transformer`] but the
 //! kernels' `oracle` module and the reading of the file.
 //!
-//! [`Transformer`]: crate::Transformer
+//! [`Transformer`]: super::Transformer
 
 use czip_fixed::clamp127;
 use czip_kernels::{HEAD_DIM, oracle};
 
-use crate::weights::{LayerWeights, Linear, Weights};
+use super::weights::{LayerWeights, Linear, Weights};
 
 type Vector = [i8; HEAD_DIM];
 

@@ -1,0 +1,258 @@
+//! The envelope that model files of both versions have: safetensors, and in it a tokenizer and what is known to the adaptive
+//! coder.
+
+use std::collections::HashMap;
+use std::io::Read;
+
+use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, TensorView};
+
+use crate::error::{Error, TensorProblem};
+
+/// The most bytes that a tokenizer's JSON may decompress to.
+pub const MAX_TOKENIZER_LEN: u64 = 64 << 20;
+
+/// A file's tensors and metadata.
+pub(crate) struct Envelope<'a> {
+    pub(crate) tensors: Tensors<'a>,
+    pub(crate) metadata: HashMap<String, String>,
+}
+
+impl<'a> Envelope<'a> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Error> {
+        let not_safetensors = |error: safetensors::SafeTensorError| Error::NotSafetensors {
+            reason: error.to_string(),
+        };
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
+        let tensors = Tensors(SafeTensors::deserialize(bytes).map_err(not_safetensors)?);
+        let metadata = header.metadata().clone().unwrap_or_default();
+        Ok(Self { tensors, metadata })
+    }
+}
+
+/// What a model file holds besides the net.
+#[derive(Clone, Debug)]
+pub struct Extras<'a> {
+    tokenizer: (TokenizerCodec, &'a [u8]),
+    /// What is known to the adaptive coder before a text begins, in the stored forms of its priors: the optional
+    /// tensors `mixing.priors.0`, `mixing.priors.1` and so on, up to the first that is not there. Not looked into.
+    pub mixing_priors: Vec<&'a [u8]>,
+    /// How often each symbol is to be expected, for the adaptive coder's tree: the optional tensor `mixing.weights`,
+    /// uint16 `[vocab]`.
+    pub mixing_weights: Option<Vec<u16>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum TokenizerCodec {
+    Zstd,
+    Brotli,
+}
+
+impl<'a> Extras<'a> {
+    pub(crate) fn read(envelope: &Envelope<'a>, vocab_size: usize) -> Result<Self, Error> {
+        let Envelope { tensors, metadata } = envelope;
+        let codec = match metadata.get("tokenizer_codec").map(String::as_str) {
+            None | Some("zstd") => TokenizerCodec::Zstd,
+            Some("brotli") => TokenizerCodec::Brotli,
+            Some(_) => return Err(Metadata(metadata).bad("tokenizer_codec", "must be zstd or brotli")),
+        };
+        let tokenizer = tensors.bytes("tokenizer.data")?;
+        let mut mixing_priors = Vec::new();
+        for number in 0.. {
+            let name = format!("mixing.priors.{number}");
+            if tensors.optional(&name).is_none() {
+                break;
+            }
+            mixing_priors.push(tensors.bytes(&name)?);
+        }
+        let mixing_weights = match tensors.optional("mixing.weights") {
+            Some(_) => Some(tensors.numbers("mixing.weights", &[vocab_size], u16::from_le_bytes)?),
+            None => None,
+        };
+        Ok(Self {
+            tokenizer: (codec, tokenizer),
+            mixing_priors,
+            mixing_weights,
+        })
+    }
+
+    /// The tokenizer's JSON, decompressed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Tokenizer`] where it doesn't decompress, or to more than [`MAX_TOKENIZER_LEN`] bytes.
+    pub fn tokenizer_json(&self) -> Result<Vec<u8>, Error> {
+        let (codec, data) = self.tokenizer;
+        let mut json = Vec::new();
+        let (codec, read) = match codec {
+            TokenizerCodec::Zstd => (
+                "zstd",
+                zstd::Decoder::new(data)
+                    .and_then(|decoder| decoder.take(MAX_TOKENIZER_LEN + 1).read_to_end(&mut json)),
+            ),
+            TokenizerCodec::Brotli => {
+                let decoder = brotli::Decompressor::new(data, 4096);
+                (
+                    "brotli",
+                    decoder.take(MAX_TOKENIZER_LEN + 1).read_to_end(&mut json),
+                )
+            }
+        };
+        read.map_err(|error| Error::Tokenizer {
+            codec,
+            reason: error.to_string(),
+        })?;
+        if json.len() as u64 > MAX_TOKENIZER_LEN {
+            let reason = format!("longer than {MAX_TOKENIZER_LEN} bytes");
+            return Err(Error::Tokenizer { codec, reason });
+        }
+        Ok(json)
+    }
+}
+
+pub(crate) struct Metadata<'a>(pub(crate) &'a HashMap<String, String>);
+
+impl<'a> Metadata<'a> {
+    pub(crate) fn text(&self, key: &'static str) -> Result<&'a str, Error> {
+        self.0
+            .get(key)
+            .map(String::as_str)
+            .ok_or(Error::MissingMetadata { key })
+    }
+
+    pub(crate) fn number(&self, key: &'static str) -> Result<u64, Error> {
+        self.text(key)?
+            .parse()
+            .map_err(|_| self.bad(key, "must be a decimal number"))
+    }
+
+    pub(crate) fn within(
+        &self,
+        key: &'static str,
+        low: usize,
+        high: usize,
+        reason: &'static str,
+    ) -> Result<usize, Error> {
+        match usize::try_from(self.number(key)?) {
+            Ok(value) if (low..=high).contains(&value) => Ok(value),
+            _ => Err(self.bad(key, reason)),
+        }
+    }
+
+    pub(crate) fn bad(&self, key: &'static str, reason: &'static str) -> Error {
+        Error::BadMetadata {
+            key,
+            value: self.0.get(key).cloned().unwrap_or_default(),
+            reason,
+        }
+    }
+}
+
+pub(crate) fn out_of_range(name: &str, value: i64, low: i64, high: i64) -> Error {
+    Error::Tensor {
+        name: name.to_owned(),
+        problem: TensorProblem::Range { value, low, high },
+    }
+}
+
+/// A little-endian number of the file.
+pub(crate) trait Number<const N: usize>: Sized {
+    const DTYPE: Dtype;
+}
+
+impl Number<1> for u8 {
+    const DTYPE: Dtype = Dtype::U8;
+}
+impl Number<1> for i8 {
+    const DTYPE: Dtype = Dtype::I8;
+}
+impl Number<2> for i16 {
+    const DTYPE: Dtype = Dtype::I16;
+}
+impl Number<2> for u16 {
+    const DTYPE: Dtype = Dtype::U16;
+}
+impl Number<4> for i32 {
+    const DTYPE: Dtype = Dtype::I32;
+}
+impl Number<4> for u32 {
+    const DTYPE: Dtype = Dtype::U32;
+}
+
+pub(crate) fn dtype_name(dtype: Dtype) -> &'static str {
+    match dtype {
+        Dtype::I8 => "I8",
+        Dtype::I16 => "I16",
+        Dtype::U16 => "U16",
+        Dtype::I32 => "I32",
+        Dtype::U32 => "U32",
+        Dtype::U8 => "U8",
+        _ => "another",
+    }
+}
+
+pub(crate) struct Tensors<'a>(pub(crate) SafeTensors<'a>);
+
+impl<'a> Tensors<'a> {
+    pub(crate) fn optional(&self, name: &str) -> Option<TensorView<'a>> {
+        self.0.tensor(name).ok()
+    }
+
+    pub(crate) fn view(&self, name: &str) -> Result<TensorView<'a>, Error> {
+        self.optional(name).ok_or_else(|| Error::Tensor {
+            name: name.to_owned(),
+            problem: TensorProblem::Missing,
+        })
+    }
+
+    /// The bytes of a tensor of the given type and shape. The envelope's parser has checked that the length of the
+    /// data is what type and shape demand.
+    pub(crate) fn typed(&self, name: &str, shape: &[usize], dtype: Dtype) -> Result<&'a [u8], Error> {
+        let view = self.view(name)?;
+        let problem = if view.dtype() != dtype {
+            TensorProblem::Type {
+                found: view.dtype().to_string(),
+                wanted: dtype_name(dtype),
+            }
+        } else if view.shape() != shape {
+            TensorProblem::Shape {
+                found: view.shape().to_vec(),
+                wanted: shape.to_vec(),
+            }
+        } else {
+            return Ok(view.data());
+        };
+        Err(Error::Tensor {
+            name: name.to_owned(),
+            problem,
+        })
+    }
+
+    /// The bytes of a tensor of one dimension of any length.
+    pub(crate) fn bytes(&self, name: &str) -> Result<&'a [u8], Error> {
+        let len = self.view(name)?.shape().iter().product();
+        self.typed(name, &[len], Dtype::U8)
+    }
+
+    pub(crate) fn int8(&self, name: &str, shape: &[usize]) -> Result<&'a [i8], Error> {
+        Ok(bytemuck::cast_slice(self.typed(name, shape, Dtype::I8)?))
+    }
+
+    pub(crate) fn numbers<T: Number<N>, const N: usize>(
+        &self,
+        name: &str,
+        shape: &[usize],
+        from_le_bytes: fn([u8; N]) -> T,
+    ) -> Result<Vec<T>, Error> {
+        let (numbers, _) = self.typed(name, shape, T::DTYPE)?.as_chunks::<N>();
+        Ok(numbers.iter().map(|&bytes| from_le_bytes(bytes)).collect())
+    }
+
+    pub(crate) fn scalar<T: Number<N> + Copy, const N: usize>(
+        &self,
+        name: &str,
+        from_le_bytes: fn([u8; N]) -> T,
+    ) -> Result<T, Error> {
+        Ok(self.numbers(name, &[], from_le_bytes)?[0])
+    }
+}

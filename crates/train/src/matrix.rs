@@ -1,0 +1,84 @@
+//! Products of float matrices, given as slices.
+
+use std::cell::RefCell;
+
+use czip_kernels::{Bf16Products, Bf16Workspace};
+use ndarray::linalg::general_mat_mul;
+use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
+
+pub(crate) use czip_kernels::FloatMatrix as View;
+
+thread_local! {
+    static WORKSPACE: RefCell<Bf16Workspace> = RefCell::default();
+}
+
+/// `out += a * b`.
+pub(crate) fn add_product(out: &mut [f32], a: View<'_>, b: View<'_>) {
+    product(out, a, b, true);
+}
+
+/// `out = a * b`.
+pub(crate) fn set_product(out: &mut [f32], a: View<'_>, b: View<'_>) {
+    product(out, a, b, false);
+}
+
+fn product(out: &mut [f32], a: View<'_>, b: View<'_>, add: bool) {
+    if let Some(products) = Bf16Products::detect() {
+        WORKSPACE.with_borrow_mut(|workspace| products.product(out, a, b, add, workspace));
+    } else {
+        set_exact_product(out, a, b, if add { 1.0 } else { 0.0 });
+    }
+}
+
+/// `out = keep * out + a * b` in 32 bits.
+fn set_exact_product(out: &mut [f32], a: View<'_>, b: View<'_>, keep: f32) {
+    let mut out = ArrayViewMut2::from_shape((a.rows(), b.cols()), out).expect("the shape of the product");
+    general_mat_mul(1.0, &array(a), &array(b), keep, &mut out);
+}
+
+fn array(view: View<'_>) -> ArrayView2<'_, f32> {
+    let (elements, row_stride, col_stride) = view.elements();
+    let shape = (view.rows(), view.cols()).strides((row_stride, col_stride));
+    ArrayView2::from_shape(shape, elements).expect("a view within its elements")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parameters::Random;
+
+    #[test]
+    fn products_are_those_of_32_bits_but_for_rounding() {
+        let mut random = Random(1);
+        for (m, k, n) in [
+            (1, 1, 1),
+            (6, 2, 64),
+            (7, 3, 65),
+            (100, 513, 70),
+            (97, 1025, 530),
+            (5, 40, 200),
+        ] {
+            let a: Vec<f32> = (0..m * k).map(|_| random.below(255) as f32 - 127.0).collect();
+            let b: Vec<f32> = (0..k * n).map(|_| random.below(9) as f32 - 4.0).collect();
+            let (at, bt) = (transpose(&a, m), transpose(&b, k));
+            let mut expected = vec![3.0; m * n];
+            set_exact_product(&mut expected, View::new(&a, m), View::new(&b, k), 1.0);
+            for a in [View::new(&a, m), View::new(&at, k).transposed()] {
+                for b in [View::new(&b, k), View::new(&bt, n).transposed()] {
+                    let mut out = vec![3.0; m * n];
+                    add_product(&mut out, a, b);
+                    // Integers that bfloat16 holds, and sums that 24 bits hold.
+                    assert_eq!(out, expected);
+                    let mut out = vec![f32::NAN; m * n];
+                    set_product(&mut out, a, b);
+                    assert!(out.iter().zip(&expected).all(|(x, y)| x + 3.0 == *y));
+                }
+            }
+        }
+    }
+
+    fn transpose(x: &[f32], rows: usize) -> Vec<f32> {
+        let cols = x.len() / rows;
+        (0..x.len()).map(|i| x[i % rows * cols + i / rows]).collect()
+    }
+}

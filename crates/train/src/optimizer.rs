@@ -1,0 +1,182 @@
+//! The optimizer: Muon for the matrices between two vectors (Jordan et al., "Muon: an optimizer for hidden layers in neural
+//! networks", 2024), Adam (Kingma and Ba, 2015) for all else.
+
+use crate::matrix::{View, set_product};
+use crate::parameters::{Kind, Layout, Tensor};
+
+/// The rates at which parameters move, before the schedule's factor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rates {
+    /// Of matrices: the spectral norm of a step.
+    pub matrix: f32,
+    /// Of embeddings.
+    pub embedding: f32,
+    /// Of the output head.
+    pub head: f32,
+    /// Of gains and sinks.
+    pub scalars: f32,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self {
+            matrix: 0.02,
+            embedding: 0.01,
+            head: 0.004,
+            scalars: 0.01,
+        }
+    }
+}
+
+/// Momenta of all parameters.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct State {
+    /// Steps taken.
+    pub steps: u64,
+    /// Means of gradients.
+    pub first: Vec<f32>,
+    /// Means of squared gradients; unused for matrices.
+    pub second: Vec<f32>,
+}
+
+impl State {
+    /// A fresh state for so many parameters.
+    #[must_use]
+    pub fn new(len: usize) -> Self {
+        Self {
+            steps: 0,
+            first: vec![0.0; len],
+            second: vec![0.0; len],
+        }
+    }
+}
+
+const ADAM_BETAS: (f32, f32) = (0.9, 0.95);
+const ADAM_EPSILON: f32 = 1e-10;
+const MUON_MOMENTUM: f32 = 0.95;
+
+/// Moves the parameters against their gradients, on so many threads.
+pub(crate) fn step(
+    layout: &Layout,
+    rates: &Rates,
+    factor: f32,
+    state: &mut State,
+    gradients: &[f32],
+    parameters: &mut [f32],
+    threads: usize,
+) {
+    state.steps += 1;
+    let steps = state.steps as i32;
+    let corrections = (1.0 - ADAM_BETAS.0.powi(steps), 1.0 - ADAM_BETAS.1.powi(steps));
+    // One job for each tensor, the largest first, so that threads finish together.
+    let mut jobs = Vec::new();
+    let (mut first, mut second, mut rest) = (&mut state.first[..], &mut state.second[..], parameters);
+    for tensor in layout.tensors() {
+        let len = tensor.range().len();
+        let (a, b, c);
+        (a, first) = first.split_at_mut(len);
+        (b, second) = second.split_at_mut(len);
+        (c, rest) = rest.split_at_mut(len);
+        jobs.push((tensor, a, b, c));
+    }
+    jobs.sort_by_key(|(tensor, ..)| (tensor.kind == Kind::Matrix, tensor.range().len()));
+    let jobs = std::sync::Mutex::new(jobs);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let job = jobs.lock().map(|mut jobs| jobs.pop());
+                    let Ok(Some((tensor, first, second, parameters))) = job else {
+                        return;
+                    };
+                    let gradients = &gradients[tensor.range()];
+                    match tensor.kind {
+                        Kind::Matrix => muon(tensor, rates.matrix * factor, gradients, first, parameters),
+                        Kind::Table | Kind::Scalars => {
+                            let rate = match tensor.kind {
+                                Kind::Scalars => rates.scalars,
+                                _ if tensor.name == "head" => rates.head,
+                                _ => rates.embedding,
+                            };
+                            adam(rate * factor, corrections, gradients, first, second, parameters);
+                        }
+                    }
+                }
+            });
+        }
+    });
+}
+
+fn adam(
+    rate: f32,
+    corrections: (f32, f32),
+    gradients: &[f32],
+    first: &mut [f32],
+    second: &mut [f32],
+    parameters: &mut [f32],
+) {
+    let (b1, b2) = ADAM_BETAS;
+    let step = rate / corrections.0;
+    let inverse = 1.0 / corrections.1;
+    let state = first.iter_mut().zip(second);
+    for ((parameter, &gradient), (m, v)) in parameters.iter_mut().zip(gradients).zip(state) {
+        *m += (gradient - *m) * (1.0 - b1);
+        *v += (gradient * gradient - *v) * (1.0 - b2);
+        *parameter -= step * *m / ((*v * inverse).sqrt() + ADAM_EPSILON);
+    }
+}
+
+fn muon(tensor: &Tensor, rate: f32, gradients: &[f32], momentum: &mut [f32], parameters: &mut [f32]) {
+    for (m, &gradient) in momentum.iter_mut().zip(gradients) {
+        *m += (gradient - *m) * (1.0 - MUON_MOMENTUM);
+    }
+    // Nesterov's look ahead.
+    let mut update: Vec<f32> = momentum
+        .iter()
+        .zip(gradients)
+        .map(|(&m, &gradient)| m + (gradient - m) * (1.0 - MUON_MOMENTUM))
+        .collect();
+    let (rows, cols) = (tensor.rows, tensor.cols);
+    if rows > cols {
+        update = orthogonalize(transpose(&update, rows), cols);
+        update = transpose(&update, cols);
+    } else {
+        update = orthogonalize(update, rows);
+    }
+    let step = rate * (rows as f32 / cols as f32).sqrt().max(1.0);
+    for (parameter, update) in parameters.iter_mut().zip(update) {
+        *parameter -= step * update;
+    }
+}
+
+fn transpose(x: &[f32], rows: usize) -> Vec<f32> {
+    let cols = x.len() / rows;
+    (0..cols)
+        .flat_map(|col| (0..rows).map(move |row| x[row * cols + col]))
+        .collect()
+}
+
+/// The nearest matrix with orthonormal rows, roughly: all singular values come near 1 by a Newton-Schulz iteration.
+fn orthogonalize(mut x: Vec<f32>, rows: usize) -> Vec<f32> {
+    const STEPS: usize = 5;
+    const COEFFICIENTS: (f32, f32, f32) = (3.4445, -4.775, 2.0315);
+    let norm = x.iter().map(|x| x * x).sum::<f32>().sqrt();
+    let inverse = 1.0 / (norm + 1e-20);
+    x.iter_mut().for_each(|x| *x *= inverse);
+    let (a, b, c) = COEFFICIENTS;
+    let mut gram = vec![0.0; rows * rows];
+    let mut polynomial = vec![0.0; rows * rows];
+    let mut product = vec![0.0; x.len()];
+    for _ in 0..STEPS {
+        set_product(&mut gram, View::new(&x, rows), View::new(&x, rows).transposed());
+        set_product(&mut polynomial, View::new(&gram, rows), View::new(&gram, rows));
+        for (p, &g) in polynomial.iter_mut().zip(&gram) {
+            *p = b * g + c * *p;
+        }
+        set_product(&mut product, View::new(&polynomial, rows), View::new(&x, rows));
+        for (x, &p) in x.iter_mut().zip(&product) {
+            *x = a * *x + p;
+        }
+    }
+    x
+}
