@@ -32,6 +32,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
             "czip-tokenizer",
         ],
     ),
+    ("czip-train", &["czip-tokenizer"]),
     ("czip-cli", &["czip"]),
     (TEST_DATA, &[]),
     (XTASK, &[]),
