@@ -93,6 +93,20 @@ fn a_long_line_without_spaces_is_no_trouble() {
 }
 
 #[test]
+fn no_run_of_characters_is_given_up_on() {
+    for split in Split::ALL {
+        for character in [
+            'a', '1', '-', ' ', '\n', '\u{3042}', '\u{30a2}', '\u{4e2d}', '\u{301}',
+        ] {
+            let text = character.to_string().repeat(300_000);
+            let trained = train(&[&text], 300, split);
+            let tokenizer = Tokenizer::from_json(&trained.json).unwrap();
+            tokenizer.encode(&text, &mut Vec::new()).unwrap();
+        }
+    }
+}
+
+#[test]
 fn neither_threads_nor_the_order_of_texts_matter() {
     let texts: Vec<String> = (0..300)
         .map(|index| format!("{SAMPLE}{index} ").repeat(40))
