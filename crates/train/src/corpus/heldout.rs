@@ -57,7 +57,7 @@ fn choose(documents: &[Document], fraction: f64, seed: u64) -> Option<HashSet<u1
     let mut sizes: Vec<(u128, usize)> = sizes.into_iter().collect();
     sizes.sort_unstable();
 
-    let target = (total_len(documents) as f64 * fraction) as usize;
+    let target = share(total_len(documents), fraction);
     let mut chosen = HashSet::new();
     let mut len = 0;
     for (hash, size) in sizes {
@@ -93,9 +93,17 @@ fn split_ends(mut documents: Vec<Document>, fraction: f64) -> (Vec<Document>, Ve
     (documents, heldout)
 }
 
+#[allow(
+    clippy::float_arithmetic,
+    reason = "one product, rounded as IEEE 754 says: the same everywhere"
+)]
+fn share(len: usize, fraction: f64) -> usize {
+    (len as f64 * fraction) as usize
+}
+
 /// Where the end of a text starts: at the nearest line if that is near, else at a character.
 fn cut(text: &str, fraction: f64) -> Option<usize> {
-    let len = (text.len() as f64 * fraction) as usize;
+    let len = share(text.len(), fraction);
     let mut at = text.len() - len;
     while !text.is_char_boundary(at) {
         at -= 1;
