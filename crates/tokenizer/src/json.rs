@@ -1,9 +1,9 @@
-//! The JSON form of a tokenizer: reading it and checking what can be checked without building anything.
+//! The JSON form of a tokenizer: reading it and checking what can be checked without building anything, and writing it.
 
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::{Error, MAX_SPECIAL_TOKEN_LEN, MAX_TOKEN_LEN, MAX_VOCAB_SIZE, TokenId};
 
@@ -151,4 +151,55 @@ fn token_bytes(key: &str, rank: u64) -> Result<Vec<u8>, Error> {
     key.chars()
         .map(|character| u8::try_from(character).map_err(|_| Error::TokenCharacter { id: rank, character }))
         .collect()
+}
+
+#[derive(Serialize)]
+struct NewDefinition<'d> {
+    name: &'d str,
+    pat_str: &'d str,
+    #[serde(serialize_with = "serialize_ids")]
+    mergeable_ranks: Vec<(String, usize)>,
+    #[serde(serialize_with = "serialize_ids")]
+    special_tokens: Vec<(String, usize)>,
+    explicit_n_vocab: usize,
+}
+
+/// As an object, in this order: a map type would have an order of its own.
+fn serialize_ids<S: Serializer>(entries: &[(String, usize)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(entries.iter().map(|(key, id)| (key, id)))
+}
+
+/// Writes the JSON of a tokenizer. The mergeable tokens get the ids from 0 in the order given, the special tokens those
+/// that follow.
+///
+/// The same arguments make the same bytes. What breaks a rule of the JSON is refused by
+/// [`Tokenizer::from_json`](crate::Tokenizer::from_json), not here.
+///
+/// # Errors
+///
+/// [`Error::Json`], which no arguments are known to cause.
+pub fn definition_json<'t>(
+    name: &str,
+    pattern: &str,
+    mergeable: impl IntoIterator<Item = &'t [u8]>,
+    special: &[&str],
+) -> Result<Vec<u8>, Error> {
+    let mergeable_ranks: Vec<(String, usize)> = mergeable
+        .into_iter()
+        .map(|token| token.iter().copied().map(char::from).collect())
+        .zip(0..)
+        .collect();
+    let special_tokens: Vec<(String, usize)> = special
+        .iter()
+        .map(|&literal| literal.to_owned())
+        .zip(mergeable_ranks.len()..)
+        .collect();
+    let definition = NewDefinition {
+        name,
+        pat_str: pattern,
+        explicit_n_vocab: mergeable_ranks.len() + special_tokens.len(),
+        mergeable_ranks,
+        special_tokens,
+    };
+    Ok(serde_json::to_vec(&definition)?)
 }

@@ -6,6 +6,7 @@ mod bpe;
 mod classes;
 mod error;
 mod json;
+mod pattern;
 mod split;
 mod vocab;
 
@@ -16,6 +17,8 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use crate::bpe::Encoder;
 pub use crate::error::Error;
 use crate::json::Definition;
+pub use crate::json::definition_json;
+pub use crate::pattern::Pattern;
 use crate::split::Splitter;
 use crate::vocab::Vocabulary;
 

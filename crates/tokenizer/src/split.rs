@@ -11,7 +11,7 @@ use crate::Error;
 use crate::classes::{Class, Classes};
 
 /// The pattern of CZIPv1's models, which is that of `cl100k_base` in today's tiktoken.
-const CL100K: &str = concat!(
+pub(crate) const CL100K: &str = concat!(
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*+",
     r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s",
 );
@@ -23,7 +23,8 @@ const CL100K_FIRST: &str = concat!(
 );
 
 /// The pattern of GPT-2 in today's tiktoken.
-const GPT2: &str = r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s";
+pub(crate) const GPT2: &str =
+    r"'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s";
 
 /// The first published pattern of GPT-2. It splits as [`GPT2`] does.
 const GPT2_FIRST: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";

@@ -1,7 +1,9 @@
-//! Trains tokenizers and quantised transformers for czip.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod attention;
+pub mod bpe;
+pub mod corpus;
 mod graph;
 mod matrix;
 pub mod optimizer;

@@ -1,0 +1,365 @@
+//! Reading the text to train on: from files to documents, and which of them are held out.
+//!
+//! A *document* is a text that stands for itself, such as an article. What is read as one document:
+//!
+//! - a file; or, if it has lines that hold nothing but the separator, what is between them;
+//! - with a field named, each record of a file of records (`.ndjson`, `.jsonl`, `.csv`, `.tsv`): the text is that of
+//!   the field. Without, such a file is text like any other, since that's how it will be compressed.
+
+mod documents;
+mod heldout;
+mod inputs;
+
+use std::fmt;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use self::documents::Reader;
+
+/// How to read a corpus.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CorpusOptions {
+    /// The field of the records that holds the text. In JSON, `a.b` is the field `b` of the object `a`, unless there is
+    /// a field `a.b`, and a number is an index of an array; in CSV, it's the name of a column.
+    pub field: Option<String>,
+    /// A line with nothing but this ends a document. Records have no such lines.
+    pub separator: Option<String>,
+    /// What is held out.
+    pub heldout: Heldout,
+    /// Chooses the documents that are held out.
+    pub seed: u64,
+    /// The least bytes of text to train on, with what is held out of it.
+    pub min_len: usize,
+}
+
+impl CorpusOptions {
+    /// The separator, if no other is given.
+    pub const SEPARATOR: &'static str = "<|doc|>";
+}
+
+impl Default for CorpusOptions {
+    /// No field, the separator `<|doc|>`, 5 % held out, and at least 100 kB.
+    fn default() -> Self {
+        CorpusOptions {
+            field: None,
+            separator: Some(CorpusOptions::SEPARATOR.to_owned()),
+            heldout: Heldout::Fraction(0.05),
+            seed: 0,
+            min_len: 100_000,
+        }
+    }
+}
+
+/// What of a corpus is held out: text that the training doesn't see, to measure on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heldout {
+    /// About this share of the bytes, at least 0 and below 1.
+    ///
+    /// Whole documents are held out, chosen by their text and the seed, so that equal documents stay together. If there
+    /// are few documents, or none that fit, the end of each is held out instead, from the start of a line.
+    Fraction(f64),
+    /// What is read from there, as the corpus is. It's taken out of the corpus, if it's there.
+    Path(PathBuf),
+}
+
+/// The documents of a corpus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Corpus {
+    /// What to train on, in the order of the inputs.
+    pub train: Vec<Document>,
+    /// What is held out, in the order of the inputs. No document is in both.
+    pub heldout: Vec<Document>,
+    /// How it was chosen.
+    pub heldout_by: HeldoutBy,
+    /// How many records didn't have the field.
+    pub skipped_records: usize,
+    /// How many documents were taken out of the corpus because they are in [`Heldout::Path`].
+    pub removed_documents: usize,
+}
+
+impl Corpus {
+    /// The bytes to train on.
+    pub fn train_len(&self) -> usize {
+        total_len(&self.train)
+    }
+
+    /// The bytes held out.
+    pub fn heldout_len(&self) -> usize {
+        total_len(&self.heldout)
+    }
+}
+
+/// How it was chosen what is held out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HeldoutBy {
+    /// Nothing is held out.
+    None,
+    /// Whole documents.
+    Document,
+    /// The ends of documents.
+    Position,
+    /// It was read from elsewhere.
+    Path,
+}
+
+/// A text that stands for itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// The text, which isn't blank.
+    pub text: String,
+    /// Where it was read.
+    pub source: Source,
+}
+
+/// Where a document was read. Its `Display` is the name of the file and the line, if there is one, as `a.txt:3`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// The file; `-` is standard input.
+    pub path: Arc<Path>,
+    /// The line, from 1, where the document starts, if the file has several.
+    pub line: Option<u64>,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.line {
+            Some(line) => write!(f, "{}:{line}", self.path.display()),
+            None => write!(f, "{}", self.path.display()),
+        }
+    }
+}
+
+/// What can go wrong when a corpus is read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// An input isn't there.
+    #[error("no such file: {}", path.display())]
+    NotFound {
+        /// The input.
+        path: PathBuf,
+    },
+
+    /// No file has a name like this.
+    #[error("no file matches {pattern}")]
+    NoMatch {
+        /// The input with `*`, `?` or `[` in it.
+        pattern: String,
+    },
+
+    /// An input with `*`, `?` or `[` in it isn't a pattern.
+    #[error("not a pattern of file names: {pattern}: {source}")]
+    Pattern {
+        /// The input.
+        pattern: String,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// A folder has nothing to read, or only hidden files.
+    #[error("no files in the folder {}", path.display())]
+    NoFiles {
+        /// The folder.
+        path: PathBuf,
+    },
+
+    /// A file or a folder can't be read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder; `-` is standard input.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+
+    /// A file isn't text.
+    #[error("{}: not UTF-8 at byte {offset}", path.display())]
+    NotUtf8 {
+        /// The file; `-` is standard input.
+        path: PathBuf,
+        /// The bytes before this one are UTF-8.
+        offset: usize,
+    },
+
+    /// A line of a file of records isn't JSON.
+    #[error("{}:{line}: not JSON: {source}", path.display())]
+    Json {
+        /// The file; `-` is standard input.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it. It counts lines from that one.
+        source: serde_json::Error,
+    },
+
+    /// A table isn't well-formed.
+    #[error("{}: not CSV: {source}", path.display())]
+    Csv {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and in which line.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+
+    /// No record has the field.
+    #[error("no record has the field {field:?}: {}", list_fields(fields))]
+    NoField {
+        /// The field asked for.
+        field: String,
+        /// The fields that there are. A large number is cut.
+        fields: Vec<String>,
+    },
+
+    /// A field is named, but no file has records.
+    #[error(
+        "no records to take the field {field:?} from: none of the files is .ndjson, .jsonl, .csv or .tsv"
+    )]
+    NoRecords {
+        /// The field asked for.
+        field: String,
+    },
+
+    /// There is no text at all.
+    #[error("no text in {}", paths_of(inputs))]
+    Empty {
+        /// The inputs.
+        inputs: Vec<PathBuf>,
+    },
+
+    /// There is less text than asked for.
+    #[error("{len} bytes of text are too little to train on: at least {min} are needed")]
+    TooLittle {
+        /// The bytes that there are.
+        len: usize,
+        /// The bytes needed.
+        min: usize,
+    },
+
+    /// A share that can't be held out.
+    #[error("the share to hold out is {fraction}; it must be at least 0 and below 1")]
+    Fraction {
+        /// The share.
+        fraction: f64,
+    },
+
+    /// There's no text but what is to be held out.
+    #[error("every document is also in {}, which is to be held out", path.display())]
+    HeldoutIsCorpus {
+        /// What is to be held out.
+        path: PathBuf,
+    },
+}
+
+fn list_fields(fields: &[String]) -> String {
+    if fields.is_empty() {
+        "the records have no fields".to_owned()
+    } else {
+        format!("there are {}", fields.join(", "))
+    }
+}
+
+fn paths_of(inputs: &[PathBuf]) -> String {
+    let inputs: Vec<String> = inputs.iter().map(|input| input.display().to_string()).collect();
+    if inputs.is_empty() {
+        "no files".to_owned()
+    } else {
+        inputs.join(", ")
+    }
+}
+
+/// Reads a corpus.
+///
+/// An input is a file; a folder, of which all files are read but hidden ones, also those in folders inside; a pattern
+/// such as `logs/**/*.log`; or `-`, which is `stdin`. A file that several inputs name is read once. The same files and
+/// options make the same corpus.
+///
+/// The text is held in memory once, and the file that is being cut into documents besides.
+///
+/// # Errors
+///
+/// [`Error`] has a variant for each reason.
+pub fn read(
+    inputs: &[impl AsRef<Path>],
+    stdin: &mut dyn Read,
+    options: &CorpusOptions,
+) -> Result<Corpus, Error> {
+    if let Heldout::Fraction(fraction) = options.heldout
+        && !(0.0..1.0).contains(&fraction)
+    {
+        return Err(Error::Fraction { fraction });
+    }
+    let mut reader = Reader::new(options);
+    let mut documents = read_documents(&mut reader, inputs, stdin)?;
+    let skipped_records = reader.finish()?;
+    if documents.is_empty() {
+        return Err(empty(inputs));
+    }
+
+    let mut removed_documents = 0;
+    let (train, heldout, heldout_by) = match &options.heldout {
+        &Heldout::Fraction(fraction) => {
+            check_len(&documents, options)?;
+            heldout::split(documents, fraction, options.seed)
+        }
+        Heldout::Path(path) => {
+            let mut reader = Reader::new(options);
+            let heldout = read_documents(&mut reader, &[path], &mut std::io::empty())?;
+            // With a field named, what is held out may be a text all the same.
+            if reader.has_records() {
+                reader.finish()?;
+            }
+            if heldout.is_empty() {
+                return Err(empty(&[path]));
+            }
+            removed_documents = heldout::remove(&mut documents, &heldout);
+            if documents.is_empty() {
+                return Err(Error::HeldoutIsCorpus { path: path.clone() });
+            }
+            check_len(&documents, options)?;
+            (documents, heldout, HeldoutBy::Path)
+        }
+    };
+    Ok(Corpus {
+        train,
+        heldout,
+        heldout_by,
+        skipped_records,
+        removed_documents,
+    })
+}
+
+fn read_documents(
+    reader: &mut Reader<'_>,
+    inputs: &[impl AsRef<Path>],
+    stdin: &mut dyn Read,
+) -> Result<Vec<Document>, Error> {
+    let mut documents = Vec::new();
+    for path in inputs::files(inputs)? {
+        reader.read(path, stdin, &mut documents)?;
+    }
+    Ok(documents)
+}
+
+fn check_len(documents: &[Document], options: &CorpusOptions) -> Result<(), Error> {
+    let len = total_len(documents);
+    if len < options.min_len {
+        return Err(Error::TooLittle {
+            len,
+            min: options.min_len,
+        });
+    }
+    Ok(())
+}
+
+fn empty(inputs: &[impl AsRef<Path>]) -> Error {
+    Error::Empty {
+        inputs: inputs.iter().map(|input| input.as_ref().to_owned()).collect(),
+    }
+}
+
+fn total_len(documents: &[Document]) -> usize {
+    documents.iter().map(|document| document.text.len()).sum()
+}

@@ -1,0 +1,430 @@
+//! Reading a corpus: each rule, and each error.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use czip_train::corpus::{self, Corpus, CorpusOptions, Document, Error, Heldout, HeldoutBy};
+use tempfile::TempDir;
+
+/// A folder with these files.
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+/// Everything is to train on, and nothing is too little.
+fn all() -> CorpusOptions {
+    CorpusOptions {
+        heldout: Heldout::Fraction(0.0),
+        min_len: 0,
+        ..CorpusOptions::default()
+    }
+}
+
+fn field(name: &str) -> CorpusOptions {
+    CorpusOptions {
+        field: Some(name.to_owned()),
+        ..all()
+    }
+}
+
+fn heldout(heldout: Heldout) -> CorpusOptions {
+    CorpusOptions { heldout, ..all() }
+}
+
+/// Reads inputs in a folder.
+fn read(folder: &TempDir, inputs: &[&str], options: &CorpusOptions) -> Result<Corpus, Error> {
+    let inputs: Vec<PathBuf> = inputs.iter().map(|input| folder.path().join(input)).collect();
+    corpus::read(&inputs, &mut std::io::empty(), options)
+}
+
+fn texts(documents: &[Document]) -> Vec<&str> {
+    documents.iter().map(|document| document.text.as_str()).collect()
+}
+
+/// The texts of what is read, with nothing held out.
+fn train(folder: &TempDir, inputs: &[&str], options: &CorpusOptions) -> Vec<String> {
+    let corpus = read(folder, inputs, options).unwrap();
+    assert_eq!((corpus.heldout.len(), corpus.heldout_by), (0, HeldoutBy::None));
+    corpus.train.into_iter().map(|document| document.text).collect()
+}
+
+/// The sources, without the folder.
+fn sources(folder: &TempDir, documents: &[Document]) -> Vec<String> {
+    let prefix = format!("{}/", folder.path().display());
+    documents
+        .iter()
+        .map(|document| {
+            document
+                .source
+                .to_string()
+                .replace('\\', "/")
+                .replace(&prefix.replace('\\', "/"), "")
+        })
+        .collect()
+}
+
+/// The message, without the folder.
+fn message(folder: &TempDir, inputs: &[&str], options: &CorpusOptions) -> String {
+    let error = read(folder, inputs, options).unwrap_err().to_string();
+    error.replace(
+        &format!("{}{}", folder.path().display(), std::path::MAIN_SEPARATOR),
+        "",
+    )
+}
+
+#[test]
+fn a_folder_is_read_in_order_without_hidden_files() {
+    let folder = folder(&[
+        ("c/b.txt", "b"),
+        ("c/.git/x", "x"),
+        ("c/.hidden", "x"),
+        ("c/a/z.txt", "z"),
+        ("c/a.log", "1 a\n2 b\n"),
+        ("c/blank.txt", " \n"),
+    ]);
+    let corpus = read(&folder, &["c"], &all()).unwrap();
+    assert_eq!(texts(&corpus.train), ["z", "1 a\n2 b\n", "b"]);
+    assert_eq!(
+        sources(&folder, &corpus.train),
+        ["c/a/z.txt", "c/a.log", "c/b.txt"]
+    );
+    assert_eq!((corpus.train_len(), corpus.heldout_len()), (10, 0));
+    // A hidden file that is named is meant.
+    assert_eq!(train(&folder, &["c/.hidden"], &all()), ["x"]);
+}
+
+#[test]
+fn a_file_is_read_once_in_the_order_of_the_inputs() {
+    let folder = folder(&[("a.txt", "a"), ("b.txt", "b")]);
+    assert_eq!(train(&folder, &["b.txt", ".", "./a.txt"], &all()), ["b", "a"]);
+}
+
+#[test]
+fn patterns_match_files_and_folders() {
+    let folder = folder(&[
+        ("a.log", "a"),
+        ("b.log", "b"),
+        ("c.txt", "c"),
+        (".d.log", "d"),
+        ("sub/e.log", "e"),
+        ("[f].log", "f"),
+    ]);
+    assert_eq!(train(&folder, &["?.log"], &all()), ["a", "b"]);
+    assert_eq!(train(&folder, &["**/*.log"], &all()), ["f", "a", "b", "e"]);
+    assert_eq!(train(&folder, &["s*"], &all()), ["e"]);
+    // Names come before patterns.
+    assert_eq!(train(&folder, &["[f].log"], &all()), ["f"]);
+    assert_eq!(message(&folder, &["*.csv"], &all()), "no file matches *.csv");
+    assert_eq!(
+        message(&folder, &["a[.log"], &all()),
+        "not a pattern of file names: a[.log: Pattern syntax error near position 0: invalid range pattern"
+            .replace(
+                "position 0",
+                &format!("position {}", folder.path().join("a").as_os_str().len())
+            )
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn links_to_folders_are_not_followed() {
+    let folder = folder(&[("c/a.txt", "a"), ("other/b.txt", "b")]);
+    std::os::unix::fs::symlink(folder.path(), folder.path().join("c/circle")).unwrap();
+    std::os::unix::fs::symlink(folder.path().join("other/b.txt"), folder.path().join("c/b.txt")).unwrap();
+    std::os::unix::fs::symlink("nowhere", folder.path().join("c/d.txt")).unwrap();
+    assert_eq!(train(&folder, &["c"], &all()), ["a", "b"]);
+}
+
+#[test]
+fn standard_input_is_an_input() {
+    let folder = folder(&[("a.txt", "a")]);
+    let inputs = [folder.path().join("a.txt"), PathBuf::from("-")];
+    let corpus = corpus::read(&inputs, &mut b"one\n<|doc|>\ntwo".as_slice(), &all()).unwrap();
+    assert_eq!(texts(&corpus.train), ["a", "one\n", "two"]);
+    assert_eq!(corpus.train[2].source.to_string(), "-:3");
+
+    let json = b"{\"text\":\"one\"}\n".as_slice();
+    let corpus = corpus::read(&["-"], &mut { json }, &field("text")).unwrap();
+    assert_eq!(texts(&corpus.train), ["one"]);
+    let error = corpus::read(&["-"], &mut b"ab\xff".as_slice(), &all()).unwrap_err();
+    assert_eq!(error.to_string(), "-: not UTF-8 at byte 2");
+}
+
+#[test]
+fn separators_end_documents() {
+    let text = "<|doc|>\none\n\n<|doc|> \r\ntwo <|doc|>\n<|doc|>\n \n<|doc|>\nthree";
+    let folder = folder(&[("a.txt", text)]);
+    let corpus = read(&folder, &["a.txt"], &all()).unwrap();
+    assert_eq!(texts(&corpus.train), ["one\n\n", "two <|doc|>\n", "three"]);
+    assert_eq!(sources(&folder, &corpus.train), ["a.txt:2", "a.txt:5", "a.txt:9"]);
+
+    let other = |separator: Option<&str>| CorpusOptions {
+        separator: separator.map(str::to_owned),
+        ..all()
+    };
+    assert_eq!(train(&folder, &["a.txt"], &other(None)), [text]);
+    assert_eq!(train(&folder, &["a.txt"], &other(Some(""))), [text]);
+    assert_eq!(
+        train(&folder, &["a.txt"], &other(Some("three"))),
+        [&text[..text.len() - 5]]
+    );
+}
+
+#[test]
+fn records_are_one_text_without_a_field() {
+    let json = "{\"text\":\"a\"}\n{\"text\":\"b\"}\n";
+    let folder = folder(&[("a.ndjson", json), ("b.csv", "x,y\n1,2\n")]);
+    assert_eq!(
+        train(&folder, &["a.ndjson", "b.csv"], &all()),
+        [json, "x,y\n1,2\n"]
+    );
+}
+
+#[test]
+fn a_field_of_json_is_a_document() {
+    let folder = folder(&[
+        (
+            "a.JSONL",
+            "{\"text\":\"one\\ntwo\",\"n\":1}\n\n{\"n\":2}\r\n{\"text\":null}\n{\"text\":[1, \"a\"]}\n{\"text\":\" \"}",
+        ),
+        (
+            "b.ndjson",
+            "{\"a.b\":\"dotted\",\"a\":{\"b\":\"nested\"}}\n{\"a\":{\"b\":\"inside\"}}\n{\"a\":[{\"b\":\"x\"}]}\n",
+        ),
+        ("c.txt", "plain"),
+    ]);
+    let corpus = read(&folder, &["a.JSONL", "c.txt"], &field("text")).unwrap();
+    assert_eq!(texts(&corpus.train), ["one\ntwo", "[1,\"a\"]", "plain"]);
+    assert_eq!(
+        sources(&folder, &corpus.train),
+        ["a.JSONL:1", "a.JSONL:5", "c.txt"]
+    );
+    assert_eq!(corpus.skipped_records, 2);
+    assert_eq!(train(&folder, &["b.ndjson"], &field("a.b")), ["dotted", "inside"]);
+    assert_eq!(train(&folder, &["b.ndjson"], &field("a.0.b")), ["x"]);
+}
+
+#[test]
+fn a_column_is_a_document_for_each_row() {
+    let folder = folder(&[
+        ("a.csv", "id,body\n1,\"one, \"\"two\"\"\nthree\"\n2,four\n3,\n"),
+        ("b.tsv", "id\tbody\n1\ta,b\n"),
+    ]);
+    let corpus = read(&folder, &["a.csv", "b.tsv"], &field("body")).unwrap();
+    assert_eq!(texts(&corpus.train), ["one, \"two\"\nthree", "four", "a,b"]);
+    assert_eq!(sources(&folder, &corpus.train), ["a.csv:2", "a.csv:4", "b.tsv:2"]);
+}
+
+#[test]
+fn a_missing_field_names_those_there_are() {
+    let folder = folder(&[
+        (
+            "a.ndjson",
+            "{\"title\":\"a\",\"meta\":{\"id\":1,\"tags\":[]}}\n{\"body\":\"b\"}\n",
+        ),
+        ("b.csv", "id,name\n1,a\n"),
+        ("c.ndjson", "1\n[]\n"),
+        ("d.txt", "d"),
+    ]);
+    for (input, expected) in [
+        (
+            "a.ndjson",
+            "no record has the field \"text\": there are body, meta.id, meta.tags, title",
+        ),
+        ("b.csv", "no record has the field \"text\": there are id, name"),
+        (
+            "c.ndjson",
+            "no record has the field \"text\": the records have no fields",
+        ),
+        (
+            "d.txt",
+            "no records to take the field \"text\" from: none of the files is .ndjson, .jsonl, .csv or .tsv",
+        ),
+    ] {
+        assert_eq!(message(&folder, &[input], &field("text")), expected);
+    }
+    // One file with it is enough.
+    let corpus = read(&folder, &["a.ndjson", "b.csv"], &field("name")).unwrap();
+    assert_eq!((texts(&corpus.train), corpus.skipped_records), (vec!["a"], 2));
+}
+
+#[test]
+fn errors_say_where() {
+    let folder = folder(&[
+        ("bad.ndjson", "{\"text\":\"a\"}\n{\"text\":\n"),
+        ("bad.csv", "text,n\na,1\nb\n"),
+        ("blank.txt", "\n"),
+        ("other/.hidden", "x"),
+    ]);
+    fs::write(folder.path().join("latin1.txt"), b"caf\xe9").unwrap();
+    for (input, options, expected) in [
+        ("none.txt", all(), "no such file: none.txt"),
+        ("latin1.txt", all(), "latin1.txt: not UTF-8 at byte 3"),
+        ("blank.txt", all(), "no text in blank.txt"),
+        ("other", all(), "no files in the folder other"),
+        (
+            "bad.ndjson",
+            field("text"),
+            "bad.ndjson:2: not JSON: EOF while parsing a value at line 1 column 8",
+        ),
+        (
+            "bad.csv",
+            field("text"),
+            "bad.csv: not CSV: CSV error: record 2 (line: 3, byte: 11): found record with 1 fields, but the previous \
+             record has 2 fields",
+        ),
+    ] {
+        assert_eq!(message(&folder, &[input], &options), expected);
+    }
+    let none: [&Path; 0] = [];
+    let error = corpus::read(&none, &mut std::io::empty(), &all()).unwrap_err();
+    assert_eq!(error.to_string(), "no text in no files");
+}
+
+#[test]
+fn too_little_text_is_refused() {
+    let folder = folder(&[("a.txt", "four"), ("b.txt", "five5")]);
+    let at_least = |min_len| CorpusOptions { min_len, ..all() };
+    assert_eq!(train(&folder, &["."], &at_least(9)), ["four", "five5"]);
+    assert_eq!(
+        message(&folder, &["."], &at_least(10)),
+        "9 bytes of text are too little to train on: at least 10 are needed"
+    );
+    let error = read(&folder, &["."], &CorpusOptions::default()).unwrap_err();
+    assert!(matches!(error, Error::TooLittle { len: 9, min: 100_000 }));
+}
+
+#[test]
+fn shares_out_of_range_are_refused() {
+    let folder = folder(&[("a.txt", "a")]);
+    for (fraction, shown) in [(1.0, "1"), (-0.5, "-0.5"), (f64::NAN, "NaN")] {
+        assert_eq!(
+            message(&folder, &["a.txt"], &heldout(Heldout::Fraction(fraction))),
+            format!("the share to hold out is {shown}; it must be at least 0 and below 1")
+        );
+    }
+}
+
+/// Documents of some lengths, each twice.
+fn many() -> TempDir {
+    let documents: Vec<String> = (0..200)
+        .map(|index| format!("{index} {}\n", "x".repeat(index % 37)))
+        .collect();
+    folder(&[(
+        "a.txt",
+        &[documents.join("<|doc|>\n"), documents.join("<|doc|>\n")].join("<|doc|>\n"),
+    )])
+}
+
+#[test]
+fn whole_documents_are_held_out_and_equal_ones_together() {
+    let folder = many();
+    let options = heldout(Heldout::Fraction(0.1));
+    let corpus = read(&folder, &["a.txt"], &options).unwrap();
+    assert_eq!(corpus.heldout_by, HeldoutBy::Document);
+    assert_eq!(corpus.train.len() + corpus.heldout.len(), 400);
+    let total = corpus.train_len() + corpus.heldout_len();
+    assert!((total * 9 / 100..=total / 10).contains(&corpus.heldout_len()));
+    let train: HashSet<&str> = texts(&corpus.train).into_iter().collect();
+    assert!(texts(&corpus.heldout).iter().all(|text| !train.contains(text)));
+
+    // The seed decides, and nothing else.
+    assert_eq!(read(&folder, &["a.txt"], &options).unwrap(), corpus);
+    let other = read(&folder, &["a.txt"], &CorpusOptions { seed: 1, ..options }).unwrap();
+    assert_ne!(other.heldout, corpus.heldout);
+}
+
+#[test]
+fn the_end_of_few_documents_is_held_out() {
+    let lines: String = (10..90).map(|line| format!("line {line}\n")).collect();
+    let folder = folder(&[
+        ("a.txt", &lines),
+        ("b.txt", "<|doc|>\nno line break"),
+        ("c.txt", "x"),
+    ]);
+    let corpus = read(
+        &folder,
+        &["a.txt", "b.txt", "c.txt"],
+        &heldout(Heldout::Fraction(0.26)),
+    )
+    .unwrap();
+    assert_eq!(corpus.heldout_by, HeldoutBy::Position);
+    // 0.26 of 640 bytes are 166, and the nearest line starts 168 from the end.
+    let (train, end) = lines.split_at(640 - 168);
+    assert_eq!(texts(&corpus.train), [train, "no line br", "x"]);
+    assert_eq!(texts(&corpus.heldout), [end, "eak"]);
+    assert_eq!(sources(&folder, &corpus.heldout), ["a.txt", "b.txt:2"]);
+}
+
+#[test]
+fn one_large_document_among_many_is_split_by_position() {
+    let small: String = (0..30).map(|index| format!("{index}\n<|doc|>\n")).collect();
+    let folder = folder(&[("a.txt", &small), ("b.txt", &"some line\n".repeat(1000))]);
+    let corpus = read(&folder, &["."], &heldout(Heldout::Fraction(0.2))).unwrap();
+    assert_eq!(corpus.heldout_by, HeldoutBy::Position);
+    assert_eq!(corpus.heldout.last().unwrap().text, "some line\n".repeat(200));
+}
+
+#[test]
+fn an_end_that_is_a_document_is_not_held_out() {
+    let folder = folder(&[
+        ("a.txt", "first line\nlast\n"),
+        ("b.txt", "last\n"),
+        ("c.txt", "one two\nend\n"),
+    ]);
+    let corpus = read(&folder, &["."], &heldout(Heldout::Fraction(0.3))).unwrap();
+    assert_eq!(texts(&corpus.train), ["first line\n", "last\n", "one two\n"]);
+    assert_eq!(texts(&corpus.heldout), ["end\n"]);
+}
+
+#[test]
+fn what_is_held_out_can_be_read_from_elsewhere() {
+    let folder = folder(&[
+        ("a.txt", "one\n<|doc|>\ntwo\n<|doc|>\none\n"),
+        ("test/b.txt", "three\n<|doc|>\none\n"),
+        ("c.ndjson", "{\"text\":\"four\"}\n"),
+        ("blank.txt", " "),
+    ]);
+    let from = |path: &str| Heldout::Path(folder.path().join(path));
+    let corpus = read(&folder, &["a.txt"], &heldout(from("test"))).unwrap();
+    assert_eq!(corpus.heldout_by, HeldoutBy::Path);
+    assert_eq!(texts(&corpus.train), ["two\n"]);
+    assert_eq!(texts(&corpus.heldout), ["three\n", "one\n"]);
+    assert_eq!(corpus.removed_documents, 2);
+
+    // Records to train on, text to measure on.
+    let options = CorpusOptions {
+        heldout: from("test"),
+        ..field("text")
+    };
+    let corpus = read(&folder, &["c.ndjson"], &options).unwrap();
+    assert_eq!((texts(&corpus.train), corpus.heldout.len()), (vec!["four"], 2));
+
+    for (path, expected) in [
+        (
+            "a.txt",
+            "every document is also in a.txt, which is to be held out",
+        ),
+        ("none.txt", "no such file: none.txt"),
+        ("blank.txt", "no text in blank.txt"),
+    ] {
+        assert_eq!(message(&folder, &["a.txt"], &heldout(from(path))), expected);
+    }
+    let options = CorpusOptions {
+        min_len: 5,
+        ..heldout(from("test"))
+    };
+    assert_eq!(
+        message(&folder, &["a.txt"], &options),
+        "4 bytes of text are too little to train on: at least 5 are needed"
+    );
+}
