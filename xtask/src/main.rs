@@ -26,6 +26,7 @@ usage:
   cargo xtask codegen vectors [--check]
   cargo xtask cross [--install] (aarch64 | s390x | wasm32)
   cargo xtask priors MODEL
+  cargo xtask adapt MODEL OUT [KEY=VALUE...]
   cargo xtask tidy";
 
 /// The exit code where nothing could be tested because this machine lacks the tools.
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         ["cross", target] if !check => cross::run(target, false),
         ["cross", "--install", target] if !check => cross::run(target, true),
         ["priors", model] if !check => priors::train(model.as_ref()),
+        ["adapt", model, out, ref facts @ ..] if !check => priors::adapt(model.as_ref(), out.as_ref(), facts),
         ["tidy"] if !check => tidy::run(),
         _ => Err(USAGE.into()),
     };

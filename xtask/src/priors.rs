@@ -3,16 +3,18 @@
 //! The sample is a fixed choice of documents of `../shared/train`; the net is the model that is named. Nothing here
 //! depends on the machine, so that the same text and the same model give the same files.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
 
-use czip_coder::binary::Encoder;
-use czip_mix::{Coding, Mixer, Priors, Tree, Variant, vocabulary_hash};
+use czip_mix::{Coding, Priors, Variant, vocabulary_hash};
+use czip_model::v2::{Contents, File};
 use czip_model::{Kernels, Transformer, Weights};
 use czip_tokenizer::Tokenizer;
+use czip_train::priors::{Sample, TOKEN_VARIANTS, alone, coding, spellings, with_net};
+use czip_train::session;
 use liblzma::read::XzDecoder;
 
 use crate::Result;
@@ -47,12 +49,11 @@ const fn source(
 }
 
 /// English prose, with some of everything, as mixers learn from each kind whom to trust.
-const SOURCES: [Source; 8] = [
+const SOURCES: [Source; 7] = [
     source("wikipedia.txt.xz", 59_000_000, 40, 6_000, 30_000),
     source("books.txt.xz", 60_000_000, 6, 200_000, 70_000),
     source("domains/code_rust.rs.xz", 12_000_000, 10, 4_000, 20_000),
     source("domains/chat_sgd.txt.xz", 12_000_000, 20, 2_000, 20_000),
-    source("domains/logs.log.xz", 11_000_000, 3, 0, 50_000),
     source("domains/json_movies.ndjson.xz", 11_000_000, 2, 0, 40_000),
     source("domains/json_pokeapi.ndjson.xz", 11_000_000, 2, 0, 40_000),
     source(
@@ -64,31 +65,17 @@ const SOURCES: [Source; 8] = [
     ),
 ];
 
-/// The rates at which each pass through the sample learns, Q0.16: at last slowly, so that the end of the sample does not
-/// count for more than the rest.
-const RATES: [u16; 2] = [1500, 330];
-
-/// The net's window: that of the default level.
-const WINDOW: (usize, usize) = (256, 128);
-
-/// Rows that share one pass over the net's weights.
-const BATCH: usize = 64;
-
-const TOKEN_VARIANTS: [(Variant, &str); 3] = [
-    (Variant::Light, "light"),
-    (Variant::Standard, "standard"),
-    (Variant::Max, "max"),
-];
+/// The names of [`TOKEN_VARIANTS`].
+const TOKEN_NAMES: [&str; 3] = ["light", "standard", "max"];
 const BYTE_VARIANTS: [(Variant, &str); 2] = [(Variant::LightBytes, "light-bytes"), (Variant::Bytes, "bytes")];
 
 /// Trains and writes all priors.
 pub(crate) fn train(model: &Path) -> Result<()> {
     let file = fs::read(model).map_err(|error| format!("{}: {error}", model.display()))?;
     let weights = Weights::from_bytes(&file)?;
-    let net = Net {
-        tokenizer: Tokenizer::from_json(&weights.extras().tokenizer_json()?)?,
-        transformer: Transformer::new(Kernels::detect(), &weights),
-    };
+    let tokenizer = Tokenizer::from_json(&weights.extras().tokenizer_json()?)?;
+    let kernels = Kernels::detect();
+    let transformer = Transformer::new(kernels, &weights);
     let texts = sample(&root().join("../shared/train"))?;
     println!(
         "{} documents, {} bytes",
@@ -96,25 +83,19 @@ pub(crate) fn train(model: &Path) -> Result<()> {
         texts.iter().map(Vec::len).sum::<usize>()
     );
 
-    let spellings = net.spellings();
-    let spellings: Vec<&[u8]> = spellings.iter().map(Vec::as_slice).collect();
-    let tokens = texts
-        .iter()
-        .map(|text| net.tokens(text))
-        .collect::<Result<Vec<_>>>()?;
-    let counts = counts(&tokens, spellings.len());
-    let mut vocabulary = vocabulary_hash(&spellings).to_le_bytes().to_vec();
+    let spellings = spellings(&tokenizer, transformer.config().vocab_size);
+    let texts = || texts.iter().map(Vec::as_slice);
+    let tokens = Sample::of_tokens(&tokenizer, texts())?;
+    let counts = tokens.counts(spellings.len());
+    let known: Vec<&[u8]> = spellings.iter().map(Vec::as_slice).collect();
+    let mut vocabulary = vocabulary_hash(&known).to_le_bytes().to_vec();
     vocabulary.extend(counts.iter().flat_map(|count| count.to_le_bytes()));
     write("vocabulary", &vocabulary)?;
 
-    let kernels = Kernels::detect();
-    let counts: Vec<u32> = counts.into_iter().map(u32::from).collect();
-    let coding = Coding::untrained(kernels, &spellings, Some(&counts));
+    let coding = coding(kernels, &spellings, &counts);
     let bytes = Coding::untrained_for_bytes(kernels);
-    let letters: Vec<Vec<u16>> = texts
-        .iter()
-        .map(|text| text.iter().map(|&byte| byte.into()).collect())
-        .collect();
+    let letters = Sample::of_bytes(texts());
+    let start_token = tokenizer.special_token("<|bos|>").unwrap_or(0);
     let results = Mutex::new(Vec::new());
     let keep = |name: String, priors: Priors| {
         if let Ok(mut results) = results.lock() {
@@ -122,21 +103,21 @@ pub(crate) fn train(model: &Path) -> Result<()> {
         }
     };
     thread::scope(|scope| {
-        let with_net = scope.spawn(|| net.train(&coding, &tokens, &texts));
-        for (variant, name) in TOKEN_VARIANTS {
-            keep(format!("{name}-alone"), alone(&coding, variant, &tokens, &texts));
+        let with_net = scope.spawn(|| with_net(&transformer, start_token, &coding, &tokens));
+        for (variant, name) in TOKEN_VARIANTS.into_iter().zip(TOKEN_NAMES) {
+            keep(format!("{name}-alone"), alone(&coding, variant, &tokens));
         }
         for (variant, name) in BYTE_VARIANTS {
-            keep(name.to_owned(), alone(&bytes, variant, &letters, &texts));
+            keep(name.to_owned(), alone(&bytes, variant, &letters));
         }
         if let Ok(trained) = with_net.join() {
-            for (name, priors) in trained {
+            for (priors, name) in trained.into_iter().zip(TOKEN_NAMES) {
                 keep(name.to_owned(), priors);
             }
         }
     });
     let results = results.into_inner()?;
-    if results.len() != 2 * TOKEN_VARIANTS.len() + BYTE_VARIANTS.len() {
+    if results.len() != 2 * TOKEN_NAMES.len() + BYTE_VARIANTS.len() {
         return Err("training ended early".into());
     }
     results
@@ -144,114 +125,38 @@ pub(crate) fn train(model: &Path) -> Result<()> {
         .try_for_each(|(name, priors)| write(name, priors.as_bytes()))
 }
 
+/// Trains the priors of an English model of version 2 on the same sample, and writes the model with them and with facts
+/// about it, each a key and a value.
+pub(crate) fn adapt(model: &Path, out: &Path, facts: &[&str]) -> Result<()> {
+    let bytes = fs::read(model).map_err(|error| format!("{}: {error}", model.display()))?;
+    let file = File::from_bytes(&bytes)?;
+    let tokenizer_json = file.extras.tokenizer_json()?;
+    let texts = sample(&root().join("../shared/train"))?;
+    let texts = texts.iter().map(Vec::as_slice);
+    let adapted = session::adapt(&file.weights, &tokenizer_json, texts)?;
+    let mut all = file.facts;
+    for fact in facts {
+        let (key, value) = fact.split_once('=').ok_or("facts are KEY=VALUE")?;
+        all.insert(key.into(), value.into());
+    }
+    let contents = Contents {
+        weights: &file.weights,
+        tokenizer_json: &tokenizer_json,
+        mixing_priors: adapted.priors,
+        mixing_weights: Some(adapted.counts),
+        facts: all,
+    };
+    let bytes = contents.to_bytes()?;
+    fs::write(out, &bytes).map_err(|error| format!("{}: {error}", out.display()))?;
+    println!("wrote {}, {} bytes", out.display(), bytes.len());
+    Ok(())
+}
+
 fn write(name: &str, bytes: &[u8]) -> Result<()> {
     let path: PathBuf = root().join(FOLDER).join(format!("{name}.bin"));
     fs::write(&path, bytes).map_err(|error| format!("{}: {error}", path.display()))?;
     println!("wrote {FOLDER}/{name}.bin, {} bytes", bytes.len());
     Ok(())
-}
-
-/// How often each token occurs, at most 65,535.
-fn counts(tokens: &[Vec<u16>], vocabulary: usize) -> Vec<u16> {
-    let mut counts = vec![0u16; vocabulary];
-    for &token in tokens.iter().flatten() {
-        let count = &mut counts[usize::from(token)];
-        *count = count.saturating_add(1);
-    }
-    counts
-}
-
-/// Priors without a net.
-fn alone(coding: &Coding, variant: Variant, symbols: &[Vec<u16>], texts: &[Vec<u8>]) -> Priors {
-    let mut mixer = Mixer::new(coding, variant, false, 0);
-    for rate in RATES {
-        mixer.set_rate(rate);
-        for (symbols, text) in symbols.iter().zip(texts) {
-            let mut encoder = Encoder::new();
-            mixer.forget_text(text.len());
-            symbols
-                .iter()
-                .for_each(|&symbol| mixer.encode(symbol, None, &mut encoder));
-        }
-    }
-    mixer.priors()
-}
-
-struct Net {
-    transformer: Transformer,
-    tokenizer: Tokenizer,
-}
-
-impl Net {
-    /// The bytes of every token of the model.
-    fn spellings(&self) -> Vec<Vec<u8>> {
-        (0..self.transformer.config().vocab_size)
-            .map(|token| {
-                self.tokenizer
-                    .token_bytes(token as u16)
-                    .unwrap_or_default()
-                    .to_vec()
-            })
-            .collect()
-    }
-
-    fn tokens(&self, text: &[u8]) -> Result<Vec<u16>> {
-        let mut tokens = Vec::new();
-        self.tokenizer.encode_bytes(text, &mut tokens)?;
-        Ok(tokens)
-    }
-
-    /// Priors with the net, of all variants in one go: its predictions are the same for each.
-    fn train(&self, coding: &Coding, tokens: &[Vec<u16>], texts: &[Vec<u8>]) -> Vec<(&'static str, Priors)> {
-        let mut mixers = TOKEN_VARIANTS.map(|(variant, name)| (name, Mixer::new(coding, variant, true, 0)));
-        for rate in RATES {
-            mixers.iter_mut().for_each(|(_, mixer)| mixer.set_rate(rate));
-            for (tokens, text) in tokens.iter().zip(texts) {
-                for (_, mixer) in &mut mixers {
-                    mixer.forget_text(text.len());
-                }
-                self.predict(coding.tree(), tokens, |token, cumulative| {
-                    for (_, mixer) in &mut mixers {
-                        mixer.encode(token, Some(cumulative), &mut Encoder::new());
-                    }
-                });
-            }
-        }
-        mixers
-            .iter()
-            .map(|(name, mixer)| (*name, mixer.priors()))
-            .collect()
-    }
-
-    /// Calls back with each token and the cumulative frequencies that the net predicts for it.
-    fn predict(&self, tree: &Tree, tokens: &[u16], mut each: impl FnMut(u16, &[u32])) {
-        let transformer = &self.transformer;
-        let start = self.tokenizer.special_token("<|bos|>").unwrap_or(0);
-        let length = WINDOW.0.min(transformer.config().context_length);
-        let mut window = transformer.window(start, length, WINDOW.1.min(length / 2));
-        let mut caches = [transformer.cache(length)];
-        let mut scratch = transformer.scratch(BATCH);
-        let mut frequencies = vec![0; transformer.config().vocab_size];
-        let mut cumulative = vec![0; frequencies.len() + 1];
-        let mut coded = 0;
-        while coded < tokens.len() {
-            let mut rows = vec![match coded.checked_sub(1) {
-                Some(last) => window.next(0, tokens[last], transformer, &mut caches, &mut scratch),
-                None => window.first(0),
-            }];
-            let more = (tokens.len() - coded).min(BATCH).min(1 + window.free());
-            for &token in &tokens[coded..coded + more - 1] {
-                rows.push(window.next(0, token, transformer, &mut caches, &mut scratch));
-            }
-            transformer.forward(&rows, &mut caches, &mut scratch);
-            for row in 0..rows.len() {
-                transformer.frequencies(scratch.logits(row), &mut frequencies);
-                tree.accumulate(&frequencies, &mut cumulative);
-                each(tokens[coded + row], &cumulative);
-            }
-            coded += rows.len();
-        }
-    }
 }
 
 /// The documents, in a random order that is always the same.
@@ -262,7 +167,7 @@ fn sample(folder: &Path) -> Result<Vec<Vec<u8>>> {
         let path = folder.join(source.file);
         let describe = |error| format!("{}: {error}", path.display());
         let mut bytes = Vec::new();
-        XzDecoder::new(File::open(&path).map_err(describe)?)
+        XzDecoder::new(fs::File::open(&path).map_err(describe)?)
             .take(source.within as u64)
             .read_to_end(&mut bytes)
             .map_err(describe)?;

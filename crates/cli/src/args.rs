@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use czip::{Codec, Options};
+use czip_train::bpe::Split;
+use czip_train::corpus::CorpusOptions;
+use czip_train::preset::Preset;
 
 /// Lossless text compression with a small language model, exact on every machine
 #[derive(Debug, Parser)]
@@ -28,6 +31,8 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Measure sizes, speeds and memory on texts, and those of other compressors
     Bench(Bench),
+    /// Make a model of one's own from texts
+    Train(Train),
 }
 
 #[derive(Debug, clap::Args)]
@@ -114,8 +119,74 @@ pub(crate) struct Bench {
 }
 
 #[derive(Debug, clap::Args)]
+pub(crate) struct Train {
+    /// Model file to write; the curve of the training is written beside it
+    #[arg(short, long, value_name = "MODEL")]
+    pub(crate) output: PathBuf,
+    /// Overwrite a model that exists
+    #[arg(short, long)]
+    pub(crate) force: bool,
+    /// Size of the net: fast, standard or large
+    #[arg(long, default_value_t)]
+    pub(crate) preset: Preset,
+    /// Tokens of the vocabulary, 258 to 65536 [default: what suits the preset]
+    #[arg(long, value_name = "N")]
+    pub(crate) vocab: Option<usize>,
+    /// How text is cut into pieces: text, code, logs or cjk [default: chosen by the text]
+    #[arg(long, value_name = "KIND", value_parser = split)]
+    pub(crate) split: Option<Split>,
+    /// Minutes to train
+    #[arg(long, value_name = "M", default_value_t = 30.0, conflicts_with = "tokens")]
+    pub(crate) minutes: f64,
+    /// Tokens to train on, each counted as often as it is seen; the same text, options and threads give the same model
+    #[arg(long, value_name = "N")]
+    pub(crate) tokens: Option<u64>,
+    /// Model to start from; its sizes and its tokenizer are kept
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) from: Option<PathBuf>,
+    /// With --from: train a new tokenizer
+    #[arg(long, requires = "from")]
+    pub(crate) new_tokenizer: bool,
+    /// What to train on: cpu or gpu
+    #[arg(long, value_enum, default_value_t = Device::Cpu)]
+    pub(crate) device: Device,
+    /// Text that is held out to measure with: a part such as 0.05, or a file or folder
+    #[arg(long, value_name = "PART|PATH", default_value = "0.05")]
+    pub(crate) heldout: PathBuf,
+    /// NDJSON and CSV: the field or column that holds the text of a document
+    #[arg(long, value_name = "NAME")]
+    pub(crate) field: Option<String>,
+    /// Line that ends a document
+    #[arg(long, value_name = "LINE", default_value = CorpusOptions::SEPARATOR)]
+    pub(crate) separator: String,
+    /// Seed of all that is random
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Go on with a run that was interrupted, from MODEL.checkpoint
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Name that the model is to give itself
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Licence that the model is to name
+    #[arg(long)]
+    pub(crate) licence: Option<String>,
+    /// Texts: files, folders, patterns; - is standard input
+    #[arg(value_name = "CORPUS", required = true)]
+    pub(crate) corpus: Vec<PathBuf>,
+}
+
+/// What a net is trained on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Device {
+    Cpu,
+    Gpu,
+}
+
+#[derive(Debug, clap::Args)]
 pub(crate) struct ModelArgs {
-    /// Model file; without one, v2 codes bytes alone [default: the one that CZIP_MODEL names]
+    /// Model file, or standard for the English one that is built in, or none, to code bytes alone [default: the one that
+    /// CZIP_MODEL names, or standard; for v1 there is none]
     #[arg(short, long)]
     pub(crate) model: Option<PathBuf>,
     /// Tokenizer to use in place of the model's own
@@ -173,6 +244,11 @@ fn level(level: &str) -> Result<u8, String> {
     level.ok_or_else(|| String::from("levels are 1 to 9, and 1 to 5 in v1"))
 }
 
+fn split(name: &str) -> Result<Split, String> {
+    let found = Split::ALL.into_iter().find(|split| split.to_string() == name);
+    found.ok_or_else(|| String::from("kinds are text, code, logs and cjk"))
+}
+
 /// A number of bytes, KiB or MiB.
 fn segment_len(size: &str) -> Result<usize, String> {
     let (number, unit) = match size.as_bytes().last() {
@@ -209,7 +285,7 @@ Exit codes:
   {interrupted}  interrupted
 
 Environment variables:
-  CZIP_MODEL  model file to use where -m names none",
+  CZIP_MODEL  model file to use where -m names none; without both, the built-in one",
         interrupted = crate::Exit::INTERRUPTED
     );
     let examples = format!(
@@ -221,11 +297,12 @@ Examples:
   {program} compress -m english.czm - < in > out      from standard input to standard output
   {program} info english.czm notes.txt.czip           what the files say about themselves
   {program} verify -m english.czm *.txt               does it all come back, and how small does it get
-  {program} bench -m english.czm *.txt                how small, how fast, beside other compressors"
+  {program} bench -m english.czm *.txt                how small, how fast, beside other compressors
+  {program} train -o mine.czm --minutes 30 letters/   a model of one's own, from the texts of a folder"
     );
     let after = format!("{examples}\n\n{files}");
     let mut command = Args::command().name(program).bin_name(program).after_help(after);
-    for name in ["compress", "decompress", "info", "verify", "bench"] {
+    for name in ["compress", "decompress", "info", "verify", "bench", "train"] {
         command = command.mut_subcommand(name, |subcommand| subcommand.after_help(files.clone()));
     }
     command

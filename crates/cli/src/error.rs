@@ -55,6 +55,14 @@ pub(crate) enum Error {
         "decodes, but compressing the result again gives other contents: the file is damaged or made with another model"
     )]
     Reencoded,
+    #[error("{0}")]
+    Corpus(#[source] Box<czip_train::corpus::Error>),
+    #[error("training failed")]
+    Training(#[source] Box<czip_train::session::Error>),
+    #[error("is a model of version 1, which can be used but not trained on")]
+    CannotTrainOn,
+    #[error("this build trains on the CPU alone; leave --device out")]
+    NoGpu,
     #[error(transparent)]
     Czip(czip::Error),
 }
@@ -80,6 +88,7 @@ impl Error {
             | Self::NoOutputName
             | Self::SameFile
             | Self::CompressedFromTerminal
+            | Self::NoGpu
             | Self::CompressedToTerminal => Exit::Usage,
             Self::Directory
             | Self::Exists
@@ -87,6 +96,9 @@ impl Error {
             | Self::Read(_)
             | Self::Write(_)
             | Self::OtherCompressor(_)
+            | Self::Corpus(_)
+            | Self::Training(_)
+            | Self::CannotTrainOn
             | Self::RoundTrip { .. } => Exit::Failure,
             Self::UnknownKind => Exit::Malformed,
             Self::Reencoded => Exit::Mismatch,

@@ -1,14 +1,36 @@
-//! Removal of an unfinished output when the user interrupts the program.
+//! What an interrupt does: it removes an unfinished output, or asks long work to come to its end.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::Exit;
 
 /// The temporary file that is being written.
 static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// Whether the first interrupt is only to be told of.
+static ASK: AtomicBool = AtomicBool::new(false);
+
+/// Whether there was one.
+static ASKED: AtomicBool = AtomicBool::new(false);
+
+/// From here on the first interrupt does not end the process, but makes [`asked`] true. The second ends it.
+pub(crate) fn ask_to_stop() {
+    ASK.store(true, Ordering::Relaxed);
+}
+
+/// From here on the next interrupt ends the process.
+pub(crate) fn end_at_once() {
+    ASK.store(false, Ordering::Relaxed);
+}
+
+/// Whether the user wants to stop.
+pub(crate) fn asked() -> bool {
+    ASKED.load(Ordering::Relaxed)
+}
 
 /// Takes care of interrupts from here on.
 pub(crate) fn remove_unfinished_output() {
@@ -22,6 +44,9 @@ pub(crate) fn remove_unfinished_output() {
     reason = "an interrupt ends the process, from a thread of its own"
 )]
 fn end() {
+    if ASK.load(Ordering::Relaxed) && !ASKED.swap(true, Ordering::Relaxed) {
+        return;
+    }
     // The lock is kept until the end: no output can be started or finished from now on.
     let unfinished = lock();
     if let Some(path) = &*unfinished {

@@ -8,10 +8,12 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use czip::{ChunkLevel, Codec, Level, Model, Options};
+use czip_train::corpus::{CorpusOptions, Heldout};
+use czip_train::session::{self, Budget};
 
 use crate::Exit;
-use crate::args::{Args, Command, Encoding, Files, Format, ModelArgs};
-use crate::commands::{Bench, Compress, Decompress, Info, Verify};
+use crate::args::{self, Args, Command, Encoding, Files, Format, ModelArgs};
+use crate::commands::{Bench, Compress, Decompress, Info, Train, Verify, checkpoint_of};
 use crate::error::{Error, Failure};
 use crate::input::Source;
 use crate::output::Target;
@@ -25,6 +27,7 @@ pub(crate) enum Job {
     Info(Info),
     Verify(Verify),
     Bench(Bench),
+    Train(Box<Train>),
 }
 
 impl Job {
@@ -36,6 +39,7 @@ impl Job {
             Self::Info(job) => job.run(ui),
             Self::Verify(job) => job.run(ui),
             Self::Bench(job) => job.run(ui),
+            Self::Train(job) => job.run(ui),
         }
     }
 }
@@ -98,9 +102,58 @@ impl TryFrom<Args> for Job {
                     json: args.json,
                 })
             }
+            Command::Train(args) => Self::Train(Box::new(training(args, global.threads)?)),
         })
     }
 }
+
+fn training(args: args::Train, threads: usize) -> Result<Train, Failure> {
+    if args.device == args::Device::Gpu {
+        return Err(Error::NoGpu.into());
+    }
+    let threads = NonZeroUsize::new(threads).or_else(|| thread::available_parallelism().ok());
+    let heldout = match args.heldout.to_str().and_then(|part| part.parse().ok()) {
+        Some(fraction) => Heldout::Fraction(fraction),
+        None => Heldout::Path(args.heldout),
+    };
+    let facts = [("name", args.name), ("licence", args.licence)];
+    let facts = facts
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+        .collect();
+    Ok(Train {
+        inputs: args.corpus,
+        overwrite: args.force,
+        corpus: CorpusOptions {
+            field: args.field,
+            separator: Some(args.separator),
+            heldout,
+            seed: args.seed,
+            ..CorpusOptions::default()
+        },
+        session: session::Options {
+            preset: args.preset,
+            vocab_size: args.vocab,
+            split: args.split,
+            budget: match args.tokens {
+                Some(tokens) => Budget::Tokens(tokens),
+                None => Budget::Seconds(args.minutes.max(0.0) * SECONDS),
+            },
+            seed: args.seed,
+            threads: threads.map_or(1, NonZeroUsize::get),
+            base: None,
+            checkpoint: Some(checkpoint_of(&args.output)),
+            resume: args.resume,
+        },
+        from: args.from,
+        new_tokenizer: args.new_tokenizer,
+        facts,
+        output: args.output,
+    })
+}
+
+/// Of a minute.
+const SECONDS: f64 = 60.0;
 
 /// How to compress.
 #[derive(Debug)]
@@ -187,34 +240,61 @@ fn transfers(files: Files, output_name: fn(&Path) -> Option<PathBuf>) -> Result<
     inputs.into_iter().map(transfer).collect()
 }
 
+/// The model that needs no file: `models/standard.czm`.
+static BUILT_IN: &[u8] = include_bytes!("../../../models/standard.czm");
+
+/// The name of [`BUILT_IN`] on command lines, and that of none.
+const NAMES: [&str; 2] = ["standard", "none"];
+
 /// Where the model comes from.
 #[derive(Debug)]
 pub(crate) struct ModelFiles {
-    model: PathBuf,
+    /// None for the one that is built in.
+    model: Option<PathBuf>,
+    /// Whether the user has named it.
+    named: bool,
     tokenizer: Option<PathBuf>,
 }
 
 impl ModelFiles {
-    /// The files that are named, if any is.
+    /// The files that are named, or the model that is built in; nothing if that is asked for.
     fn new(args: ModelArgs) -> Result<Option<Self>, Failure> {
         let from_environment = || {
             env::var_os("CZIP_MODEL")
                 .filter(|path| !path.is_empty())
                 .map(PathBuf::from)
         };
-        let tokenizer = args.tokenizer;
-        match args.model.or_else(from_environment) {
-            Some(model) => Ok(Some(Self { model, tokenizer })),
-            None if tokenizer.is_some() => Err(Error::NoModel.into()),
-            None => Ok(None),
+        let [built_in, none] = NAMES.map(Path::new);
+        let model = args.model.or_else(from_environment);
+        let named = model.is_some();
+        let files = match model {
+            Some(model) if model == none => None,
+            model => Some(Self {
+                model: model.filter(|model| model != built_in),
+                named,
+                tokenizer: None,
+            }),
+        };
+        match (files, args.tokenizer) {
+            (Some(files), tokenizer) if files.named || tokenizer.is_none() => {
+                Ok(Some(Self { tokenizer, ..files }))
+            }
+            (_, Some(_)) => Err(Error::NoModel.into()),
+            (files, None) => Ok(files),
         }
     }
 
     fn of(model: PathBuf) -> Self {
         Self {
-            model,
+            model: Some(model),
+            named: true,
             tokenizer: None,
         }
+    }
+
+    /// Whether the user has named a model. Files of CZIPv1 do not say which they need, so that none is assumed.
+    pub(crate) fn are_named(files: Option<&Self>) -> bool {
+        files.is_some_and(|files| files.named)
     }
 
     /// Reads the files if there are any.
@@ -224,10 +304,18 @@ impl ModelFiles {
 
     /// Reads the files.
     pub(crate) fn load(&self, ui: &Ui) -> Result<Model, Failure> {
-        let mut model = Model::open(&self.model).map_err(|error| match error {
+        let name = match &self.model {
+            Some(path) => path.display().to_string(),
+            None => NAMES[0].to_owned(),
+        };
+        let model = match &self.model {
+            Some(path) => Model::open(path),
+            None => Model::from_bytes(BUILT_IN).map(|model| model.named(&name)),
+        };
+        let mut model = model.map_err(|error| match error {
             // It names the file itself.
             czip::Error::OpenModel { .. } => Failure::from(Error::from(error)),
-            error => Error::from(error).of(self.model.display()),
+            error => Error::from(error).of(&name),
         })?;
         if let Some(path) = &self.tokenizer {
             let json = fs::read(path).map_err(|error| Error::Read(error).of(path.display()))?;
@@ -237,12 +325,11 @@ impl ModelFiles {
         }
         let config = model.config();
         ui.detail(format_args!(
-            "{}: model {}, depth {}, width {}, context of {} tokens, {} kernels",
-            self.model.display(),
+            "{name}: model {}, depth {}, width {}, context of {} tokens, {} kernels",
             model.id(),
             config.layers,
             config.d_model,
-            config.context_length,
+            config.window.unwrap_or(config.context_length),
             czip::Kernels::detect().level(),
         ));
         Ok(model)

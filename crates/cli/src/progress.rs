@@ -1,10 +1,17 @@
 //! The progress bar.
 
+#![allow(
+    clippy::float_arithmetic,
+    reason = "figures are for people; no coded bit depends on them"
+)]
+
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use czip::Options;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use czip_train::session;
+use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::ui::Ui;
 
@@ -52,6 +59,64 @@ impl Progress {
             let before = shown.fetch_max(progress.done, Ordering::Relaxed);
             bar.inc(progress.done.saturating_sub(before));
         })
+    }
+}
+
+/// How training goes: a line that is always the same one where there is a terminal, else a line for each point of the
+/// curve.
+#[derive(Debug)]
+pub(crate) struct Training<'u> {
+    bar: Option<ProgressBar>,
+    ui: &'u Ui,
+    shown: Option<u64>,
+}
+
+impl<'u> Training<'u> {
+    pub(crate) fn start(ui: &'u Ui) -> Self {
+        let bar = ui.shows_progress().then(|| {
+            let style = ProgressStyle::with_template("[{bar:30}] {msg}");
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = ProgressBar::with_draw_target(Some(1000), ProgressDrawTarget::stderr());
+            bar.with_style(style.progress_chars("=> "))
+        });
+        Self { bar, ui, shown: None }
+    }
+
+    pub(crate) fn show(&mut self, now: &session::Progress) {
+        let cost = match now.last {
+            Some(point) => format!("{:.3} bits/byte held out", point.heldout),
+            None => String::from("nothing measured yet"),
+        };
+        let left = if now.done > 0.0 {
+            now.seconds / now.done - now.seconds
+        } else {
+            0.0
+        };
+        let line = format!(
+            "{cost}, {:.1} M tokens, {:.0} tokens/s, {} left",
+            now.tokens as f64 / 1e6,
+            now.speed,
+            HumanDuration(Duration::from_secs(left as u64))
+        );
+        match &self.bar {
+            Some(bar) => {
+                bar.set_position((now.done * 1000.0) as u64);
+                bar.set_message(line);
+            }
+            None => {
+                let point = now.last.map(|point| point.tokens);
+                if point != self.shown {
+                    self.shown = point;
+                    self.ui.note(line);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The envelope that model files of both versions have: safetensors, and in it a tokenizer and what is known to the adaptive
 //! coder.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Read;
 
@@ -30,13 +31,40 @@ impl<'a> Envelope<'a> {
     }
 }
 
+/// How a version of the format has the mixer's priors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PriorsAre {
+    /// In their stored form.
+    Plain,
+    /// That, compressed with zstd.
+    Compressed,
+}
+
+/// The most bytes that priors may decompress to: several times what a vocabulary of 65,536 needs.
+const MAX_PRIORS_LEN: u64 = 16 << 20;
+
+fn decompress_priors(name: &str, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+    let bad = |reason: String| Error::Compressed {
+        name: name.to_owned(),
+        reason,
+    };
+    let mut priors = Vec::new();
+    zstd::Decoder::new(bytes)
+        .and_then(|decoder| decoder.take(MAX_PRIORS_LEN + 1).read_to_end(&mut priors))
+        .map_err(|error| bad(error.to_string()))?;
+    if priors.len() as u64 > MAX_PRIORS_LEN {
+        return Err(bad(format!("longer than {MAX_PRIORS_LEN} bytes")));
+    }
+    Ok(priors)
+}
+
 /// What a model file holds besides the net.
 #[derive(Clone, Debug)]
 pub struct Extras<'a> {
     tokenizer: (TokenizerCodec, &'a [u8]),
     /// What is known to the adaptive coder before a text begins, in the stored forms of its priors: the optional
     /// tensors `mixing.priors.0`, `mixing.priors.1` and so on, up to the first that is not there. Not looked into.
-    pub mixing_priors: Vec<&'a [u8]>,
+    pub mixing_priors: Vec<Cow<'a, [u8]>>,
     /// How often each symbol is to be expected, for the adaptive coder's tree: the optional tensor `mixing.weights`,
     /// uint16 `[vocab]`.
     pub mixing_weights: Option<Vec<u16>>,
@@ -49,7 +77,7 @@ enum TokenizerCodec {
 }
 
 impl<'a> Extras<'a> {
-    pub(crate) fn read(envelope: &Envelope<'a>, vocab_size: usize) -> Result<Self, Error> {
+    pub(crate) fn read(envelope: &Envelope<'a>, vocab_size: usize, stored: PriorsAre) -> Result<Self, Error> {
         let Envelope { tensors, metadata } = envelope;
         let codec = match metadata.get("tokenizer_codec").map(String::as_str) {
             None | Some("zstd") => TokenizerCodec::Zstd,
@@ -63,7 +91,11 @@ impl<'a> Extras<'a> {
             if tensors.optional(&name).is_none() {
                 break;
             }
-            mixing_priors.push(tensors.bytes(&name)?);
+            let bytes = tensors.bytes(&name)?;
+            mixing_priors.push(match stored {
+                PriorsAre::Plain => Cow::Borrowed(bytes),
+                PriorsAre::Compressed => Cow::Owned(decompress_priors(&name, bytes)?),
+            });
         }
         let mixing_weights = match tensors.optional("mixing.weights") {
             Some(_) => Some(tensors.numbers("mixing.weights", &[vocab_size], u16::from_le_bytes)?),

@@ -39,6 +39,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: TensorProblem,
     },
+    /// A compressed tensor does not decompress.
+    #[error("tensor `{name}` does not decompress: {reason}")]
+    Compressed {
+        /// The tensor's name.
+        name: String,
+        /// What the decompressor says.
+        reason: String,
+    },
     /// The tokenizer inside the model does not decompress.
     #[error("tokenizer in the model does not decompress as {codec}: {reason}")]
     Tokenizer {

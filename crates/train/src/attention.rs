@@ -7,7 +7,7 @@ use crate::matrix::{View, add_product, set_product};
 use crate::parameters::power;
 
 /// What attention of one sequence leaves behind for the way back.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct AttentionTape {
     /// Turned and normed, `[count, heads, 64]`.
     pub(crate) queries: Vec<i8>,
@@ -38,7 +38,7 @@ impl AttentionTape {
 }
 
 /// Working space, and the gradients of gains and sinks.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Scratch {
     queries: Vec<f32>,
     keys: Vec<f32>,

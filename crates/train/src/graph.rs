@@ -51,7 +51,7 @@ impl std::ops::AddAssign for Loss {
 }
 
 /// What one sequence leaves behind for the way back.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct LayerTape {
     normed: Vec<i8>,
     norm_factors: Vec<f32>,
@@ -66,7 +66,7 @@ struct LayerTape {
 }
 
 /// Working space of one thread.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Tape {
     layers: Vec<LayerTape>,
     final_normed: Vec<i8>,
@@ -80,9 +80,16 @@ pub(crate) struct Tape {
     attention_scratch: attention::Scratch,
 }
 
+impl Tape {
+    /// What [`Net::forward`] left.
+    pub(crate) fn logits(&self) -> &[i32] {
+        &self.sums
+    }
+}
+
 /// A sequence of tokens of one or more documents.
 pub(crate) struct Sequence<'a> {
-    /// The tokens that the net sees, and after them one more to predict.
+    /// The tokens that the net sees, and after them one more to predict, where there are predictions that count.
     pub(crate) tokens: &'a [u16],
     /// For each token seen, the first that it may attend to.
     pub(crate) starts: &'a [u32],
@@ -118,10 +125,6 @@ impl Net {
             weights,
             floats,
         }
-    }
-
-    pub(crate) fn weights(&self) -> &Weights {
-        &self.weights
     }
 
     /// The integer forward pass; leaves the logits in `tape.sums`, in 1/256 octaves.

@@ -3,11 +3,16 @@
 
 mod attention;
 pub mod bpe;
+pub mod checkpoint;
 pub mod corpus;
+pub mod curve;
 mod graph;
 mod matrix;
 pub mod optimizer;
 pub mod parameters;
+pub mod preset;
+pub mod priors;
+pub mod session;
 pub mod trainer;
 
 pub use graph::Loss;

@@ -167,6 +167,50 @@ impl Layout {
         parameters
     }
 
+    /// Parameters that stand for the integers of a model: [`Layout::quantize`] gives these back.
+    ///
+    /// # Panics
+    ///
+    /// If the model is of other sizes.
+    #[must_use]
+    pub fn dequantize(&self, weights: &Weights) -> Vec<f32> {
+        assert_eq!(self.config, weights.config, "the sizes of the model");
+        let mut parameters = vec![0.0; self.len];
+        let word = bits::WORD as i32;
+        let table = |_: usize, shift: u8| i32::from(shift) - word;
+        multiples(&weights.embedding, table, &mut parameters[self.embedding.range()]);
+        multiples(&weights.bigram, table, &mut parameters[self.bigram.range()]);
+        let matrix = |input: u32, output: u32| {
+            move |_: usize, shift: u8| input as i32 - output as i32 - i32::from(shift)
+        };
+        let values = (self.config.heads + 1) * HEAD_DIM;
+        for (tensors, layer) in self.layers.iter().zip(&weights.layers) {
+            let qkv = |row: usize, shift: u8| {
+                let output = if row < values {
+                    bits::WORD
+                } else {
+                    bits::ACTIVATION
+                };
+                matrix(bits::ACTIVATION, output)(row, shift)
+            };
+            multiples(&layer.qkv, qkv, &mut parameters[tensors.qkv.range()]);
+            let from_activation = matrix(bits::ACTIVATION, bits::WORD);
+            multiples(&layer.out, from_activation, &mut parameters[tensors.out.range()]);
+            multiples(&layer.up, from_activation, &mut parameters[tensors.up.range()]);
+            let from_hidden = matrix(bits::HIDDEN, bits::WORD);
+            multiples(&layer.down, from_hidden, &mut parameters[tensors.down.range()]);
+            for (out, &gain) in parameters[tensors.gains.range()].iter_mut().zip(&layer.gains) {
+                *out = f32::from(gain) * power(-14);
+            }
+            for (out, &sink) in parameters[tensors.sinks.range()].iter_mut().zip(&layer.sinks) {
+                *out = sink as f32 * power(-(bits::LOGIT as i32));
+            }
+        }
+        let logits = matrix(bits::ACTIVATION, bits::LOGIT);
+        multiples(&weights.head, logits, &mut parameters[self.head.range()]);
+        parameters
+    }
+
     /// The integers that parameters stand for, and what these integers stand for: the floats that the backward pass
     /// multiplies with.
     #[must_use]
@@ -233,6 +277,18 @@ impl Layout {
             head,
         };
         (weights, floats)
+    }
+}
+
+/// What integers of these formats stand for.
+fn multiples(matrix: &Matrix, exponent: impl Fn(usize, u8) -> i32, out: &mut [f32]) {
+    let cols = matrix.cols().max(1);
+    let rows = matrix.weights.chunks_exact(cols).zip(out.chunks_exact_mut(cols));
+    for (row, (weights, out)) in rows.enumerate() {
+        let scale = power(exponent(row, matrix.shifts[row]));
+        for (out, &weight) in out.iter_mut().zip(weights) {
+            *out = f32::from(weight) * scale;
+        }
     }
 }
 

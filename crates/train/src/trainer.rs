@@ -1,4 +1,6 @@
-//! The training loop.
+//! Steps of training, and the state between them.
+
+use std::thread;
 
 use czip_model::v2::{Config, Weights};
 
@@ -6,7 +8,7 @@ use crate::graph::{Loss, Net, Sequence, Tape};
 use crate::optimizer::{self, Rates, State};
 use crate::parameters::{Layout, Random};
 
-/// What a training run is made of, besides the sizes of the net.
+/// How a net is trained, besides its sizes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Plan {
     /// Tokens of a sequence.
@@ -17,30 +19,44 @@ pub struct Plan {
     pub rates: Rates,
     /// The seed of initial parameters and of the order of texts.
     pub seed: u64,
-    /// Threads. The result depends on their number in the last bits.
+    /// Threads. Sums over threads are rounded, so that the result depends on their number in the last bits.
     pub threads: usize,
 }
 
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            sequence: 1024,
+            batch: 8,
+            rates: Rates::default(),
+            seed: 0,
+            threads: 1,
+        }
+    }
+}
+
 /// A tokenised text of documents, each behind a start token.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stream {
     /// The tokens.
     pub tokens: Vec<u16>,
     /// The start token.
     pub start_token: u16,
+    /// Bytes of the text.
+    pub bytes: usize,
 }
 
 /// A sequence whose beginning is not that of a document predicts from too little for so many tokens, which do not count.
 const UNCOUNTED: usize = 16;
 
 impl Stream {
-    /// Whole sequences of `len` tokens and one more.
-    fn sequences(&self, len: usize) -> usize {
-        self.tokens.len().saturating_sub(1) / len
+    /// How many sequences of `len` tokens and one more there are from `offset` on, the last of which may be shorter.
+    fn sequences(&self, offset: usize, len: usize) -> usize {
+        self.tokens.len().saturating_sub(1 + offset).div_ceil(len)
     }
 
-    fn prepare(&self, index: usize, len: usize, prepared: &mut Prepared) {
-        let from = index * len;
+    fn prepare(&self, offset: usize, index: usize, len: usize, prepared: &mut Prepared) {
+        let from = offset + index * len;
         let to = (from + len + 1).min(self.tokens.len());
         prepared.from = from;
         prepared.to = to;
@@ -59,9 +75,19 @@ impl Stream {
                 .push(known && tokens[position + 1] != self.start_token);
         }
     }
+
+    /// Tokens that are predicted: all but the start tokens.
+    #[must_use]
+    pub fn predicted(&self) -> usize {
+        self.tokens
+            .iter()
+            .filter(|&&token| token != self.start_token)
+            .count()
+    }
 }
 
-#[derive(Default)]
+/// One sequence, ready for the net.
+#[derive(Debug, Default)]
 struct Prepared {
     from: usize,
     to: usize,
@@ -69,19 +95,54 @@ struct Prepared {
     counted: Vec<bool>,
 }
 
+impl Prepared {
+    fn sequence<'a>(&'a self, stream: &'a Stream) -> Sequence<'a> {
+        Sequence {
+            tokens: &stream.tokens[self.from..self.to],
+            starts: &self.starts,
+            counted: &self.counted,
+        }
+    }
+}
+
 /// A net in training.
+#[derive(Debug)]
 pub struct Trainer {
     layout: Layout,
     plan: Plan,
     parameters: Vec<f32>,
     state: State,
     workers: Vec<Worker>,
-    order: Vec<u32>,
+    order: Order,
+}
+
+/// The order of sequences in one pass through the text.
+#[derive(Debug, Default)]
+struct Order {
     epoch: u64,
+    /// Passes begin at different tokens, so that sequences are cut at different places.
+    offset: usize,
+    indices: Vec<u32>,
     next: usize,
 }
 
-#[derive(Default)]
+impl Order {
+    fn new(stream: &Stream, plan: &Plan, epoch: u64) -> Self {
+        let mut random = Random(plan.seed ^ epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let most = plan.sequence.min(stream.tokens.len() / 2).max(1);
+        let offset = if epoch == 0 { 0 } else { random.below(most) };
+        let mut indices: Vec<u32> = (0..stream.sequences(offset, plan.sequence) as u32).collect();
+        random.shuffle(&mut indices);
+        Self {
+            epoch,
+            offset,
+            indices,
+            next: 0,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
 struct Worker {
     tape: Tape,
     prepared: Prepared,
@@ -94,29 +155,50 @@ impl Trainer {
     pub fn new(config: &Config, plan: Plan) -> Self {
         let layout = Layout::new(config);
         let parameters = layout.initial(plan.seed);
+        Self::from_parameters(layout, plan, parameters)
+    }
+
+    /// A net to train on.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many parameters as the layout has.
+    #[must_use]
+    pub fn from_parameters(layout: Layout, plan: Plan, parameters: Vec<f32>) -> Self {
         let state = State::new(layout.len());
         Self::from_state(layout, plan, parameters, state)
     }
 
-    /// A net in the middle of training.
+    /// A net in the middle of training; [`Trainer::seek`] finds the place in the text.
+    ///
+    /// # Panics
+    ///
+    /// If there are not as many parameters or momenta as the layout has.
     #[must_use]
     pub fn from_state(layout: Layout, plan: Plan, parameters: Vec<f32>, state: State) -> Self {
+        for numbers in [&parameters, &state.first, &state.second] {
+            assert_eq!(numbers.len(), layout.len(), "parameters and momenta");
+        }
         Self {
-            workers: (0..plan.threads).map(|_| Worker::default()).collect(),
+            workers: (0..plan.threads.max(1)).map(|_| Worker::default()).collect(),
             layout,
             plan,
             parameters,
             state,
-            order: Vec::new(),
-            epoch: 0,
-            next: 0,
+            order: Order::default(),
         }
     }
 
     /// The layout of the parameters.
     #[must_use]
-    pub fn layout(&self) -> &Layout {
+    pub const fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// The plan.
+    #[must_use]
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// The parameters.
@@ -125,15 +207,16 @@ impl Trainer {
         &self.parameters
     }
 
-    /// Replaces the parameters.
-    pub fn set_parameters(&mut self, parameters: &[f32]) {
-        self.parameters.copy_from_slice(parameters);
-    }
-
     /// The state of the optimizer.
     #[must_use]
-    pub fn state(&self) -> &State {
+    pub const fn state(&self) -> &State {
         &self.state
+    }
+
+    /// Tokens that have been taken.
+    #[must_use]
+    pub fn tokens(&self) -> u64 {
+        self.state.steps * (self.plan.sequence * self.plan.batch) as u64
     }
 
     /// The integers of the net as it is.
@@ -142,79 +225,59 @@ impl Trainer {
         self.layout.quantize(&self.parameters).0
     }
 
-    /// Takes up the order of sequences where a run that has taken `steps` steps left it.
-    pub fn seek(&mut self, stream: &Stream, steps: u64) {
-        let all = stream.sequences(self.plan.sequence).max(1) as u64;
-        let done = steps * self.plan.batch as u64;
-        self.shuffle(all as usize, done / all);
-        self.next = (done % all) as usize;
+    /// Takes up the order of sequences where a run that has taken as many steps left it.
+    pub fn seek(&mut self, stream: &Stream) {
+        let mut left = self.state.steps * self.plan.batch as u64;
+        let mut order = Order::new(stream, &self.plan, 0);
+        while !order.indices.is_empty() && left > order.indices.len() as u64 {
+            left -= order.indices.len() as u64;
+            order = Order::new(stream, &self.plan, order.epoch + 1);
+        }
+        order.next = left as usize;
+        self.order = order;
     }
 
-    fn shuffle(&mut self, sequences: usize, epoch: u64) {
-        self.epoch = epoch;
-        self.order = (0..sequences as u32).collect();
-        let mut random = Random(self.plan.seed ^ epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        random.shuffle(&mut self.order);
-        self.next = 0;
-    }
-
-    fn take(&mut self, stream: &Stream) -> Vec<u32> {
-        let all = stream.sequences(self.plan.sequence);
+    /// The sequences of the next step: the offset and index of each.
+    fn take(&mut self, stream: &Stream) -> Vec<(usize, usize)> {
+        if self.order.indices.is_empty() {
+            self.order = Order::new(stream, &self.plan, 0);
+        }
         let mut taken = Vec::with_capacity(self.plan.batch);
-        while taken.len() < self.plan.batch && all > 0 {
-            if self.order.len() != all {
-                self.shuffle(all, 0);
-            } else if self.next == all {
-                self.shuffle(all, self.epoch + 1);
+        while taken.len() < self.plan.batch && !self.order.indices.is_empty() {
+            if self.order.next == self.order.indices.len() {
+                self.order = Order::new(stream, &self.plan, self.order.epoch + 1);
             }
-            taken.push(self.order[self.next]);
-            self.next += 1;
+            taken.push((self.order.offset, self.order.indices[self.order.next] as usize));
+            self.order.next += 1;
         }
         taken
     }
 
     /// One step at `factor` of the full rates; returns the cost of its batch before it.
     pub fn step(&mut self, stream: &Stream, factor: f32) -> Loss {
-        let indices = self.take(stream);
+        let sequences = self.take(stream);
         let len = self.plan.sequence;
         let net = Net::new(&self.layout, &self.parameters, len);
-        let threads = self.workers.len();
         let parameters = self.layout.len();
-        let mut loss = Loss::default();
-        let losses: Vec<Loss> = std::thread::scope(|scope| {
-            let handles: Vec<_> = self
-                .workers
-                .iter_mut()
-                .enumerate()
-                .map(|(thread, worker)| {
-                    let (net, indices) = (&net, &indices);
-                    scope.spawn(move || {
-                        worker.gradients.clear();
-                        worker.gradients.resize(parameters, 0.0);
-                        let mut loss = Loss::default();
-                        for &index in indices.iter().skip(thread).step_by(threads) {
-                            stream.prepare(index as usize, len, &mut worker.prepared);
-                            let sequence = worker.prepared.sequence(stream);
-                            loss += net.backward(&sequence, &mut worker.tape, &mut worker.gradients);
-                        }
-                        loss
-                    })
-                })
-                .collect();
-            handles
-                .into_iter()
-                .filter_map(|handle| handle.join().ok())
-                .collect()
+        let loss = on_all(&mut self.workers, &sequences, |worker, sequences| {
+            worker.gradients.clear();
+            worker.gradients.resize(parameters, 0.0);
+            let mut loss = Loss::default();
+            for &(offset, index) in sequences {
+                stream.prepare(offset, index, len, &mut worker.prepared);
+                let sequence = worker.prepared.sequence(stream);
+                loss += net.backward(&sequence, &mut worker.tape, &mut worker.gradients);
+            }
+            loss
         });
-        losses.into_iter().for_each(|one| loss += one);
         let (first, rest) = self.workers.split_at_mut(1);
         let gradients = &mut first[0].gradients;
-        let scale = 1.0 / loss.tokens.max(1) as f32;
         for worker in rest {
             for (sum, &gradient) in gradients.iter_mut().zip(&worker.gradients) {
                 *sum += gradient;
             }
         }
+        let scale = 1.0 / loss.tokens.max(1) as f32;
         gradients.iter_mut().for_each(|gradient| *gradient *= scale);
         optimizer::step(
             &self.layout,
@@ -223,53 +286,69 @@ impl Trainer {
             &mut self.state,
             gradients,
             &mut self.parameters,
-            threads,
+            self.plan.threads.max(1),
         );
         loss
     }
 
-    /// The cost of a text with these parameters, on all threads.
+    /// The cost of a text with some parameters, as the integers that they stand for have it.
     pub fn evaluate(&mut self, stream: &Stream, parameters: &[f32]) -> Loss {
         let len = self.plan.sequence;
         let net = Net::new(&self.layout, parameters, len);
-        let all = stream.sequences(len).max(1);
-        let threads = self.workers.len();
-        let mut loss = Loss::default();
-        let losses: Vec<Loss> = std::thread::scope(|scope| {
-            let handles: Vec<_> = self
-                .workers
-                .iter_mut()
-                .enumerate()
-                .map(|(thread, worker)| {
-                    let net = &net;
-                    scope.spawn(move || {
-                        let mut loss = Loss::default();
-                        for index in (thread..all).step_by(threads) {
-                            stream.prepare(index, len, &mut worker.prepared);
-                            let sequence = worker.prepared.sequence(stream);
-                            net.forward(&sequence, &mut worker.tape);
-                            loss += net.loss(&sequence, &mut worker.tape);
-                        }
-                        loss
-                    })
-                })
-                .collect();
-            handles
-                .into_iter()
-                .filter_map(|handle| handle.join().ok())
-                .collect()
-        });
-        losses.into_iter().for_each(|one| loss += one);
-        loss
+        let sequences: Vec<usize> = (0..stream.sequences(0, len)).collect();
+        on_all(&mut self.workers, &sequences, |worker, sequences| {
+            let mut loss = Loss::default();
+            for &index in sequences {
+                stream.prepare(0, index, len, &mut worker.prepared);
+                let sequence = worker.prepared.sequence(stream);
+                net.forward(&sequence, &mut worker.tape);
+                loss += net.loss(&sequence, &mut worker.tape);
+            }
+            loss
+        })
+    }
+
+    /// The logits after each of some tokens, in 1/256 octaves, by the net that is trained: `[tokens, vocab]`.
+    #[must_use]
+    pub fn logits(&self, parameters: &[f32], tokens: &[u16]) -> Vec<i32> {
+        let net = Net::new(&self.layout, parameters, tokens.len());
+        let mut tape = Tape::default();
+        let sequence = Sequence {
+            tokens,
+            starts: &vec![0; tokens.len()],
+            counted: &[],
+        };
+        net.forward(&sequence, &mut tape);
+        tape.logits().to_vec()
     }
 }
 
-impl Prepared {
-    fn sequence<'a>(&'a self, stream: &'a Stream) -> Sequence<'a> {
-        Sequence {
-            tokens: &stream.tokens[self.from..self.to],
-            starts: &self.starts,
-            counted: &self.counted,
-        }
-    }
+/// Shares items among workers in equal stretches, and adds up what they lose, in order.
+fn on_all<T: Sync>(
+    workers: &mut [Worker],
+    items: &[T],
+    work: impl Fn(&mut Worker, &[T]) -> Loss + Sync,
+) -> Loss {
+    let each = items.len().div_ceil(workers.len()).max(1);
+    let stretches = items.chunks(each).chain(std::iter::repeat(&[][..]));
+    let losses: Vec<Loss> = thread::scope(|scope| {
+        let handles: Vec<_> = workers
+            .iter_mut()
+            .zip(stretches)
+            .map(|(worker, items)| {
+                let work = &work;
+                scope.spawn(move || work(worker, items))
+            })
+            .collect();
+        handles
+            .into_iter()
+            .map(|handle| match handle.join() {
+                Ok(loss) => loss,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+            .collect()
+    });
+    let mut loss = Loss::default();
+    losses.into_iter().for_each(|one| loss += one);
+    loss
 }

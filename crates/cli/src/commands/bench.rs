@@ -37,12 +37,15 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
-        if self.format == Some(Format::V1) && self.model.is_none() {
+        if self.format == Some(Format::V1) && !ModelFiles::are_named(self.model.as_ref()) {
             return Err(Error::NoModel.into());
         }
         let model = ModelFiles::load_if_any(self.model.as_ref(), ui)?;
         let model = model.as_ref();
-        let chunk_levels = model.map_or_else(Vec::new, |model| self.chunk_levels(model, ui));
+        let chunk_levels = match model {
+            Some(model) if ModelFiles::are_named(self.model.as_ref()) => self.chunk_levels(model, ui),
+            _ => Vec::new(),
+        };
         let total = RefCell::new(Report::default());
         let exit = ui.each(&self.files, |source| {
             let text = source.read_all()?;

@@ -23,7 +23,7 @@ pub(crate) struct Compress {
 
 impl Compress {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
-        if self.choice.format == Format::V1 && self.model.is_none() {
+        if self.choice.format == Format::V1 && !ModelFiles::are_named(self.model.as_ref()) {
             return Err(Error::NoModel.into());
         }
         self.choice.explain(ui);

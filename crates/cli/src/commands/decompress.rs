@@ -7,7 +7,7 @@ use czip::{Format, Model, Options};
 
 use crate::Exit;
 use crate::commands::group::{self, Small};
-use crate::error::Failure;
+use crate::error::{Error, Failure};
 use crate::job::{ModelFiles, Transfer};
 use crate::progress::Progress;
 use crate::report::Statistics;
@@ -60,6 +60,9 @@ impl Decompress {
             .map_err(|error| transfer.failure(error.into(), &input))?;
         let mut whole = (&first[..]).chain(&mut input);
         let (text_len, file_len, tokens) = match (Format::detect(&first), &model) {
+            (Some(Format::V1), _) if !ModelFiles::are_named(self.model.as_ref()) => {
+                return Err(Error::NoModel.into());
+            }
             (Some(Format::V1), Some(model)) => {
                 let options = progress.watch(&self.options);
                 let summary = czip::v1::decompress_to(model, &mut whole, &mut output, &options)

@@ -5,12 +5,14 @@ mod compress;
 mod decompress;
 mod group;
 mod info;
+mod train;
 mod verify;
 
 pub(crate) use bench::Bench;
 pub(crate) use compress::Compress;
 pub(crate) use decompress::Decompress;
 pub(crate) use info::Info;
+pub(crate) use train::{Train, checkpoint_of};
 pub(crate) use verify::Verify;
 
 use crate::error::{Error, Failure};

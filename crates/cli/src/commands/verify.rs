@@ -36,6 +36,7 @@ impl Verify {
         self.choice.explain(ui);
         let model = ModelFiles::load_if_any(self.model.as_ref(), ui)?;
         let model = model.as_ref();
+        let named = model.filter(|_| ModelFiles::are_named(self.model.as_ref()));
         ui.each(&self.files, |source| {
             let bytes = source.read_all()?;
             let progress = Progress::start(ui, source.to_string(), false);
@@ -47,9 +48,9 @@ impl Verify {
                     check_segments(model, &bytes, &self.base_options, &progress)
                 }
                 (Some(_), _) => {
-                    needed(model).and_then(|model| check_chunks(model, &bytes, &self.base_options, &progress))
+                    needed(named).and_then(|model| check_chunks(model, &bytes, &self.base_options, &progress))
                 }
-                (None, args::Format::V1) => needed(model)
+                (None, args::Format::V1) => needed(named)
                     .and_then(|model| check_text_in_v1(model, &bytes, &self.choice.options, &progress)),
                 (None, args::Format::V2) => {
                     let progress = progress.of_bytes(Some(bytes.len() as u64));

@@ -76,7 +76,7 @@ fn level_says_what_it_may_be() {
 fn empty_variable_names_no_model() {
     let folder = Folder::with_text();
     folder
-        .czip("".as_ref(), ["compress", "--format", "v1", "notes.txt"])
+        .czip("none".as_ref(), ["compress", "--format", "v1", "notes.txt"])
         .exits(2);
 }
 
@@ -249,7 +249,7 @@ fn model_that_a_file_needs() {
     let id = |model: &std::path::Path| czip::Model::open(model).unwrap().id();
     let (id, other_id) = (id(&model), id(&other));
     folder
-        .czip("".as_ref(), ["decompress", "notes.txt.czip", "-o", "out"])
+        .czip("none".as_ref(), ["decompress", "notes.txt.czip", "-o", "out"])
         .fails(
             3,
             &format!("notes.txt.czip: needs the model {id}, but no model is given"),

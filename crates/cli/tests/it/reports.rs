@@ -339,7 +339,7 @@ fn info_and_verify_know_segments() {
     let model_name = model.to_str().unwrap();
 
     let finished = folder
-        .czip("".as_ref(), ["info", "--json", "long.czip", "noise.czip"])
+        .czip("none".as_ref(), ["info", "--json", "long.czip", "noise.czip"])
         .exits(0);
     let [long, noise] = &lines_of_json(&finished)[..] else {
         panic!("{finished:?}")
@@ -365,7 +365,7 @@ fn info_and_verify_know_segments() {
     assert_eq!(noise["index_len"], 0);
 
     let text = folder
-        .czip("".as_ref(), ["info", "-m", model_name, "long.czip"])
+        .czip("none".as_ref(), ["info", "-m", model_name, "long.czip"])
         .exits(0);
     let text = String::from_utf8(text.stdout().to_owned()).unwrap();
     assert!(
@@ -382,7 +382,7 @@ fn info_and_verify_know_segments() {
     );
     if let Some(other) = shared("conformance/models/v000_eng.czm") {
         let arguments = ["info", "-m", other.to_str().unwrap(), "long.czip"];
-        let text = folder.czip("".as_ref(), arguments).exits(0);
+        let text = folder.czip("none".as_ref(), arguments).exits(0);
         let text = String::from_utf8(text.stdout().to_owned()).unwrap();
         assert!(
             text.contains(&format!("\n  model         {id}, not the one given\n")),
@@ -440,7 +440,7 @@ fn bench_measures_both_formats() {
     assert_eq!(names(binary), "czip-1 brotli-11 xz-9 zstd-19 gzip-9");
     assert_eq!(names(total), names(binary));
     let finished = folder
-        .czip("".as_ref(), ["bench", "--json", "-L1", "-T1", "notes.txt"])
+        .czip("none".as_ref(), ["bench", "--json", "-L1", "-T1", "notes.txt"])
         .exits(0);
     assert_eq!(names(&lines_of_json(&finished)[0]), names(binary));
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use czip_kernels::{Attention, HEAD_DIM, PackedMatrix, Requantization, Softmax};
 
 use crate::Error;
-use crate::envelope::{Envelope, Extras, Metadata, Tensors, out_of_range};
+use crate::envelope::{Envelope, Extras, Metadata, PriorsAre, Tensors, out_of_range};
 
 /// The sizes of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,7 +208,7 @@ impl<'a> Weights<'a> {
                 1 << 30,
             ));
         }
-        let extras = Extras::read(envelope, vocab)?;
+        let extras = Extras::read(envelope, vocab, PriorsAre::Plain)?;
         Ok(Self {
             embedding: tensors.int8("embed.weight", &[vocab, d])?,
             layers,

@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{Config, Layer, Matrix, Weights};
 use crate::Error;
-use crate::envelope::{Envelope, Extras, Metadata, Tensors, out_of_range};
+use crate::envelope::{Envelope, Extras, Metadata, PriorsAre, Tensors, out_of_range};
 
 /// The value of the metadata's key `format`.
 pub const FORMAT: &str = "czip-model-v2";
@@ -61,7 +61,7 @@ impl<'a> File<'a> {
         if numbers.text("content_hash")? != format!("{content_hash:032x}") {
             return Err(Error::Damaged);
         }
-        let extras = Extras::read(envelope, config.vocab_size)?;
+        let extras = Extras::read(envelope, config.vocab_size, PriorsAre::Compressed)?;
         let facts = metadata
             .iter()
             .filter(|(key, _)| !KEYS.contains(&key.as_str()))
@@ -221,7 +221,7 @@ impl Contents<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::Tokenizer`] if the tokenizer does not compress.
+    /// [`Error::Tokenizer`] or [`Error::Compressed`] if the tokenizer or the priors do not compress.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
         let weights = self.weights;
         let config = &weights.config;
@@ -279,7 +279,11 @@ impl Contents<'_> {
         put("tokenizer.data".into(), Dtype::U8, &[tokenizer.len()], tokenizer);
         for (number, priors) in self.mixing_priors.iter().enumerate() {
             let name = format!("mixing.priors.{number}");
-            put(name, Dtype::U8, &[priors.len()], priors.clone());
+            let data = zstd::bulk::compress(priors, 19).map_err(|error| Error::Compressed {
+                name: name.clone(),
+                reason: error.to_string(),
+            })?;
+            put(name, Dtype::U8, &[data.len()], data);
         }
         if let Some(counts) = &self.mixing_weights {
             let data = counts.iter().flat_map(|count| count.to_le_bytes()).collect();

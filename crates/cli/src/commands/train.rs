@@ -1,0 +1,305 @@
+//! `train`: a model from texts of one's own.
+
+#![allow(
+    clippy::float_arithmetic,
+    reason = "figures are for people; no coded bit depends on them"
+)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use czip::{Model, ModelContents as Contents, Options, Weights};
+use czip_train::corpus::{self, Corpus, CorpusOptions, HeldoutBy};
+use czip_train::curve;
+use czip_train::session::{self, Base, Budget, Progress, Trained};
+
+use crate::Exit;
+use crate::compressors::Compressor;
+use crate::error::{Error, Failure};
+use crate::input::Source;
+use crate::interrupt;
+use crate::output::Target;
+use crate::progress;
+use crate::ui::Ui;
+
+/// Everything is chosen.
+#[derive(Debug)]
+pub(crate) struct Train {
+    pub(crate) inputs: Vec<PathBuf>,
+    pub(crate) output: PathBuf,
+    pub(crate) overwrite: bool,
+    pub(crate) corpus: CorpusOptions,
+    pub(crate) session: session::Options,
+    pub(crate) from: Option<PathBuf>,
+    pub(crate) new_tokenizer: bool,
+    pub(crate) facts: BTreeMap<String, String>,
+}
+
+/// Pieces that the held-out text is also measured in, as a text of this kind may come in small files.
+const PIECE: usize = 32 << 10;
+/// The most of the held-out text that is measured.
+const MEASURED: usize = 1 << 20;
+
+impl Train {
+    pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
+        let nothing = Source::Stdin.open()?;
+        let target = Target::from(self.output.clone());
+        // Hours later would be too late to say so.
+        target.check(&nothing, self.overwrite)?;
+        let corpus = corpus::read(&self.inputs, &mut std::io::stdin().lock(), &self.corpus)
+            .map_err(|error| Error::Corpus(Box::new(error)))?;
+        describe(&corpus, ui);
+
+        let mut options = self.session.clone();
+        options.base = self.base()?;
+        let mut progress = progress::Training::start(ui);
+        interrupt::ask_to_stop();
+        let trained = session::train(&corpus, &options, |now: &Progress| {
+            progress.show(now);
+            if interrupt::asked() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })
+        .map_err(|error| Error::Training(Box::new(error)))?;
+        interrupt::end_at_once();
+        progress.end();
+        if trained.stopped {
+            ui.note("stopped; what is best so far is kept");
+        }
+        ui.note(format_args!(
+            "net alone: {:.3} bits/byte of the held-out text after {:.1} M tokens in {:.0} s",
+            trained.heldout,
+            trained.tokens as f64 / 1e6,
+            trained.seconds
+        ));
+
+        ui.note("teaching the adaptive coder");
+        let file = self.file(&corpus, &trained)?;
+        let mut output = target.create(&nothing, self.overwrite)?;
+        output
+            .write_all(&file)
+            .map_err(Error::Write)
+            .and_then(|()| output.commit())
+            .map_err(|error| error.of(&target))?;
+        for (ending, text) in [
+            ("csv", curve::csv(&trained.curve)),
+            ("svg", curve::svg(&trained.curve)),
+        ] {
+            let path = self.output.with_extension(ending);
+            fs::write(&path, text).map_err(|error| Error::Write(error).of(path.display()))?;
+        }
+        if let (Some(path), false) = (&options.checkpoint, trained.stopped) {
+            // It may never have been written.
+            let _ = fs::remove_file(path);
+        }
+        let model = Model::from_bytes(&file).map_err(|error| Error::from(error).of(self.output.display()))?;
+        ui.note(format_args!(
+            "wrote {}: {} bytes, model {}",
+            self.output.display(),
+            file.len(),
+            model.id()
+        ));
+        measure(&model, file.len(), &corpus, ui)?;
+        Ok(Exit::Success)
+    }
+
+    fn base(&self) -> Result<Option<Base>, Failure> {
+        let Some(path) = &self.from else {
+            return Ok(None);
+        };
+        let bytes = fs::read(path).map_err(|error| Error::Read(error).of(path.display()))?;
+        let failed = |error| Error::from(czip::Error::from(error)).of(path.display());
+        let Weights::V2(file) = Weights::from_bytes(&bytes).map_err(failed)? else {
+            return Err(Error::CannotTrainOn.of(path.display()));
+        };
+        Ok(Some(Base {
+            tokenizer_json: file.extras.tokenizer_json().map_err(failed)?,
+            weights: file.weights,
+            new_tokenizer: self.new_tokenizer,
+        }))
+    }
+
+    /// The model's file.
+    fn file(&self, corpus: &Corpus, trained: &Trained) -> Result<Vec<u8>, Failure> {
+        let sample = session::sample(corpus, self.session.seed);
+        let adapted = session::adapt(&trained.weights, &trained.tokenizer_json, sample)
+            .map_err(|error| Error::Training(Box::new(error)))?;
+        let mut facts = self.facts.clone();
+        let mut fact = |key: &str, value: String| {
+            facts.insert(key.to_owned(), value);
+        };
+        let budget = match self.session.budget {
+            Budget::Seconds(seconds) => format!("{:.1} minutes", seconds / 60.0),
+            Budget::Tokens(tokens) => format!("{tokens} tokens"),
+        };
+        fact(
+            "training.program",
+            concat!("czip ", env!("CARGO_PKG_VERSION")).into(),
+        );
+        fact("training.budget", budget);
+        fact("training.seed", self.session.seed.to_string());
+        fact("training.text_bytes", corpus.train_len().to_string());
+        fact("training.text_tokens", trained.text_tokens.to_string());
+        fact("training.tokens", trained.tokens.to_string());
+        fact("training.seconds", format!("{:.0}", trained.seconds));
+        fact(
+            "training.heldout_bits_per_byte",
+            format!("{:.4}", trained.heldout),
+        );
+        if let Some(split) = trained.split {
+            fact("training.split", split.to_string());
+        }
+        if let Some(from) = &self.from {
+            fact("training.from", from.display().to_string());
+        }
+        let contents = Contents {
+            weights: &trained.weights,
+            tokenizer_json: &trained.tokenizer_json,
+            mixing_priors: adapted.priors,
+            mixing_weights: Some(adapted.counts),
+            facts,
+        };
+        let bytes = contents.to_bytes().map_err(czip::Error::from);
+        bytes.map_err(|error| Error::from(error).of(self.output.display()))
+    }
+}
+
+fn describe(corpus: &Corpus, ui: &Ui) {
+    let by = match corpus.heldout_by {
+        HeldoutBy::None => "nothing is held out",
+        HeldoutBy::Document => "held out by document",
+        HeldoutBy::Position => "held out from the ends of documents, of which there are few",
+        HeldoutBy::Path => "held out as named",
+        _ => "held out",
+    };
+    ui.note(format_args!(
+        "{} documents, {} bytes to train on; {} documents, {} bytes {by}",
+        corpus.train.len(),
+        corpus.train_len(),
+        corpus.heldout.len(),
+        corpus.heldout_len(),
+    ));
+    if corpus.skipped_records > 0 {
+        ui.warning(format_args!(
+            "{} records lack the field and are left out",
+            corpus.skipped_records
+        ));
+    }
+    if corpus.removed_documents > 0 {
+        ui.warning(format_args!(
+            "{} documents are held out and were not trained on, too",
+            corpus.removed_documents
+        ));
+    }
+}
+
+/// The held-out text in files of czip and of others.
+fn measure(model: &Model, model_len: usize, corpus: &Corpus, ui: &Ui) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    for document in &corpus.heldout {
+        text.extend(document.text.as_bytes());
+        if text.len() >= MEASURED {
+            text.truncate(MEASURED);
+            break;
+        }
+    }
+    if text.is_empty() {
+        return Ok(());
+    }
+    let whole = sizes(model, &[&text], None)?;
+    ui.note(format_args!("held-out text as one file, {} bytes:", text.len()));
+    table(&whole, text.len(), ui);
+
+    let pieces: Vec<&[u8]> = text.chunks(PIECE).collect();
+    if pieces.len() > 1 {
+        let dictionary = dictionary(corpus);
+        let pieces = sizes(model, &pieces, dictionary.as_deref())?;
+        ui.note(format_args!("in pieces of {} bytes:", PIECE));
+        table(&pieces, text.len(), ui);
+        let ours = pieces[0].1 as f64;
+        let best = pieces[1..].iter().map(|&(_, len)| len).min().unwrap_or(0) as f64;
+        if best > ours {
+            let bytes = model_len as f64 / ((best - ours) / text.len() as f64);
+            ui.note(format_args!(
+                "the model, sent along once, pays for itself from {:.1} MB of such pieces on",
+                bytes / 1e6
+            ));
+        } else {
+            ui.note("the model does not pay for itself");
+        }
+    }
+    Ok(())
+}
+
+/// What each program makes of some texts, czip first.
+fn sizes(model: &Model, texts: &[&[u8]], dictionary: Option<&[u8]>) -> Result<Vec<(String, usize)>, Failure> {
+    let options = Options::new();
+    let mut ours = 0;
+    for file in czip::compress_many(model, texts, &options) {
+        ours += file.map_err(Error::from)?.len();
+    }
+    let mut all = vec![(String::from("czip"), ours)];
+    for compressor in [Compressor::Brotli, Compressor::Zstd] {
+        let mut sum = 0;
+        for text in texts {
+            sum += compressor.compress(text).map_err(Error::OtherCompressor)?.len();
+        }
+        all.push((compressor.name().to_owned(), sum));
+    }
+    if let Some(dictionary) = dictionary {
+        let mut sum = 0;
+        let mut compressor =
+            zstd::bulk::Compressor::with_dictionary(19, dictionary).map_err(Error::OtherCompressor)?;
+        for text in texts {
+            sum += compressor.compress(text).map_err(Error::OtherCompressor)?.len();
+        }
+        all.push((
+            format!("zstd-19 with a dictionary of {} bytes", dictionary.len()),
+            sum,
+        ));
+    }
+    Ok(all)
+}
+
+/// A dictionary for zstd of the usual size, trained on the training text; none if zstd finds too little to make one of.
+fn dictionary(corpus: &Corpus) -> Option<Vec<u8>> {
+    const LEN: usize = 112_640;
+    let mut samples: Vec<&[u8]> = Vec::new();
+    let mut taken = 0;
+    for document in &corpus.train {
+        let pieces = document.text.as_bytes().chunks(PIECE);
+        samples.extend(pieces.clone());
+        taken += document.text.len();
+        if taken > 100 * LEN {
+            break;
+        }
+    }
+    zstd::dict::from_samples(&samples, LEN).ok()
+}
+
+fn table(sizes: &[(String, usize)], text_len: usize, ui: &Ui) {
+    let ours = sizes[0].1;
+    for (name, len) in sizes {
+        let more = if *len == ours {
+            String::new()
+        } else {
+            format!(", czip {:+.1} %", (ours as f64 / *len as f64 - 1.0) * 100.0)
+        };
+        ui.note(format_args!(
+            "  {len:>9} bytes {:.3} bits/byte  {name}{more}",
+            *len as f64 * 8.0 / text_len as f64
+        ));
+    }
+}
+
+/// The checkpoint of a run that writes this model.
+pub(crate) fn checkpoint_of(model: &Path) -> PathBuf {
+    let mut name = model.as_os_str().to_owned();
+    name.push(".checkpoint");
+    name.into()
+}

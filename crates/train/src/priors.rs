@@ -1,0 +1,190 @@
+//! What the adaptive coder knows before a text begins: mixers and maps after they have coded a sample of training text.
+
+use std::thread;
+
+use czip_coder::binary::Encoder;
+use czip_kernels::Kernels;
+use czip_mix::{Coding, Mixer, Priors, Tree, Variant};
+use czip_model::Transformer;
+use czip_tokenizer::{TokenId, Tokenizer};
+
+/// The rates at which each pass through the sample learns, Q0.16: at last slowly, so that the end of the sample does not
+/// count for more than the rest.
+const RATES: [u16; 2] = [1500, 330];
+
+/// The net's window, for nets that have none of their own: that of the default level.
+const WINDOW: (usize, usize) = (256, 128);
+
+/// Rows that share one pass over the net's weights.
+const BATCH: usize = 64;
+
+/// The variants that code tokens, the cheapest first.
+pub const TOKEN_VARIANTS: [Variant; 3] = [Variant::Light, Variant::Standard, Variant::Max];
+
+/// A sample of text as the symbols of one coding.
+#[derive(Clone, Debug, Default)]
+pub struct Sample {
+    /// The symbols of each text.
+    pub symbols: Vec<Vec<u16>>,
+    /// The bytes of each text.
+    pub lengths: Vec<usize>,
+}
+
+impl Sample {
+    /// Texts as tokens.
+    ///
+    /// # Errors
+    ///
+    /// A text that the tokenizer cannot split.
+    pub fn of_tokens<'t>(
+        tokenizer: &Tokenizer,
+        texts: impl IntoIterator<Item = &'t [u8]>,
+    ) -> Result<Self, czip_tokenizer::Error> {
+        let mut sample = Self::default();
+        for text in texts {
+            let mut tokens = Vec::new();
+            tokenizer.encode_bytes(text, &mut tokens)?;
+            sample.symbols.push(tokens);
+            sample.lengths.push(text.len());
+        }
+        Ok(sample)
+    }
+
+    /// Texts as bytes.
+    pub fn of_bytes<'t>(texts: impl IntoIterator<Item = &'t [u8]>) -> Self {
+        let mut sample = Self::default();
+        for text in texts {
+            sample
+                .symbols
+                .push(text.iter().map(|&byte| byte.into()).collect());
+            sample.lengths.push(text.len());
+        }
+        sample
+    }
+
+    /// How often each of `symbols` symbols occurs, at most 65,535.
+    #[must_use]
+    pub fn counts(&self, symbols: usize) -> Vec<u16> {
+        let mut counts = vec![0u16; symbols];
+        for &symbol in self.symbols.iter().flatten() {
+            let count = &mut counts[usize::from(symbol)];
+            *count = count.saturating_add(1);
+        }
+        counts
+    }
+
+    fn texts(&self) -> impl Iterator<Item = (&[u16], usize)> {
+        self.symbols
+            .iter()
+            .map(Vec::as_slice)
+            .zip(self.lengths.iter().copied())
+    }
+}
+
+/// The bytes of every symbol of a net; of those that are no token, none.
+#[must_use]
+pub fn spellings(tokenizer: &Tokenizer, vocab_size: usize) -> Vec<Vec<u8>> {
+    (0..vocab_size)
+        .map(|symbol| {
+            let token = tokenizer.token_bytes(symbol as TokenId);
+            token.unwrap_or_default().to_vec()
+        })
+        .collect()
+}
+
+/// The coding of a vocabulary whose symbols occur so often, without priors.
+#[must_use]
+pub fn coding(kernels: Kernels, spellings: &[Vec<u8>], counts: &[u16]) -> Coding {
+    let spellings: Vec<&[u8]> = spellings.iter().map(Vec::as_slice).collect();
+    let counts: Vec<u32> = counts.iter().map(|&count| count.into()).collect();
+    Coding::untrained(kernels, &spellings, Some(&counts))
+}
+
+/// Priors of a variant without a net.
+#[must_use]
+pub fn alone(coding: &Coding, variant: Variant, sample: &Sample) -> Priors {
+    let mut mixer = Mixer::new(coding, variant, false, 0);
+    for rate in RATES {
+        mixer.set_rate(rate);
+        for (symbols, len) in sample.texts() {
+            let mut encoder = Encoder::new();
+            mixer.forget_text(len);
+            symbols
+                .iter()
+                .for_each(|&symbol| mixer.encode(symbol, None, &mut encoder));
+        }
+    }
+    mixer.priors()
+}
+
+/// Priors with a net, of each of [`TOKEN_VARIANTS`], on as many threads as there are variants and cores.
+#[must_use]
+pub fn with_net(
+    transformer: &Transformer,
+    start_token: TokenId,
+    coding: &Coding,
+    sample: &Sample,
+) -> Vec<Priors> {
+    let train = |variant: Variant| {
+        let mut mixer = Mixer::new(coding, variant, true, 0);
+        for rate in RATES {
+            mixer.set_rate(rate);
+            for (tokens, len) in sample.texts() {
+                mixer.forget_text(len);
+                let mut encoder = Encoder::new();
+                predict(
+                    transformer,
+                    start_token,
+                    coding.tree(),
+                    tokens,
+                    |token, cumulative| {
+                        mixer.encode(token, Some(cumulative), &mut encoder);
+                    },
+                );
+            }
+        }
+        mixer.priors()
+    };
+    thread::scope(|scope| {
+        let threads = TOKEN_VARIANTS.map(|variant| scope.spawn(move || train(variant)));
+        let join = |thread: thread::ScopedJoinHandle<'_, Priors>| match thread.join() {
+            Ok(priors) => priors,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        threads.into_iter().map(join).collect()
+    })
+}
+
+/// Calls back with each token and the cumulative frequencies that the net predicts for it.
+fn predict(
+    transformer: &Transformer,
+    start_token: TokenId,
+    tree: &Tree,
+    tokens: &[TokenId],
+    mut each: impl FnMut(TokenId, &[u32]),
+) {
+    let length = WINDOW.0.min(transformer.config().context_length);
+    let mut window = transformer.window(start_token, length, WINDOW.1.min(length / 2));
+    let mut caches = [transformer.cache(length)];
+    let mut scratch = transformer.scratch(BATCH);
+    let mut frequencies = vec![0; transformer.config().vocab_size];
+    let mut cumulative = vec![0; frequencies.len() + 1];
+    let mut coded = 0;
+    while coded < tokens.len() {
+        let mut rows = vec![match coded.checked_sub(1) {
+            Some(last) => window.next(0, tokens[last], transformer, &mut caches, &mut scratch),
+            None => window.first(0),
+        }];
+        let more = (tokens.len() - coded).min(BATCH).min(1 + window.free());
+        for &token in &tokens[coded..coded + more - 1] {
+            rows.push(window.next(0, token, transformer, &mut caches, &mut scratch));
+        }
+        transformer.forward(&rows, &mut caches, &mut scratch);
+        for row in 0..rows.len() {
+            transformer.frequencies(scratch.logits(row), &mut frequencies);
+            tree.accumulate(&frequencies, &mut cumulative);
+            each(tokens[coded + row], &cumulative);
+        }
+        coded += rows.len();
+    }
+}
