@@ -10,6 +10,7 @@
 mod cross;
 mod files;
 mod metadata;
+mod mixture;
 mod priors;
 mod tables;
 mod tidy;
@@ -27,6 +28,7 @@ usage:
   cargo xtask cross [--install] (aarch64 | s390x | wasm32)
   cargo xtask priors MODEL
   cargo xtask adapt MODEL OUT [KEY=VALUE...]
+  cargo xtask mixture OUT
   cargo xtask tidy";
 
 /// The exit code where nothing could be tested because this machine lacks the tools.
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         ["cross", "--install", target] if !check => cross::run(target, true),
         ["priors", model] if !check => priors::train(model.as_ref()),
         ["adapt", model, out, ref facts @ ..] if !check => priors::adapt(model.as_ref(), out.as_ref(), facts),
+        ["mixture", out] if !check => mixture::write(out.as_ref()),
         ["tidy"] if !check => tidy::run(),
         _ => Err(USAGE.into()),
     };

@@ -10,6 +10,7 @@ use std::thread;
 use czip::{ChunkLevel, Codec, Level, Model, Options};
 use czip_train::corpus::{CorpusOptions, Heldout};
 use czip_train::session::{self, Budget};
+use czip_train::trainer::Plan;
 
 use crate::Exit;
 use crate::args::{self, Args, Command, Encoding, Files, Format, ModelArgs};
@@ -133,14 +134,18 @@ fn training(args: args::Train, threads: usize) -> Result<Train, Failure> {
         },
         session: session::Options {
             preset: args.preset,
+            config: None,
             vocab_size: args.vocab,
             split: args.split,
             budget: match args.tokens {
                 Some(tokens) => Budget::Tokens(tokens),
                 None => Budget::Seconds(args.minutes.max(0.0) * SECONDS),
             },
-            seed: args.seed,
-            threads: threads.map_or(1, NonZeroUsize::get),
+            plan: Plan {
+                seed: args.seed,
+                threads: threads.map_or(1, NonZeroUsize::get),
+                ..Plan::default()
+            },
             base: None,
             checkpoint: Some(checkpoint_of(&args.output)),
             resume: args.resume,

@@ -29,6 +29,8 @@ pub struct Checkpoint {
     pub best: Option<(f64, Vec<f32>)>,
     /// The curve so far.
     pub curve: Vec<Point>,
+    /// Bits and tokens of the training text since the last point.
+    pub since: (f64, u64),
     /// Seconds that the run has taken.
     pub seconds: f64,
     /// What tells one run from another: a hash of the text and of all options.
@@ -91,6 +93,8 @@ impl Checkpoint {
             ("format".to_owned(), FORMAT.to_owned()),
             ("steps".to_owned(), self.state.steps.to_string()),
             ("seconds".to_owned(), self.seconds.to_string()),
+            ("since_bits".to_owned(), self.since.0.to_string()),
+            ("since_tokens".to_owned(), self.since.1.to_string()),
             ("run".to_owned(), self.run.to_string()),
             (
                 "best".to_owned(),
@@ -182,6 +186,10 @@ impl Checkpoint {
                     heldout,
                 })
                 .collect(),
+            since: (
+                metadata.get("since_bits")?.parse().ok()?,
+                metadata.get("since_tokens")?.parse().ok()?,
+            ),
             seconds: metadata.get("seconds")?.parse().ok()?,
             run: metadata.get("run")?.parse().ok()?,
             config,

@@ -626,7 +626,13 @@ mod tests {
             };
             let change = (cost(1.0, &mut tape) - cost(-1.0, &mut tape)) as f32;
             let ratio = change / (2.0 * step * norm);
-            println!("{} {ratio} {change} {norm} {size}", tensor.name);
+            // Of gains and sinks there are too few to drown what roundings add: they are only held against their sign.
+            let expected = if tensor.kind == crate::parameters::Kind::Scalars {
+                0.0..100.0
+            } else {
+                0.8..1.2
+            };
+            assert!(expected.contains(&ratio), "{}: {ratio}", tensor.name);
         }
     }
 }

@@ -93,16 +93,16 @@ pub struct Base {
 pub struct Options {
     /// The sizes of the net; those of the base, if there is one.
     pub preset: Preset,
+    /// Other sizes than the preset's; the vocabulary is that of the tokenizer.
+    pub config: Option<Config>,
     /// Tokens; as many as suit the preset without a wish.
     pub vocab_size: Option<usize>,
     /// The split pattern; chosen by the text without a wish.
     pub split: Option<Split>,
     /// How long.
     pub budget: Budget,
-    /// The seed.
-    pub seed: u64,
-    /// Threads.
-    pub threads: usize,
+    /// The steps.
+    pub plan: Plan,
     /// A model to start from.
     pub base: Option<Base>,
     /// A file to keep the state of the run in.
@@ -166,8 +166,8 @@ pub struct Trained {
 const HELDOUT_TOKENS: usize = 1 << 15;
 /// The most points of a curve.
 const POINTS: f64 = 50.0;
-/// Tokens of training for each point, or it would take longer to measure than to train.
-const TOKENS_OF_POINT: f64 = 300_000.0;
+/// How many times as many tokens are trained on between two points as are measured for one.
+const TRAINED_TO_MEASURED: f64 = 10.0;
 /// How many times as long as it takes to measure a point there is none.
 const REST: f64 = 15.0;
 /// Steps in which the rates rise to their full height.
@@ -221,16 +221,12 @@ pub fn train(
         &tokenizer,
         start_token,
         &corpus.train,
-        Some(options.seed),
+        Some(options.plan.seed),
         usize::MAX,
     )?;
     let heldout = stream(&tokenizer, start_token, &corpus.heldout, None, HELDOUT_TOKENS)?;
 
-    let plan = Plan {
-        seed: options.seed,
-        threads: options.threads.max(1),
-        ..Plan::default()
-    };
+    let plan = options.plan;
     let mut state = match saved {
         Some((_, checkpoint)) => {
             let layout = Layout::new(&checkpoint.config);
@@ -241,6 +237,7 @@ pub fn train(
                 average: checkpoint.average,
                 best: checkpoint.best,
                 curve: checkpoint.curve,
+                since: checkpoint.since,
                 before: checkpoint.seconds,
             }
         }
@@ -251,6 +248,7 @@ pub fn train(
                 trainer: Trainer::from_parameters(layout, plan, parameters),
                 best: None,
                 curve: Vec::new(),
+                since: (0.0, 0),
                 before: 0.0,
             }
         }
@@ -259,7 +257,6 @@ pub fn train(
     let began = Instant::now();
     let already = state.trainer.tokens();
     let per_byte = text.predicted() as f64 / text.bytes.max(1) as f64;
-    let mut since = (0.0, 0usize);
     // When the last point was measured, and how long that took.
     let mut measured = (0.0, 0.0);
     let mut stopped = false;
@@ -272,14 +269,16 @@ pub fn train(
         let loss = state
             .trainer
             .step(&text, factor(done, state.trainer.state().steps));
-        since = (since.0 + loss.bits, since.1 + loss.tokens);
+        state.since.0 += loss.bits;
+        state.since.1 += loss.tokens as u64;
         state.follow();
         let seconds = state.before + began.elapsed().as_secs_f64();
         let now = options.budget.used(&state.trainer, seconds);
         let due = match options.budget {
             // Not by the clock, so that a run can be repeated.
             Budget::Tokens(tokens) => {
-                let points = (tokens as f64 / TOKENS_OF_POINT).clamp(1.0, POINTS);
+                let each = TRAINED_TO_MEASURED * heldout.tokens.len().max(1) as f64;
+                let points = (tokens as f64 / each).clamp(1.0, POINTS);
                 (done * points).floor() < (now * points).floor()
             }
             Budget::Seconds(_) => {
@@ -287,11 +286,9 @@ pub fn train(
             }
         };
         if due || now >= 1.0 {
-            let train = since.0 / since.1.max(1) as f64 * per_byte;
-            state.measure(&heldout, train, seconds);
+            state.measure(&heldout, per_byte, seconds);
             measured.0 = state.before + began.elapsed().as_secs_f64();
             measured.1 = measured.0 - seconds;
-            since = (0.0, 0);
             if let Some(path) = &options.checkpoint {
                 state.checkpoint(&tokenizer_json, seconds, run).save(path)?;
             }
@@ -306,12 +303,12 @@ pub fn train(
         };
         if watch(&progress).is_break() && now < 1.0 {
             stopped = true;
-            // What was learnt since the last point may be the best.
-            let train = since.0 / since.1.max(1) as f64 * per_byte;
-            state.measure(&heldout, train, seconds);
+            // Before the last point, which a run that goes on does not have.
             if let Some(path) = &options.checkpoint {
                 state.checkpoint(&tokenizer_json, seconds, run).save(path)?;
             }
+            // What was learnt since the point before may be the best.
+            state.measure(&heldout, per_byte, seconds);
             break;
         }
     }
@@ -429,6 +426,8 @@ struct Running {
     average: Vec<f32>,
     best: Option<(f64, Vec<f32>)>,
     curve: Vec<Point>,
+    /// Bits and tokens of the training text since the last point.
+    since: (f64, u64),
     before: f64,
 }
 
@@ -443,8 +442,11 @@ impl Running {
         }
     }
 
-    /// Adds a point to the curve, and keeps the parameters or their average if they are the best so far.
-    fn measure(&mut self, heldout: &Stream, train: f64, seconds: f64) {
+    /// Adds a point to the curve, and keeps the parameters or their average if they are the best so far. The training text
+    /// has so many tokens for each byte.
+    fn measure(&mut self, heldout: &Stream, train_per_byte: f64, seconds: f64) {
+        let train = self.since.0 / self.since.1.max(1) as f64 * train_per_byte;
+        self.since = (0.0, 0);
         let per_byte = heldout.predicted() as f64 / heldout.bytes.max(1) as f64;
         let mut lowest = f64::INFINITY;
         for parameters in [self.trainer.parameters().to_vec(), self.average.clone()] {
@@ -475,6 +477,7 @@ impl Running {
             average: self.average.clone(),
             best: self.best.clone(),
             curve: self.curve.clone(),
+            since: self.since,
             seconds,
             run,
         }
@@ -485,8 +488,15 @@ impl Running {
 fn initial(tokenizer: &Tokenizer, options: &Options) -> Result<(Layout, Vec<f32>), Error> {
     let vocab_size = tokenizer.vocab_size();
     let Some(base) = &options.base else {
-        let layout = Layout::new(&options.preset.config(vocab_size));
-        let parameters = layout.initial(options.seed);
+        let config = match &options.config {
+            Some(config) => Config {
+                vocab_size,
+                ..config.clone()
+            },
+            None => options.preset.config(vocab_size),
+        };
+        let layout = Layout::new(&config);
+        let parameters = layout.initial(options.plan.seed);
         return Ok((layout, parameters));
     };
     let from = Layout::new(&base.weights.config);
@@ -498,7 +508,7 @@ fn initial(tokenizer: &Tokenizer, options: &Options) -> Result<(Layout, Vec<f32>
         vocab_size,
         ..base.weights.config.clone()
     });
-    let mut parameters = layout.initial(options.seed);
+    let mut parameters = layout.initial(options.plan.seed);
     for (tensor, old) in layout.tensors().zip(from.tensors()) {
         if tensor.range().len() == old.range().len() {
             parameters[tensor.range()].copy_from_slice(&known[old.range()]);
@@ -591,9 +601,14 @@ fn run_hash(corpus: &Corpus, options: &Options) -> u64 {
         };
         (contents.to_bytes(), base.new_tokenizer)
     });
+    // The number of threads changes last bits alone, and the machine may be another.
+    let plan = Plan {
+        threads: 1,
+        ..options.plan
+    };
     let rest = format!(
-        "{} {:?} {:?} {:?} {} {base:?}",
-        options.preset, options.vocab_size, options.split, options.budget, options.seed
+        "{} {:?} {:?} {:?} {:?} {:?} {base:?}",
+        options.preset, options.config, options.vocab_size, options.split, options.budget, plan
     );
     hash.update(rest.as_bytes());
     hash.digest()

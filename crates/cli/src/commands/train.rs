@@ -126,7 +126,7 @@ impl Train {
 
     /// The model's file.
     fn file(&self, corpus: &Corpus, trained: &Trained) -> Result<Vec<u8>, Failure> {
-        let sample = session::sample(corpus, self.session.seed);
+        let sample = session::sample(corpus, self.session.plan.seed);
         let adapted = session::adapt(&trained.weights, &trained.tokenizer_json, sample)
             .map_err(|error| Error::Training(Box::new(error)))?;
         let mut facts = self.facts.clone();
@@ -142,7 +142,7 @@ impl Train {
             concat!("czip ", env!("CARGO_PKG_VERSION")).into(),
         );
         fact("training.budget", budget);
-        fact("training.seed", self.session.seed.to_string());
+        fact("training.seed", self.session.plan.seed.to_string());
         fact("training.text_bytes", corpus.train_len().to_string());
         fact("training.text_tokens", trained.text_tokens.to_string());
         fact("training.tokens", trained.tokens.to_string());

@@ -7,3 +7,4 @@ mod errors;
 mod files;
 mod reports;
 mod run;
+mod train;

@@ -1,0 +1,286 @@
+//! Training as a whole, on a tiny net and a text of few words.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use czip_model::v2::{Config, Contents, File};
+use czip_train::checkpoint::Checkpoint;
+use czip_train::corpus::{Corpus, CorpusOptions};
+use czip_train::curve;
+use czip_train::parameters::{Layout, Random};
+use czip_train::preset::Preset;
+use czip_train::session::{self, Base, Budget, Error, Options, Progress, Trained};
+use czip_train::trainer::Plan;
+
+const CONFIG: Config = Config {
+    vocab_size: 0,
+    layers: 2,
+    d_model: 48,
+    heads: 1,
+    d_ff: 64,
+    window: 32,
+    bigram_buckets: 256,
+    bigram_width: 16,
+};
+
+/// Tokens of a step.
+const STEP: u64 = 4 * 256;
+
+/// Sentences of a small grammar: much can be learnt of them.
+fn text(seed: u64, len: usize) -> String {
+    const SUBJECTS: [&str; 6] = [
+        "The cat",
+        "A dog",
+        "My uncle",
+        "The engineer",
+        "Nobody",
+        "Every bird",
+    ];
+    const VERBS: [&str; 6] = [
+        "sees",
+        "likes",
+        "has forgotten",
+        "paints",
+        "never eats",
+        "remembers",
+    ];
+    const OBJECTS: [&str; 6] = [
+        "the moon",
+        "a violin",
+        "old letters",
+        "the sea",
+        "two apples",
+        "everything",
+    ];
+    let mut random = Random(seed);
+    let mut text = String::new();
+    while text.len() < len {
+        for words in [&SUBJECTS, &VERBS, &OBJECTS] {
+            text.push_str(words[random.below(words.len())]);
+            text.push(' ');
+        }
+        text.pop();
+        text.push_str(if random.below(5) == 0 { ".\n" } else { ". " });
+    }
+    text
+}
+
+static CORPUS: LazyLock<Corpus> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("text.txt");
+    std::fs::write(&path, text(1, 150_000)).unwrap();
+    czip_train::corpus::read(&[path], &mut &b""[..], &CorpusOptions::default()).unwrap()
+});
+
+fn options(steps: u64) -> Options {
+    Options {
+        preset: Preset::Fast,
+        config: Some(CONFIG),
+        vocab_size: Some(320),
+        split: None,
+        budget: Budget::Tokens(steps * STEP),
+        plan: Plan {
+            sequence: 256,
+            batch: 4,
+            seed: 7,
+            ..Plan::default()
+        },
+        base: None,
+        checkpoint: None,
+        resume: false,
+    }
+}
+
+fn go_on(_: &Progress) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+fn train(options: &Options) -> Trained {
+    session::train(&CORPUS, options, go_on).unwrap()
+}
+
+/// Everything but the time.
+fn outcome(trained: &Trained) -> (&czip_model::v2::Weights, Vec<(u64, f64, f64)>, f64) {
+    let curve = trained.curve.iter();
+    let curve = curve.map(|point| (point.tokens, point.train, point.heldout));
+    (&trained.weights, curve.collect(), trained.heldout)
+}
+
+#[test]
+fn cost_falls_and_the_file_is_what_was_trained() {
+    let mut steps = 0;
+    let trained = session::train(&CORPUS, &options(150), |progress| {
+        steps += 1;
+        assert_eq!(progress.tokens, steps * STEP);
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!(steps, 150);
+    assert_eq!(trained.tokens, 150 * STEP);
+    assert!(!trained.stopped);
+    let (first, last) = (trained.curve.first().unwrap(), trained.curve.last().unwrap());
+    assert!(last.heldout < 0.5 * first.heldout, "{:?}", trained.curve);
+    // A sentence is three choices among six and one with 0.72 bits, and has about 29 bytes: 0.294 bits a byte are the least.
+    assert!((0.29..0.5).contains(&trained.heldout), "{}", trained.heldout);
+
+    // The run itself has compared the logits of the file's net with its own.
+    let contents = Contents {
+        weights: &trained.weights,
+        tokenizer_json: &trained.tokenizer_json,
+        mixing_priors: Vec::new(),
+        mixing_weights: None,
+        facts: [("name".to_owned(), "tiny".to_owned())].into(),
+    };
+    let bytes = contents.to_bytes().unwrap();
+    let file = File::from_bytes(&bytes).unwrap();
+    assert_eq!(file.weights, trained.weights);
+    assert_eq!(file.facts["name"], "tiny");
+
+    let table = curve::csv(&trained.curve);
+    assert_eq!(table.lines().count(), 1 + trained.curve.len());
+    let picture = curve::svg(&trained.curve);
+    assert!(picture.starts_with("<svg ") && picture.ends_with("</svg>\n"));
+}
+
+#[test]
+fn integers_stand_for_parameters_and_parameters_for_integers() {
+    let trained = train(&options(3));
+    let layout = Layout::new(&trained.weights.config);
+    let parameters = layout.dequantize(&trained.weights);
+    assert_eq!(layout.quantize(&parameters).0, trained.weights);
+}
+
+#[test]
+fn same_seed_same_model() {
+    let first = train(&options(4));
+    assert_eq!(outcome(&train(&options(4))), outcome(&first));
+    let mut other = options(4);
+    other.plan.seed = 8;
+    let other = train(&other);
+    assert_ne!(other.weights, first.weights);
+}
+
+/// Stops a run after some steps, and goes on.
+fn interrupted(path: &Path, after: u64, steps: u64) -> Trained {
+    let options = Options {
+        checkpoint: Some(path.to_owned()),
+        ..options(steps)
+    };
+    let mut left = after;
+    let part = session::train(&CORPUS, &options, |_| {
+        left -= 1;
+        if left == 0 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    })
+    .unwrap();
+    assert!(part.stopped);
+    assert_eq!(part.tokens, after * STEP);
+    assert!(part.heldout.is_finite());
+    train(&Options {
+        resume: true,
+        ..options
+    })
+}
+
+#[test]
+fn a_run_that_was_interrupted_ends_as_one_that_was_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.checkpoint");
+    // Long enough for several points, and for several passes through the text.
+    let whole = train(&options(60));
+    assert!(whole.curve.len() > 1);
+    for after in [1, 37] {
+        let resumed = interrupted(&path, after, 60);
+        assert_eq!(outcome(&resumed), outcome(&whole), "stopped after {after} steps");
+    }
+}
+
+#[test]
+fn checkpoints_of_other_runs_and_other_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path: PathBuf = folder.path().join("run.checkpoint");
+    let kept = Options {
+        checkpoint: Some(path.clone()),
+        ..options(3)
+    };
+    train(&kept);
+    assert_eq!(Checkpoint::load(&path).unwrap().state.steps, 3);
+    let resume = |options: Options| {
+        session::train(
+            &CORPUS,
+            &Options {
+                resume: true,
+                ..options
+            },
+            go_on,
+        )
+    };
+    let mut other = kept.clone();
+    other.plan.seed = 9;
+    assert!(matches!(resume(other), Err(Error::OtherRun { path: found }) if found == path));
+    for damage in [&b""[..], b"\x08\0\0\0\0\0\0\0{}      "] {
+        std::fs::write(&path, damage).unwrap();
+        assert!(matches!(resume(kept.clone()), Err(Error::NoCheckpoint { path: found }) if found == path));
+    }
+    std::fs::remove_file(&path).unwrap();
+    assert!(matches!(resume(kept), Err(Error::Checkpoint { path: found, .. }) if found == path));
+}
+
+#[test]
+fn a_model_can_be_trained_on() {
+    let first = train(&options(100));
+    let base = |new_tokenizer| Options {
+        vocab_size: Some(330),
+        base: Some(Base {
+            weights: first.weights.clone(),
+            tokenizer_json: first.tokenizer_json.clone(),
+            new_tokenizer,
+        }),
+        ..options(20)
+    };
+    let fresh = train(&options(20));
+    let more = train(&base(false));
+    assert_eq!(more.tokenizer_json, first.tokenizer_json);
+    assert!(
+        more.heldout < 0.7 * fresh.heldout,
+        "{} {}",
+        more.heldout,
+        fresh.heldout
+    );
+    let other = train(&base(true));
+    assert_eq!(other.weights.config.vocab_size, 330);
+    assert!(
+        other.heldout < fresh.heldout,
+        "{} {}",
+        other.heldout,
+        fresh.heldout
+    );
+}
+
+#[test]
+fn the_coder_learns_with_the_net() {
+    let trained = train(&options(2));
+    let sample = session::sample(&CORPUS, 1);
+    let adapted = session::adapt(&trained.weights, &trained.tokenizer_json, sample).unwrap();
+    assert_eq!(adapted.priors.len(), 3);
+    assert_eq!(adapted.counts.len(), trained.weights.config.vocab_size);
+    for priors in &adapted.priors {
+        czip_mix::Priors::from_bytes(priors).unwrap();
+    }
+}
+
+#[test]
+fn without_held_out_text_the_average_is_taken() {
+    let mut corpus = CORPUS.clone();
+    corpus.train.truncate(1);
+    corpus.train[0].text = text(3, 60_000);
+    corpus.heldout.clear();
+    let trained = session::train(&corpus, &options(2), go_on).unwrap();
+    assert!(trained.heldout.is_infinite());
+    assert_eq!(trained.tokens, 2 * STEP);
+}
