@@ -32,7 +32,7 @@ fn train(folder: &Folder, arguments: &[&str]) -> Finished {
 #[test]
 fn a_model_is_trained_written_and_used() {
     let folder = Folder::new();
-    let log = log(4_000);
+    let log = log(9_000);
     folder.write("log.txt", &log);
     let steps = [
         "--tokens", "40000", "--preset", "fast", "--vocab", "300", "-T", "1",
