@@ -82,10 +82,13 @@ pub(crate) fn rotate_words(v: &mut [i16; HEAD_DIM], cos: &[i16; HEAD_DIM / 2], s
 }
 
 /// Products of queries and keys to scores in 1/256 octaves: `floor(product * gain / 2^14)`.
+///
+/// Products with keys of the window are at most 2^15. Around it lie positions that may never have been stored: zeros,
+/// which biased levels take for -128 everywhere. Those products may be larger, and what they wrap to does not count.
 #[inline(always)]
 pub(crate) fn scale_products(products: &mut [i32], gain: u16) {
     for product in products {
-        *product = (*product * i32::from(gain)) >> 14;
+        *product = product.wrapping_mul(gain.into()) >> 14;
     }
 }
 
@@ -143,7 +146,8 @@ pub(crate) fn divide_words(sums: &[i32; HEAD_DIM], total: u32, out: &mut [i16; H
     }
 }
 
-/// The frequencies of all symbols from their logits in 1/256 octaves: `max(1, round(2^(logit - maximum) * 2^bits))`.
+/// The frequencies of all symbols from their logits in 1/256 octaves: `max(1, floor(2^(logit - maximum) * 2^bits))`, with
+/// the powers of the table.
 #[inline(always)]
 pub(crate) fn unscaled_frequencies(logits: &[i32], bits: u32, exp2: &[u16; 256], out: &mut [u32]) {
     crate::generic::distances(logits, out);
@@ -164,7 +168,8 @@ fn frequencies_of_block(distances: &mut [u32; BLOCK], bits: u32, exp2: &[u16; 25
     let (mut fractions, mut powers) = ([0u8; BLOCK], [0u16; BLOCK]);
     for (distance, fraction) in distances.iter_mut().zip(&mut fractions) {
         *fraction = *distance as u8;
-        *distance = (*distance >> 8).min(24);
+        // From 30 octaves on nothing is left of the most bits that there are.
+        *distance = (*distance >> 8).min(30);
     }
     for (power, &fraction) in powers.iter_mut().zip(&fractions) {
         *power = exp2[usize::from(fraction)];
