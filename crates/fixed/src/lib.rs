@@ -139,7 +139,7 @@ impl RmsScale {
         }
     }
 
-    /// A factor of 2^13 to 2^15 - 1 and a shift from 1 to 30, such that the norm of x is `x * factor / 2^shift`: see
+    /// A factor of 2^13 to 2^15 - 1 and a shift from 1 to 29, such that the norm of x is `x * factor / 2^shift`: see
     /// [`RmsFactor::apply`]. A sum of 0 counts as 1. It must be that of as many 16-bit numbers as the norm is for, at most
     /// 2^16, so that it is below 2^47.
     ///
@@ -170,7 +170,7 @@ impl RmsScale {
 pub struct RmsFactor {
     /// Below 2^15.
     pub factor: i32,
-    /// 1 to 30.
+    /// 1 to 29.
     pub shift: u32,
 }
 

@@ -75,7 +75,8 @@ pub(crate) fn rotate_words(v: &mut [i16; HEAD_DIM], cos: &[i16; HEAD_DIM / 2], s
     for (((x, y), &c), &s) in low.iter_mut().zip(high).zip(cos).zip(sin) {
         let (a, b) = (i32::from(*x), i32::from(*y));
         let (c, s) = (i32::from(c), i32::from(s));
-        // The length of (c, s) is 1, so that neither sum exceeds sqrt(2) * 2^30, and the half fits above.
+        // The length of (c, s) is 2^15 but for rounding, and that of (a, b) at most sqrt(2) * 2^15: a sum is below 1.52e9,
+        // and the half fits above.
         *x = saturate(round_shr(a * c - b * s, 15));
         *y = saturate(round_shr(a * s + b * c, 15));
     }

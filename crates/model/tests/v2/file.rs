@@ -16,7 +16,7 @@ static WEIGHTS: LazyLock<Weights> = LazyLock::new(|| Random(9).weights(&config([
 static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| contents(&WEIGHTS).to_bytes().unwrap());
 
 /// The hash of the tensors, from the specification.
-fn content_hash(file: &ModelFile) -> String {
+pub(crate) fn content_hash(file: &ModelFile) -> String {
     let mut bytes = Vec::new();
     // A map of strings is in the order of their bytes.
     for (name, tensor) in &file.tensors {

@@ -4,3 +4,4 @@
 mod file;
 mod forward;
 mod random;
+mod spec;
