@@ -140,8 +140,9 @@ const TARGETS: [Target; 3] = [
 ];
 
 /// Test files, from the folder `crates`, that need neither threads nor C.
-const PORTABLE: [&str; 5] = [
+const PORTABLE: [&str; 6] = [
     "fixed/tests/tables.rs",
+    "fixed/tests/norms.rs",
     "kernels/tests/levels.rs",
     "kernels/tests/battery/main.rs",
     "tokenizer/tests/vectors.rs",
@@ -149,15 +150,17 @@ const PORTABLE: [&str; 5] = [
 ];
 
 /// Test files that need them.
-const WHOLE: [&str; 8] = [
+const WHOLE: [&str; 10] = [
     "coder/tests/it/main.rs",
     "container/tests/it/main.rs",
     "container/tests/vectors.rs",
     "model/tests/vectors.rs",
     "model/tests/window.rs",
+    "model/tests/v2/main.rs",
     "mix/tests/it/main.rs",
     "czip/tests/vectors.rs",
     "czip/tests/conformance.rs",
+    "czip/tests/model_v2.rs",
 ];
 
 /// Dependencies of crates for their benchmarks alone.

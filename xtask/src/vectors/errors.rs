@@ -416,7 +416,7 @@ pub(super) fn model_files() -> Vec<(&'static str, Vec<u8>, &'static str, String)
             "no-tensors",
             file(8, "{}      "),
             "error",
-            "bad model: tensor `lut.rope_cos` is missing".to_owned(),
+            "bad model: model metadata lack `format`".to_owned(),
         ),
     ]
 }

@@ -5,3 +5,4 @@ mod file;
 mod forward;
 mod random;
 mod spec;
+mod vectors;
