@@ -149,7 +149,7 @@ fn chunks_of_czip_v1() {
             }
         };
         let mut file = Vec::new();
-        let summary = czip::v1::compress_to(&*MODEL, text, &mut file, &options_of(1)).unwrap();
+        let summary = czip::v1::compress_to(&MODEL, text, &mut file, &options_of(1)).unwrap();
         assert_eq!(summary.chunk_len, level.map_or(1 << 14, |level| 32 << level));
         assert!(!summary.level_lowered);
         for model in &*MODELS {
@@ -186,8 +186,8 @@ fn the_worst_text_fits_the_chunks_of_czip_v1() {
         worst.push(byte);
         row = window.next(0, byte.into(), transformer, &mut caches, &mut scratch);
     }
-    let file = czip::v1::compress(&*MODEL, &worst, &options(1)).unwrap();
-    assert!(czip::v1::decompress(&*MODEL, &file, &options(1)).unwrap() == worst);
+    let file = czip::v1::compress(&MODEL, &worst, &options(1)).unwrap();
+    assert!(czip::v1::decompress(&MODEL, &file, &options(1)).unwrap() == worst);
     assert!(chunk_len * 31 / 8 + 8 < 1 << 16);
 }
 
@@ -210,13 +210,13 @@ fn another_model_is_refused() {
     }
     // What names no model shows where it does not fit.
     let text: Vec<u8> = text.iter().map(|byte| byte & 0x7f).collect();
-    let file = czip::v1::compress(&*MODEL, &text, &options(1)).unwrap();
+    let file = czip::v1::compress(&MODEL, &text, &options(1)).unwrap();
     let error = czip::v1::decompress(&first, &file, &options(1)).unwrap_err();
     let expected =
         "file has chunks of 16384 tokens, but the model's context is 128: it was made with another model";
     assert_eq!(error.to_string(), expected);
     let chunk_level = options(1).chunk_level(ChunkLevel::new(1).unwrap());
-    let file = czip::v1::compress(&*MODEL, &text, &chunk_level).unwrap();
+    let file = czip::v1::compress(&MODEL, &text, &chunk_level).unwrap();
     assert!(czip::v1::decompress(&first, &file, &options(1)).is_err());
 }
 
