@@ -30,7 +30,7 @@ fn definition(len: u32, scale: u32, sum: u64) -> (u128, i32) {
         .find(|&k| (1 << 30..1 << 32).contains(&times(k)))
         .unwrap();
     let reciprocal = (1u128 << 31) / root(times(k));
-    (reciprocal * root(square << (2 * e)) >> 16, 15 + e - k)
+    ((reciprocal * root(square << (2 * e))) >> 16, 15 + e - k)
 }
 
 fn sizes() -> impl Iterator<Item = (u32, u32)> {
