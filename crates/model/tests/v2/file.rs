@@ -363,6 +363,58 @@ fn a_tokenizer_that_does_not_decompress() {
     ));
 }
 
+#[test]
+fn priors_are_compressed() {
+    let set = |file: &mut ModelFile, number: usize, data: Vec<u8>| {
+        let tensor = Tensor {
+            dtype: "U8".to_owned(),
+            shape: vec![data.len()],
+            data,
+        };
+        file.tensors.insert(format!("mixing.priors.{number}"), tensor);
+    };
+    let bytes = changed(|file| set(file, 0, b"first".to_vec()));
+    let error = error_of(&bytes);
+    assert!(
+        matches!(&error, Error::Compressed { name, .. } if name == "mixing.priors.0"),
+        "{error}"
+    );
+
+    let zeros = |len| zstd::bulk::compress(&vec![0; len], 1).unwrap();
+    let bytes = changed(|file| {
+        set(file, 0, zeros(10 << 20));
+        set(file, 1, zeros(6 << 20));
+    });
+    let lengths: Vec<usize> = File::from_bytes(&bytes)
+        .unwrap()
+        .extras
+        .mixing_priors
+        .iter()
+        .map(|priors| priors.len())
+        .collect();
+    assert_eq!(lengths, [10 << 20, 6 << 20]);
+    // Many small ones could ask for more than a large one.
+    let bytes = changed(|file| {
+        set(file, 0, zeros(10 << 20));
+        set(file, 1, zeros((6 << 20) + 1));
+    });
+    let reason = "all priors together have more than 16777216 bytes".to_owned();
+    let expected = Error::Compressed {
+        name: "mixing.priors.1".to_owned(),
+        reason,
+    };
+    assert_eq!(error_of(&bytes), expected);
+
+    // A frame that declares a window of 32 MiB, with nothing in it.
+    let frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0, (25 - 10) << 3, 1, 0, 0];
+    let bytes = changed(|file| set(file, 1, frame));
+    let error = error_of(&bytes);
+    assert!(
+        matches!(&error, Error::Compressed { name, .. } if name == "mixing.priors.1"),
+        "{error}"
+    );
+}
+
 /// Whatever byte of the tensors changes is noticed.
 #[test]
 fn damaged_bytes() {
