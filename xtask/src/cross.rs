@@ -140,8 +140,9 @@ const TARGETS: [Target; 3] = [
 ];
 
 /// Test files, from the folder `crates`, that need neither threads nor C.
-const PORTABLE: [&str; 5] = [
+const PORTABLE: [&str; 6] = [
     "fixed/tests/tables.rs",
+    "fixed/tests/norms.rs",
     "kernels/tests/levels.rs",
     "kernels/tests/battery/main.rs",
     "tokenizer/tests/vectors.rs",
@@ -149,15 +150,17 @@ const PORTABLE: [&str; 5] = [
 ];
 
 /// Test files that need them.
-const WHOLE: [&str; 8] = [
+const WHOLE: [&str; 10] = [
     "coder/tests/it/main.rs",
     "container/tests/it/main.rs",
     "container/tests/vectors.rs",
     "model/tests/vectors.rs",
     "model/tests/window.rs",
+    "model/tests/v2/main.rs",
     "mix/tests/it/main.rs",
     "czip/tests/vectors.rs",
     "czip/tests/conformance.rs",
+    "czip/tests/model_v2.rs",
 ];
 
 /// Dependencies of crates for their benchmarks alone.
@@ -166,12 +169,13 @@ const NO_TEST_USES: [&str; 1] = ["criterion"];
 /// Dependencies that are C, which no test of [`PORTABLE`] uses.
 const NEEDS_C: [&str; 1] = ["zstd"];
 
-/// Tests over the conformance data that take an emulator too long. A sample of the files remains.
-const TOO_LONG: [&str; 4] = [
+/// Tests that take an emulator too long. Of the conformance data a sample of the files remains.
+const TOO_LONG: [&str; 5] = [
     "every_file_opens_and_is_made_again",
     "threads_do_not_change_the_output",
     "a_level_above_the_context_is_lowered",
     "another_model_of_the_same_context_shows",
+    "the_worst_text_fits_the_chunks_of_czip_v1",
 ];
 
 /// Stands for the path of [`WASI_SCRIPT`] in a runner.

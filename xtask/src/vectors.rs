@@ -1,6 +1,6 @@
 //! The golden vectors of `crates/vectors/data`: a small model, and what it makes of some texts, stage by stage.
 //!
-//! Everything follows from a seed. The transformer runs as `czip_model::reference`; arithmetic, coder, tokenizer and
+//! Everything follows from a seed. The transformer runs as the `reference` of its version; arithmetic, coder, tokenizer and
 //! headers are written once more in [`plain`] and [`errors`], so that the vectors don't repeat a fault of the code that
 //! they check. Only the files of [`v2`] come from that code.
 //!
@@ -9,6 +9,7 @@
 
 mod errors;
 mod model;
+mod model_v2;
 mod plain;
 mod texts;
 mod v2;
@@ -67,6 +68,7 @@ pub(crate) fn codegen(check: bool) -> Result<()> {
     let variants = variants(&bytes, tokenizer_json.as_bytes(), &texts)?;
     folder.put_json("variants.json", &variants)?;
     put_errors(&mut folder, &weights, &bytes)?;
+    put_model_v2(&mut folder, &tokenizer_json, &texts)?;
     put_v2(&mut folder, &texts)?;
     folder.finish()
 }
@@ -95,8 +97,11 @@ fn object<K: Into<String>>(entries: impl IntoIterator<Item = (K, Value)>) -> Val
 /// Whether two model files hold the same. The tokenizer counts as it is after decompression.
 fn same_model(present: &[u8], wanted: &[u8]) -> bool {
     let parts = |bytes: &[u8]| {
-        let json = Weights::from_bytes(bytes).ok()?.extras.tokenizer_json().ok()?;
+        let weights = czip_model::Weights::from_bytes(bytes).ok()?;
+        let json = weights.extras().tokenizer_json().ok()?;
         let mut model = ModelFile::parse(bytes);
+        // That of a file of version 2 is right, but counts the tokenizer as it is stored.
+        model.metadata.remove("content_hash");
         let tokenizer = model.tensors.remove("tokenizer.data")?;
         Some((model, tokenizer.dtype, json))
     };
@@ -406,6 +411,22 @@ fn put_files(folder: &mut Folder, weights: &Weights<'_>, texts: &[Text]) -> Resu
     folder.put_json("files.json", &index)
 }
 
+/// The model of version 2, what it computes, and chunks of CZIPv1 that it codes.
+fn put_model_v2(folder: &mut Folder, tokenizer_json: &str, texts: &[Text]) -> Result<()> {
+    const CHUNK_LEN: usize = 64;
+    let bytes = model_v2::model(tokenizer_json)?;
+    folder.put_unless("model2.czm", &bytes, |present| same_model(present, &bytes))?;
+    let prose = &find(texts, "prose")?.tokens;
+    let mut index = model_v2::trace(prose)?;
+    let text = find(texts, "unicode")?;
+    index["chunks"] = json!({
+        "text": text.name,
+        "chunk_len": CHUNK_LEN,
+        "bytes": text.tokens.chunks(CHUNK_LEN).map(|chunk| to_hex(&model_v2::code_chunk(chunk))).collect::<Vec<_>>(),
+    });
+    folder.put_json("model2.json", &index)
+}
+
 fn put_v2(folder: &mut Folder, texts: &[Text]) -> Result<()> {
     let mut all: Vec<(&str, Vec<u8>)> = texts
         .iter()
@@ -422,7 +443,8 @@ fn put_v2(folder: &mut Folder, texts: &[Text]) -> Result<()> {
     };
     // The committed model, not the one just made: its file may differ in how the tokenizer is compressed, and the
     // model's identity is that of all bytes.
-    let (files, index) = v2::files(&czip_vectors::read("model.czm"), text)?;
+    let models = ["model.czm", "model2.czm"].map(|name| (name, czip_vectors::read(name)));
+    let (files, index) = v2::files(&models, text)?;
     for (name, file) in files {
         folder.put(&name, &file)?;
     }

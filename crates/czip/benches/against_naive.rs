@@ -12,7 +12,8 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use czip::v1::container::{self, Limits};
-use czip::{ChunkLevel, Kernels, Model, Options, Weights};
+use czip::{ChunkLevel, Kernels, Model, Options};
+use czip_model::v1::Weights;
 
 use crate::naive::{Naive, model_file, tokens};
 

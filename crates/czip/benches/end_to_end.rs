@@ -12,9 +12,10 @@ use std::time::Duration;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use czip::v1::container::{self, Limits};
-use czip::{ChunkLevel, Level, Model, Options, Weights};
+use czip::{ChunkLevel, Level, Model, Options};
 use czip_coder::v1::{Decoder, Encoder};
 use czip_model::Row;
+use czip_model::v1::Weights;
 
 use crate::naive::{Naive, model_file, tokens};
 
@@ -148,14 +149,13 @@ fn stages(criterion: &mut Criterion) {
             token: last,
         };
         transformer.forward(&[row], &mut caches, &mut scratch);
-        transformer.frequencies(scratch.logits(0), &mut frequencies);
-        intervals.push(transformer.interval(&frequencies, token));
+        let total = transformer.frequencies(scratch.logits(0), &mut frequencies);
+        intervals.push((transformer.interval(&frequencies, token), total));
         last = token;
     }
-    let total = transformer.total();
     let encode = || {
         let mut encoder = Encoder::new();
-        for interval in &intervals {
+        for &(interval, total) in &intervals {
             encoder.encode(interval.low, interval.high, total);
         }
         encoder.finish()
@@ -169,7 +169,7 @@ fn stages(criterion: &mut Criterion) {
     group.bench_function("coder, decode", |b| {
         b.iter(|| {
             let mut decoder = Decoder::new(black_box(&coded));
-            for interval in &intervals {
+            for &(interval, total) in &intervals {
                 black_box(decoder.target(total));
                 decoder.consume(interval.low, interval.high, total);
             }

@@ -96,12 +96,24 @@ fn v2_options(member: &Value) -> Options {
         .only(mode.unwrap())
 }
 
-#[test]
-fn v2_files_at_every_level_with_any_threads() {
+/// The model that a file of czip v2 is of.
+fn v2_model_name(entry: &Value) -> &str {
+    let members = array(&entry["members"]);
+    assert!(
+        members
+            .iter()
+            .all(|member| member["model"] == members[0]["model"])
+    );
+    text(&members[0]["model"])
+}
+
+fn v2_files_of(model_name: &str) {
     let index = json("v2.json");
-    let model_file = read("model.czm");
-    let entries = array(&index["files"]);
-    assert_eq!(entries.len(), 69);
+    let model_file = read(model_name);
+    let entries = array(&index["files"]).iter();
+    let entries: Vec<&Value> = entries
+        .filter(|entry| v2_model_name(entry) == model_name)
+        .collect();
     let files: Vec<Vec<u8>> = entries.iter().map(|entry| read(text(&entry["file"]))).collect();
     let texts: Vec<Vec<u8>> = entries
         .iter()
@@ -109,7 +121,7 @@ fn v2_files_at_every_level_with_any_threads() {
         .collect();
     for kernels in Kernels::available() {
         let model = Model::with_kernels(&model_file, kernels).unwrap();
-        assert_eq!(model.id().to_string(), text(&index["model_id"]));
+        assert_eq!(model.id().to_string(), text(&index["model_ids"][model_name]));
         let options_of = |threads| Options::new().threads(NonZeroUsize::new(threads).unwrap());
         for threads in [1, 3] {
             for ((entry, file), expected_text) in entries.iter().zip(&files).zip(&texts) {
@@ -140,6 +152,36 @@ fn v2_files_at_every_level_with_any_threads() {
             let place = format!("{}, {}, all together", entry["file"], kernels.level());
             assert!(restored.unwrap() == *expected_text, "{place}");
         }
+    }
+}
+
+#[test]
+fn v2_files_at_every_level_with_any_threads() {
+    assert_eq!(array(&json("v2.json")["files"]).len(), 81);
+    v2_files_of("model.czm");
+}
+
+#[test]
+fn v2_files_of_the_model_of_version_2() {
+    v2_files_of("model2.czm");
+}
+
+/// Chunks of CZIPv1, coded by another coder.
+#[test]
+fn chunks_of_the_model_of_version_2() {
+    let entry = &json("model2.json")["chunks"];
+    let expected_text = text_of(entry);
+    let chunk_level = ChunkLevel::new(1).unwrap();
+    assert_eq!(entry["chunk_len"], 1 << chunk_level.context_log2());
+    let expected = array(&entry["bytes"]);
+    assert_eq!(expected.len(), 5);
+    for kernels in Kernels::available() {
+        let model = Model::with_kernels(&read("model2.czm"), kernels).unwrap();
+        let options = Options::new().chunk_level(chunk_level);
+        let made = czip::v1::compress(&model, &expected_text, &options).unwrap();
+        let chunks: Vec<Vec<u8>> = parse(&made).chunks().map(<[u8]>::to_vec).collect();
+        assert_eq!(chunks, expected.iter().map(from_hex).collect::<Vec<_>>());
+        assert!(czip::v1::decompress(&model, &made, &options).unwrap() == expected_text);
     }
 }
 

@@ -120,11 +120,17 @@ pub struct RmsScale {
 }
 
 impl RmsScale {
-    /// `scale * scale * len` must be 1 to 2^28 - 1.
+    /// `scale * scale * len` must be 1 to 2^28 - 1, and `scale` below 2^14.
+    ///
+    /// # Panics
+    ///
+    /// If it is not.
     #[must_use]
     pub const fn new(len: u32, scale: u32) -> Self {
-        let square = scale * scale * len;
+        assert!(scale < 1 << 14 && len < 1 << 28, "scale of a norm");
+        let square = scale as u64 * scale as u64 * len as u64;
         assert!(square > 0 && square < 1 << 28, "scale of a norm");
+        let square = square as u32;
         // `square << 2 * exponent` has 29 or 30 bits, so that its root has 15.
         let exponent = (square.leading_zeros() - 2) / 2;
         Self {
@@ -133,8 +139,9 @@ impl RmsScale {
         }
     }
 
-    /// A factor of at most 2^15 and a shift from 2 to 30, such that the norm of x is `x * factor / 2^shift`: see
-    /// [`RmsFactor::apply`]. A sum of 0 counts as 1. It must be below 2^46.
+    /// A factor of 2^13 to 2^15 - 1 and a shift from 1 to 29, such that the norm of x is `x * factor / 2^shift`: see
+    /// [`RmsFactor::apply`]. A sum of 0 counts as 1. It must be that of as many 16-bit numbers as the norm is for, at most
+    /// 2^16, so that it is below 2^47.
     ///
     /// Everything but the shift of the sum fits 32 bits.
     #[inline]
@@ -161,9 +168,9 @@ impl RmsScale {
 /// The factor of one RMSNorm. Made by [`RmsScale::factor`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RmsFactor {
-    /// At most 2^15.
+    /// Below 2^15.
     pub factor: i32,
-    /// 2 to 30.
+    /// 1 to 29.
     pub shift: u32,
 }
 

@@ -271,8 +271,12 @@ mod x86_64 {
                 let left = _mm512_set1_epi32(left as i32);
                 for (sum, &columns) in sums.iter_mut().zip(&columns) {
                     // SAFETY: both types are 512 bits without any that are invalid.
-                    let (left, columns): (__m512bh, __m512bh) =
-                        unsafe { (std::mem::transmute(left), std::mem::transmute(columns)) };
+                    let (left, columns) = unsafe {
+                        (
+                            std::mem::transmute::<__m512i, __m512bh>(left),
+                            std::mem::transmute::<__m512i, __m512bh>(columns),
+                        )
+                    };
                     *sum = _mm512_dpbf16_ps(*sum, left, columns);
                 }
             }

@@ -3,8 +3,9 @@
 //! These are the oracles that the tests compare every level with, and the baseline that the benchmarks measure
 //! against. They take the natural layouts: matrices row by row, keys and values one vector after another.
 
-use crate::{Attention, HEAD_DIM, Requantization};
-use czip_fixed::{clamp127, exp_weight, inverse_rms, requantize, rne_div, rne_shr};
+use crate::{Attention, HEAD_DIM, Requantization, SlidingAttention};
+use czip_fixed::tables::EXP2;
+use czip_fixed::{RmsScale, clamp127, exp_weight, inverse_rms, requantize, rne_div, rne_shr};
 
 /// `out[r] = sum over c of weights[r][c] * x[c]`: the product of a row-major matrix and one vector.
 pub fn matvec(weights: &[i8], x: &[i8], out: &mut [i32]) {
@@ -149,6 +150,88 @@ pub fn frequencies(logits: &[i32], coefficient: u32, exp2: &[u16; 256], total: u
     if let Some(first) = logits.iter().position(|&logit| logit == maximum) {
         out[first] += shortfall;
     }
+}
+
+/// `floor(x / 2^shift + 1/2)`.
+#[must_use]
+pub fn round(x: i64, shift: u32) -> i64 {
+    (2 * x + (1 << shift)).div_euclid(2 << shift)
+}
+
+/// A number of 16 bits, the nearest to `x`.
+#[must_use]
+pub fn saturated(x: i64) -> i16 {
+    x.clamp(i16::MIN.into(), i16::MAX.into()) as i16
+}
+
+/// RMSNorm of 16-bit numbers, with the factor that [`RmsScale`] gives for their sum of squares.
+#[must_use]
+pub fn normalize(x: &[i16], scale: RmsScale) -> Vec<i8> {
+    let sum = x.iter().map(|&x| i64::from(x).pow(2) as u64).sum();
+    let factor = scale.factor(sum);
+    let element = |&x: &i16| clamp127(round(i64::from(x) * i64::from(factor.factor), factor.shift));
+    x.iter().map(element).collect()
+}
+
+/// `sat16(round(max(x, 0)^2 / 2^shift))`.
+#[must_use]
+pub fn square_relu(x: i16, shift: u32) -> i16 {
+    saturated(round(i64::from(x.max(0)).pow(2), shift))
+}
+
+/// [`rotate`] for 16-bit numbers, rounded with ties up and saturated.
+#[must_use]
+pub fn rotate_words(
+    v: &[i16; HEAD_DIM],
+    cos: &[i16; HEAD_DIM / 2],
+    sin: &[i16; HEAD_DIM / 2],
+) -> [i16; HEAD_DIM] {
+    let mut out = [0; HEAD_DIM];
+    for i in 0..HEAD_DIM / 2 {
+        let (x, y) = (i64::from(v[i]), i64::from(v[i + 32]));
+        let (c, s) = (i64::from(cos[i]), i64::from(sin[i]));
+        out[i] = saturated(round(x * c - y * s, 15));
+        out[i + 32] = saturated(round(x * s + y * c, 15));
+    }
+    out
+}
+
+/// Attention of one head's query over the keys and values of a window, with a softmax in two passes: the output, the
+/// weight of each key, and the sum of these and the sink's.
+#[must_use]
+pub fn attend_window(
+    attention: &SlidingAttention,
+    head: usize,
+    query: &[i8; HEAD_DIM],
+    keys: &[[i8; HEAD_DIM]],
+    values: &[[i8; HEAD_DIM]],
+) -> ([i16; HEAD_DIM], Vec<u8>, u32) {
+    let (gain, sink) = attention.head(head);
+    let score = |key| (i64::from(dot(query, key)) * i64::from(gain)).div_euclid(1 << 14);
+    let scores: Vec<i64> = keys.iter().map(|key| score(key)).collect();
+    let maximum = scores.iter().fold(i64::from(sink), |max, &score| max.max(score));
+    let weight = |score: i64| {
+        let distance = maximum - score;
+        let power = i64::from(EXP2[(distance & 255) as usize]);
+        round(power, 8 + (distance >> 8).min(30) as u32).min(255) as u8
+    };
+    let weights: Vec<u8> = scores.iter().map(|&score| weight(score)).collect();
+    let total = weights.iter().map(|&weight| u32::from(weight)).sum::<u32>() + u32::from(weight(sink.into()));
+    let out = std::array::from_fn(|i| {
+        let weighted = weights.iter().zip(values);
+        let sum: i64 = weighted
+            .map(|(&weight, value)| i64::from(weight) * i64::from(value[i]))
+            .sum();
+        (32 * sum + i64::from(total)).div_euclid(2 * i64::from(total)) as i16
+    });
+    (out, weights, total)
+}
+
+/// The frequency of a symbol whose logit is so far below the maximum, in 1/256 octaves.
+#[must_use]
+pub fn unscaled_frequency(distance: u32, bits: u32) -> u32 {
+    let power = u64::from(EXP2[(distance & 255) as usize]) << bits;
+    ((power >> (16 + (distance >> 8).min(47))) as u32).max(1)
 }
 
 /// A mixer's sum: `weights` times `x`, wrapped to 32 bits.

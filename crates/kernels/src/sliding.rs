@@ -46,6 +46,11 @@ impl SlidingAttention {
     pub fn heads(&self) -> usize {
         self.gains.len()
     }
+
+    /// The gain and the sink's score of a head.
+    pub(crate) fn head(&self, head: usize) -> (u16, i32) {
+        (self.gains[head], self.sinks[head])
+    }
 }
 
 /// Where the kernels' caller wants the weights that attention gave: for training.
@@ -116,7 +121,7 @@ impl Kernels {
     }
 
     /// Rotary embedding of 16-bit numbers, in place: pairs element i with i + 32, by the angle of `cos[i]` and `sin[i]`,
-    /// Q1.15.
+    /// Q1.15. Those must be the cosine and the sine of some angle: the arithmetic has 32 bits for pairs no longer than 1.
     pub fn rotate_words(self, v: &mut [i16; HEAD_DIM], cos: &[i16; HEAD_DIM / 2], sin: &[i16; HEAD_DIM / 2]) {
         dispatch!(self, rotate_words(v, cos, sin));
     }

@@ -75,17 +75,21 @@ pub(crate) fn rotate_words(v: &mut [i16; HEAD_DIM], cos: &[i16; HEAD_DIM / 2], s
     for (((x, y), &c), &s) in low.iter_mut().zip(high).zip(cos).zip(sin) {
         let (a, b) = (i32::from(*x), i32::from(*y));
         let (c, s) = (i32::from(c), i32::from(s));
-        // The length of (c, s) is 1, so that neither sum exceeds sqrt(2) * 2^30, and the half fits above.
+        // The length of (c, s) is 2^15 but for rounding, and that of (a, b) at most sqrt(2) * 2^15: a sum is below 1.52e9,
+        // and the half fits above.
         *x = saturate(round_shr(a * c - b * s, 15));
         *y = saturate(round_shr(a * s + b * c, 15));
     }
 }
 
 /// Products of queries and keys to scores in 1/256 octaves: `floor(product * gain / 2^14)`.
+///
+/// Products with keys of the window are at most 2^15. Around it lie positions that may never have been stored: zeros,
+/// which biased levels take for -128 everywhere. Those products may be larger, and what they wrap to does not count.
 #[inline(always)]
 pub(crate) fn scale_products(products: &mut [i32], gain: u16) {
     for product in products {
-        *product = (*product * i32::from(gain)) >> 14;
+        *product = product.wrapping_mul(gain.into()) >> 14;
     }
 }
 
@@ -143,7 +147,8 @@ pub(crate) fn divide_words(sums: &[i32; HEAD_DIM], total: u32, out: &mut [i16; H
     }
 }
 
-/// The frequencies of all symbols from their logits in 1/256 octaves: `max(1, round(2^(logit - maximum) * 2^bits))`.
+/// The frequencies of all symbols from their logits in 1/256 octaves: `max(1, floor(2^(logit - maximum) * 2^bits))`, with
+/// the powers of the table.
 #[inline(always)]
 pub(crate) fn unscaled_frequencies(logits: &[i32], bits: u32, exp2: &[u16; 256], out: &mut [u32]) {
     crate::generic::distances(logits, out);
@@ -164,7 +169,8 @@ fn frequencies_of_block(distances: &mut [u32; BLOCK], bits: u32, exp2: &[u16; 25
     let (mut fractions, mut powers) = ([0u8; BLOCK], [0u16; BLOCK]);
     for (distance, fraction) in distances.iter_mut().zip(&mut fractions) {
         *fraction = *distance as u8;
-        *distance = (*distance >> 8).min(24);
+        // From 30 octaves on nothing is left of the most bits that there are.
+        *distance = (*distance >> 8).min(30);
     }
     for (power, &fraction) in powers.iter_mut().zip(&fractions) {
         *power = exp2[usize::from(fraction)];

@@ -40,20 +40,30 @@ pub(crate) enum PriorsAre {
     Compressed,
 }
 
-/// The most bytes that priors may decompress to: several times what a vocabulary of 65,536 needs.
+/// The most bytes that all priors of a file together may decompress to: several times what a vocabulary of 65,536 needs. A
+/// bound for each would let a small file with many of them ask for any amount.
 const MAX_PRIORS_LEN: u64 = 16 << 20;
 
-fn decompress_priors(name: &str, bytes: &[u8]) -> Result<Vec<u8>, Error> {
+/// The largest window of what compressed them, as its logarithm.
+const PRIORS_WINDOW_LOG: u32 = 24;
+
+/// Decompresses to at most `most` bytes.
+fn decompress_priors(name: &str, bytes: &[u8], most: u64) -> Result<Vec<u8>, Error> {
     let bad = |reason: String| Error::Compressed {
         name: name.to_owned(),
         reason,
     };
     let mut priors = Vec::new();
     zstd::Decoder::new(bytes)
-        .and_then(|decoder| decoder.take(MAX_PRIORS_LEN + 1).read_to_end(&mut priors))
+        .and_then(|mut decoder| {
+            decoder.window_log_max(PRIORS_WINDOW_LOG)?;
+            decoder.take(most + 1).read_to_end(&mut priors)
+        })
         .map_err(|error| bad(error.to_string()))?;
-    if priors.len() as u64 > MAX_PRIORS_LEN {
-        return Err(bad(format!("longer than {MAX_PRIORS_LEN} bytes")));
+    if priors.len() as u64 > most {
+        return Err(bad(format!(
+            "all priors together have more than {MAX_PRIORS_LEN} bytes"
+        )));
     }
     Ok(priors)
 }
@@ -85,7 +95,7 @@ impl<'a> Extras<'a> {
             Some(_) => return Err(Metadata(metadata).bad("tokenizer_codec", "must be zstd or brotli")),
         };
         let tokenizer = tensors.bytes("tokenizer.data")?;
-        let mut mixing_priors = Vec::new();
+        let (mut mixing_priors, mut most) = (Vec::new(), MAX_PRIORS_LEN);
         for number in 0.. {
             let name = format!("mixing.priors.{number}");
             if tensors.optional(&name).is_none() {
@@ -94,7 +104,11 @@ impl<'a> Extras<'a> {
             let bytes = tensors.bytes(&name)?;
             mixing_priors.push(match stored {
                 PriorsAre::Plain => Cow::Borrowed(bytes),
-                PriorsAre::Compressed => Cow::Owned(decompress_priors(&name, bytes)?),
+                PriorsAre::Compressed => {
+                    let priors = decompress_priors(&name, bytes, most)?;
+                    most -= priors.len() as u64;
+                    Cow::Owned(priors)
+                }
             });
         }
         let mixing_weights = match tensors.optional("mixing.weights") {

@@ -4,7 +4,8 @@ use std::borrow::{Borrow, BorrowMut};
 
 use czip_kernels::{Interval, Kernels};
 
-use crate::{Error, Extras, Window, envelope::Envelope, v1, v2};
+use crate::envelope::{Envelope, Metadata};
+use crate::{Error, Extras, Window, v1, v2};
 
 /// A model file, validated.
 #[derive(Clone, Debug)]
@@ -23,14 +24,11 @@ impl<'a> Weights<'a> {
     /// Any deviation from `docs/spec/czm-v1.md` or `docs/spec/czm-v2.md`, by the name of the key or tensor.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, Error> {
         let envelope = Envelope::read(bytes)?;
-        if envelope
-            .metadata
-            .get("format")
-            .is_some_and(|format| format == v2::FORMAT)
-        {
-            Ok(Self::V2(Box::new(v2::File::from_envelope(&envelope)?)))
-        } else {
-            Ok(Self::V1(Box::new(v1::Weights::from_envelope(&envelope)?)))
+        let metadata = Metadata(&envelope.metadata);
+        match metadata.text("format")? {
+            v1::FORMAT => Ok(Self::V1(Box::new(v1::Weights::from_envelope(&envelope)?))),
+            v2::FORMAT => Ok(Self::V2(Box::new(v2::File::from_envelope(&envelope)?))),
+            _ => Err(metadata.bad("format", "only czip-model-v1 and czip-model-v2 are known")),
         }
     }
 
@@ -81,7 +79,7 @@ impl Config {
 
     fn v1(config: &v1::Config) -> Self {
         Self {
-            format: "czip-model-v1",
+            format: v1::FORMAT,
             vocab_size: config.vocab_size,
             layers: config.layers,
             heads: config.heads,
@@ -103,7 +101,7 @@ impl Config {
             heads: config.heads,
             d_model: config.d_model,
             d_ff: config.d_ff,
-            context_length: 1 << 15,
+            context_length: v2::CHUNK_LENGTH,
             window: Some(config.window),
             bigram_buckets: config.bigram_buckets,
             multiply_adds: config.multiply_adds(),

@@ -6,4 +6,4 @@ mod weights;
 pub mod reference;
 
 pub use transformer::{Cache, Scratch, Transformer};
-pub use weights::{Config, LayerWeights, Linear, Weights};
+pub use weights::{Config, FORMAT, LayerWeights, Linear, Weights};

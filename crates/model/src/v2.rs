@@ -4,6 +4,8 @@ mod file;
 mod transformer;
 mod weights;
 
+pub mod reference;
+
 pub use file::{Contents, FORMAT, File};
 pub use transformer::{Cache, MAX_BATCH, Scratch, Transformer};
 pub use weights::{Config, Layer, Matrix, Weights};
@@ -12,6 +14,10 @@ use czip_fixed::RmsScale;
 
 /// Elements of a query, key or value.
 pub const HEAD_DIM: usize = czip_kernels::HEAD_DIM;
+
+/// Positions of a chunk of CZIPv1: the largest power of two whose tokens' bytes fit the format's field of 16 bits whatever
+/// the tokens are. The coder takes less than 31 bits for one of a total of 2^30.
+pub const CHUNK_LENGTH: usize = 1 << 14;
 
 /// The number formats between the matrices: an integer stands for a multiple of 2^-bits.
 pub mod bits {

@@ -149,7 +149,7 @@ pub(crate) fn backward(
         );
         scores.resize(stacked * span, 0.0);
         set_product(scores, outputs, View::new(values, span).transposed());
-        for head in 0..heads {
+        for (head, sink_gradient) in sink_gradients.iter_mut().enumerate() {
             for row in 0..rows {
                 let at = (head * rows + row) * span;
                 let p = &probabilities[at..][..span];
@@ -161,7 +161,7 @@ pub(crate) fn backward(
                     sum += *d;
                 }
                 // What all scores together lose, the sink's gains.
-                sink_gradients[head] -= sum;
+                *sink_gradient -= sum;
             }
         }
         query_gradients.resize(stacked * HEAD_DIM, 0.0);

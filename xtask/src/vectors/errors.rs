@@ -416,7 +416,7 @@ pub(super) fn model_files() -> Vec<(&'static str, Vec<u8>, &'static str, String)
             "no-tensors",
             file(8, "{}      "),
             "error",
-            "bad model: tensor `lut.rope_cos` is missing".to_owned(),
+            "bad model: model metadata lack `format`".to_owned(),
         ),
     ]
 }
@@ -526,7 +526,11 @@ fn metadata(add: &mut impl FnMut(String, Value, String)) {
     let decimal = "must be a decimal number";
     let power = "must be a power of two from 2 to 32768";
     let values = [
-        ("format", "czip-model-v2", "only czip-model-v1 is known"),
+        (
+            "format",
+            "czip-model-v3",
+            "only czip-model-v1 and czip-model-v2 are known",
+        ),
         ("n_heads", "2", "must be 4, 6 or 8"),
         ("n_heads", "5", "must be 4, 6 or 8"),
         ("n_heads", "10", "must be 4, 6 or 8"),

@@ -25,6 +25,8 @@ struct Member {
     mode: Mode,
     segment_len: usize,
     index: bool,
+    /// The index of the model.
+    model: usize,
 }
 
 impl Member {
@@ -36,7 +38,13 @@ impl Member {
             mode,
             segment_len: 1 << 20,
             index: true,
+            model: 0,
         }
+    }
+
+    /// By the model of version 2.
+    const fn by_second(self) -> Self {
+        Self { model: 1, ..self }
     }
 
     /// In segments of 1 KiB.
@@ -93,22 +101,38 @@ fn plan() -> Vec<(String, Vec<Member>)> {
         Member::new("prose", 2, Mode::Tokens).cut(false),
     ];
     add("joined", &joined);
+    for level in 4..=9 {
+        let member = Member::new("prose", level, Mode::Net).by_second();
+        add(&format!("prose.{level}.net.model2"), &[member]);
+    }
+    for text in ["json", "octets", "special", "runs"] {
+        let member = Member::new(text, 5, Mode::Net).by_second();
+        add(&format!("{text}.5.net.model2"), &[member]);
+    }
+    let member = Member::new("prose", 5, Mode::Net).by_second();
+    add("prose.5.net.model2.index", &[member.cut(true)]);
+    let tokens = Member::new("prose", 5, Mode::Tokens).by_second();
+    add("prose.5.tokens.model2", &[tokens]);
     files
 }
 
 /// Files by their names.
 type Files = Vec<(String, Vec<u8>)>;
 
-/// The files, and what `v2.json` says of them. `text` gives a text by its name.
-pub(super) fn files(model_file: &[u8], text: impl Fn(&str) -> Result<Vec<u8>>) -> Result<(Files, Value)> {
-    let model = Model::from_bytes(model_file)?;
+/// The files, and what `v2.json` says of them. `models` are names and bytes, `text` gives a text by its name.
+pub(super) fn files(
+    models: &[(&'static str, Vec<u8>)],
+    text: impl Fn(&str) -> Result<Vec<u8>>,
+) -> Result<(Files, Value)> {
+    let read = |(name, bytes): &(&'static str, Vec<u8>)| Ok((*name, Model::from_bytes(bytes)?));
+    let models: Vec<(&str, Model)> = models.iter().map(read).collect::<Result<_>>()?;
     let mut files = Vec::new();
     let mut entries = Vec::new();
     for (name, members) in plan() {
         let mut file = Vec::new();
         let mut described = Vec::new();
         for member in members {
-            let made = compress(&model, &member, &text(member.text)?)?;
+            let made = compress(&models[member.model].1, &member, &text(member.text)?)?;
             let segments = segments(&made, &member)?;
             described.push(json!({
                 "text": member.text,
@@ -116,6 +140,7 @@ pub(super) fn files(model_file: &[u8], text: impl Fn(&str) -> Result<Vec<u8>>) -
                 "mode": member.mode.to_string(),
                 "segment_len": member.segment_len,
                 "index": member.index,
+                "model": models[member.model].0,
                 "segments": segments,
             }));
             file.extend(made);
@@ -123,7 +148,11 @@ pub(super) fn files(model_file: &[u8], text: impl Fn(&str) -> Result<Vec<u8>>) -
         entries.push(json!({ "file": name, "members": described }));
         files.push((name, file));
     }
-    let index = json!({ "model_id": model.id().to_string(), "files": entries });
+    let ids: serde_json::Map<String, Value> = models
+        .iter()
+        .map(|(name, model)| ((*name).to_owned(), model.id().to_string().into()))
+        .collect();
+    let index = json!({ "model_ids": ids, "files": entries });
     Ok((files, index))
 }
 

@@ -1,7 +1,8 @@
 //! What the benchmarks compare with: one token at a time through the plainest transformer.
 
-use czip::{Model, Weights};
+use czip::Model;
 use czip_coder::v1::{Decoder, Encoder};
+use czip_model::v1::Weights;
 use czip_model::v1::reference::Reference;
 
 /// A trained model where there is one, else one of random weights, which is much smaller.

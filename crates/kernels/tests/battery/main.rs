@@ -8,6 +8,7 @@ use czip_kernels::{
 use proptest::prelude::*;
 
 mod mixing;
+mod sliding;
 
 /// A small generator, so that every run tests the same numbers.
 struct Random(u64);

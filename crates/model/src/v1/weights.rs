@@ -7,6 +7,9 @@ use czip_kernels::{Attention, HEAD_DIM, PackedMatrix, Requantization, Softmax};
 use crate::Error;
 use crate::envelope::{Envelope, Extras, Metadata, PriorsAre, Tensors, out_of_range};
 
+/// The value of the metadata's key `format`.
+pub const FORMAT: &str = "czip-model-v1";
+
 /// The sizes of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -57,8 +60,8 @@ impl Config {
     fn from_metadata(metadata: &HashMap<String, String>, rope_rows: usize) -> Result<Self, Error> {
         let numbers = Metadata(metadata);
         let format = numbers.text("format")?;
-        if format != "czip-model-v1" {
-            return Err(numbers.bad("format", "only czip-model-v1 is known"));
+        if format != FORMAT {
+            return Err(numbers.bad("format", "must be czip-model-v1"));
         }
         let heads = numbers.within("n_heads", 4, 8, "must be 4, 6 or 8")?;
         if heads % 2 != 0 {

@@ -48,7 +48,7 @@ impl<'a> File<'a> {
         let Envelope { tensors, metadata } = envelope;
         let numbers = Metadata(metadata);
         if numbers.text("format")? != FORMAT {
-            return Err(numbers.bad("format", "only czip-model-v1 and czip-model-v2 are known"));
+            return Err(numbers.bad("format", "must be czip-model-v2"));
         }
         let config = read_config(&numbers)?;
         let content_hash = content_hash(

@@ -11,6 +11,9 @@ use crate::Row;
 /// The most rows of a batch.
 pub const MAX_BATCH: usize = 256;
 
+/// Caches forget positions in groups of this many.
+const POSITION_GROUP: usize = 16;
+
 /// A model ready to run. Immutable, so that any number of threads share one.
 #[derive(Debug)]
 pub struct Transformer {
@@ -141,9 +144,15 @@ impl Transformer {
         self.kernels
     }
 
-    /// Positions that a cache keeps: two windows, so that moving them costs little, and a batch.
+    /// Positions that a cache has room for: those that are kept, and a window more, so that moving them costs little.
     const fn positions(&self) -> usize {
-        (2 * self.config.window + MAX_BATCH).next_multiple_of(16)
+        self.kept() + self.config.window.next_multiple_of(POSITION_GROUP)
+    }
+
+    /// The newest positions that a cache keeps when it is full: the rows of a batch may reach as far back as a window
+    /// before the first of them.
+    const fn kept(&self) -> usize {
+        (self.config.window + MAX_BATCH).next_multiple_of(POSITION_GROUP)
     }
 
     /// An empty sequence.
@@ -257,7 +266,6 @@ impl Transformer {
         let Config {
             d_model,
             bigram_buckets,
-            window,
             ..
         } = self.config;
         for (row, residual) in rows.iter().zip(s.residual.chunks_exact_mut(d_model)) {
@@ -266,9 +274,7 @@ impl Transformer {
                 cache.first = 0;
             }
             if row.position - cache.first == cache.capacity {
-                // The rows of this batch may reach as far back as a window before the first of them.
-                let kept = (window + MAX_BATCH).next_multiple_of(16);
-                let count = (cache.capacity - kept) / 16 * 16;
+                let count = cache.capacity - self.kept();
                 cache.layers.iter_mut().for_each(|layer| layer.discard(count));
                 cache.first += count;
             }
