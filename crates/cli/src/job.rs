@@ -139,7 +139,7 @@ fn training(args: args::Train, threads: usize) -> Result<Train, Failure> {
             split: args.split,
             budget: match args.tokens {
                 Some(tokens) => Budget::Tokens(tokens),
-                None => Budget::Seconds(args.minutes.max(0.0) * SECONDS),
+                None => Budget::minutes(args.minutes),
             },
             plan: Plan {
                 seed: args.seed,
@@ -156,9 +156,6 @@ fn training(args: args::Train, threads: usize) -> Result<Train, Failure> {
         output: args.output,
     })
 }
-
-/// Of a minute.
-const SECONDS: f64 = 60.0;
 
 /// How to compress.
 #[derive(Debug)]

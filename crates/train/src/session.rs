@@ -404,6 +404,12 @@ pub fn sample(corpus: &Corpus, seed: u64) -> Vec<&[u8]> {
 }
 
 impl Budget {
+    /// So many minutes, or none.
+    #[must_use]
+    pub fn minutes(minutes: f64) -> Self {
+        Self::Seconds(minutes.max(0.0) * 60.0)
+    }
+
     /// The part that is used up.
     fn used(self, trainer: &Trainer, seconds: f64) -> f64 {
         match self {
