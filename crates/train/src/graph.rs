@@ -630,7 +630,7 @@ mod tests {
             let expected = if tensor.kind == crate::parameters::Kind::Scalars {
                 0.0..100.0
             } else {
-                0.8..1.2
+                0.7..1.2
             };
             assert!(expected.contains(&ratio), "{}: {ratio}", tensor.name);
         }

@@ -35,7 +35,16 @@ fn a_model_is_trained_written_and_used() {
     let log = log(9_000);
     folder.write("log.txt", &log);
     let steps = [
-        "--tokens", "40000", "--preset", "fast", "--vocab", "300", "-T", "1",
+        "--tokens",
+        "40000",
+        "--preset",
+        "fast",
+        "--vocab",
+        "300",
+        "--heldout",
+        "0.15",
+        "-T",
+        "1",
     ];
     let arguments = [
         &["log.txt", "-o", "log.czm", "--name", "log", "--licence", "none"],
@@ -66,16 +75,17 @@ fn a_model_is_trained_written_and_used() {
     assert_eq!(info["facts"]["training.tokens"], "40960");
 
     let model = folder.path("log.czm");
-    folder.czip(&model, ["compress", "log.txt"]).exits(0);
-    let ours = folder.read("log.txt.czip").len();
+    folder.write("some.txt", &log[..4_000]);
+    folder.czip(&model, ["compress", "some.txt"]).exits(0);
     folder
-        .czip("none".as_ref(), ["compress", "log.txt", "-o", "bytes"])
+        .czip("none".as_ref(), ["compress", "some.txt", "-o", "bytes"])
         .exits(0);
-    assert!(ours < folder.read("bytes").len());
+    // What the adaptive coder has learnt is most of it, after so few steps.
+    assert!(folder.read("some.txt.czip").len() < folder.read("bytes").len());
     folder
-        .czip(&model, ["decompress", "log.txt.czip", "-o", "back"])
+        .czip(&model, ["decompress", "some.txt.czip", "-o", "back"])
         .exits(0);
-    assert_eq!(folder.read("back"), log.as_bytes());
+    assert_eq!(folder.read("back"), log[..4_000].as_bytes());
 
     // The same again is the same model; on from it is another.
     let again = [
