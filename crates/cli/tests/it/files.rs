@@ -417,3 +417,34 @@ fn interrupt_leaves_no_file() {
         assert_eq!(folder.names(), [""; 0]);
     }
 }
+
+#[test]
+fn built_in_model_is_the_file_that_is_shipped() {
+    let models = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+    let shipped = fs::read(models.join("standard.czm")).unwrap();
+    assert!(shipped.len() <= 4_000_000, "{}", shipped.len());
+    // Existing command lines name this one.
+    assert_eq!(fs::read(models.join("v000_eng.czm")).unwrap(), shipped);
+
+    let folder = Folder::with_text();
+    let run = |arguments: &[&str]| {
+        let output = folder.command().args(arguments).output().unwrap();
+        crate::run::Finished(output).exits(0)
+    };
+    run(&["compress", "notes.txt"]);
+    // Two sentences that no text has taught it.
+    assert!(folder.read("notes.txt.czip").len() < 60);
+    let model = models.join("v000_eng.czm");
+    folder
+        .czip(&model, ["decompress", "notes.txt.czip", "-o", "back"])
+        .exits(0);
+    assert_eq!(folder.read("back"), TEXT.as_bytes());
+    run(&["compress", "-m", "standard", "-L", "1", "notes.txt", "-o", "fast"]);
+    run(&["decompress", "fast", "-o", "again"]);
+    assert_eq!(folder.read("again"), TEXT.as_bytes());
+    // As compress_zip is called: its files have to name a model, which reads as they do.
+    let name = model.to_str().unwrap();
+    run(&["compress", "-m", name, "-c", "brotli", "notes.txt", "-o", "v1"]);
+    run(&["decompress", "-m", name, "v1", "-o", "old"]);
+    assert_eq!(folder.read("old"), TEXT.as_bytes());
+}
