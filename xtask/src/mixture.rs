@@ -96,7 +96,7 @@ pub(crate) fn write(out: &Path) -> Result<()> {
 }
 
 /// The beginning of a compressed text, up to its last whole line.
-fn read(path: &Path, most: usize) -> Result<String> {
+pub(crate) fn read(path: &Path, most: usize) -> Result<String> {
     let describe = |error| format!("{}: {error}", path.display());
     let mut bytes = Vec::new();
     XzDecoder::new(fs::File::open(path).map_err(describe)?)
@@ -113,7 +113,8 @@ fn read(path: &Path, most: usize) -> Result<String> {
     Ok(String::from_utf8(bytes)?)
 }
 
-fn documents(text: &str) -> Vec<&str> {
+/// The documents of a text that are not empty.
+pub(crate) fn documents(text: &str) -> Vec<&str> {
     let mut documents = Vec::new();
     let (mut start, mut at) = (0, 0);
     for line in text.split_inclusive('\n') {

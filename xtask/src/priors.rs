@@ -4,21 +4,19 @@
 //! depends on the machine, so that the same text and the same model give the same files.
 
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
 
+use crate::files::root;
+use crate::{Result, mixture};
 use czip_mix::{Coding, Priors, Variant, vocabulary_hash};
 use czip_model::v2::{Contents, File};
 use czip_model::{Kernels, Transformer, Weights};
 use czip_tokenizer::Tokenizer;
+use czip_train::parameters::Random;
 use czip_train::priors::{Sample, TOKEN_VARIANTS, alone, coding, spellings, with_net};
 use czip_train::session;
-use liblzma::read::XzDecoder;
-
-use crate::Result;
-use crate::files::root;
 
 const FOLDER: &str = "crates/mix/priors";
 
@@ -165,14 +163,10 @@ fn sample(folder: &Path) -> Result<Vec<Vec<u8>>> {
     let mut texts = Vec::new();
     for source in &SOURCES {
         let path = folder.join(source.file);
-        let describe = |error| format!("{}: {error}", path.display());
-        let mut bytes = Vec::new();
-        XzDecoder::new(fs::File::open(&path).map_err(describe)?)
-            .take(source.within as u64)
-            .read_to_end(&mut bytes)
-            .map_err(describe)?;
-        let documents: Vec<&[u8]> = documents(&bytes)
+        let text = mixture::read(&path, source.within)?;
+        let documents: Vec<&[u8]> = mixture::documents(&text)
             .into_iter()
+            .map(str::as_bytes)
             .filter(|document| document.len() >= source.shortest)
             .collect();
         if documents.is_empty() {
@@ -184,27 +178,8 @@ fn sample(folder: &Path) -> Result<Vec<Vec<u8>>> {
             texts.push(from_line(&document[first..], first > 0, source.longest));
         }
     }
-    for i in (1..texts.len()).rev() {
-        texts.swap(i, random.below(i + 1));
-    }
+    random.shuffle(&mut texts);
     Ok(texts)
-}
-
-/// Documents are separated by a line that has a mark only; records without marks are one document.
-fn documents(bytes: &[u8]) -> Vec<&[u8]> {
-    const MARK: &[u8] = b"<|doc|>";
-    let mut documents = Vec::new();
-    let (mut start, mut line_start) = (0, 0);
-    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
-        let line_end = line_start + line.len();
-        if line.trim_ascii() == MARK {
-            documents.push(&bytes[start..line_start]);
-            start = line_end;
-        }
-        line_start = line_end;
-    }
-    documents.push(&bytes[start..]);
-    documents
 }
 
 /// At most `longest` bytes, from the first whole line on if the text was `cut` before.
@@ -218,17 +193,4 @@ fn from_line(text: &[u8], cut: bool, longest: usize) -> Vec<u8> {
     };
     let text = &text[first..];
     text[..longest.min(text.len())].to_vec()
-}
-
-/// Steele, Lea and Flood, "Fast splittable pseudorandom number generators" (2014).
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((z ^ (z >> 31)) % limit as u64) as usize
-    }
 }

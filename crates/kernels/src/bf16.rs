@@ -58,7 +58,7 @@ impl<'a> FloatMatrix<'a> {
         self.cols
     }
 
-    /// The elements, row by row if `row_stride` is not 1.
+    /// The elements, and the distances between them from one row to the next and from one column to the next.
     #[must_use]
     pub const fn elements(&self) -> (&'a [f32], usize, usize) {
         (self.elements, self.row_stride, self.col_stride)

@@ -191,7 +191,7 @@ pub fn train(
         Some(path) if options.resume => Some((path, Checkpoint::load(path)?)),
         _ => None,
     };
-    let run = run_hash(corpus, options);
+    let run = run_hash(corpus, options)?;
     let mut split = None;
     let tokenizer_json = match (&saved, &options.base) {
         (Some((path, checkpoint)), _) if checkpoint.run != run => {
@@ -588,7 +588,7 @@ fn sample_text(corpus: &Corpus) -> String {
 }
 
 /// What tells one run from another.
-fn run_hash(corpus: &Corpus, options: &Options) -> u64 {
+fn run_hash(corpus: &Corpus, options: &Options) -> Result<u64, Error> {
     let mut hash = Xxh3::new();
     for documents in [&corpus.train, &corpus.heldout] {
         hash.update(&(documents.len() as u64).to_le_bytes());
@@ -597,39 +597,26 @@ fn run_hash(corpus: &Corpus, options: &Options) -> u64 {
             hash.update(document.text.as_bytes());
         }
     }
-    let base = options.base.as_ref().map(|base| {
-        let contents = Contents {
-            weights: &base.weights,
-            tokenizer_json: &base.tokenizer_json,
-            mixing_priors: Vec::new(),
-            mixing_weights: None,
-            facts: Default::default(),
-        };
-        (contents.to_bytes(), base.new_tokenizer)
-    });
+    if let Some(base) = &options.base {
+        hash.update(&[1, base.new_tokenizer.into()]);
+        hash.update(&Contents::new(&base.weights, &base.tokenizer_json).to_bytes()?);
+    }
     // The number of threads changes last bits alone, and the machine may be another.
     let plan = Plan {
         threads: 1,
         ..options.plan
     };
     let rest = format!(
-        "{} {:?} {:?} {:?} {:?} {:?} {base:?}",
+        "{} {:?} {:?} {:?} {:?} {:?}",
         options.preset, options.config, options.vocab_size, options.split, options.budget, plan
     );
     hash.update(rest.as_bytes());
-    hash.digest()
+    Ok(hash.digest())
 }
 
 /// Proves that the exported integers, read back and run as texts are coded, compute what the trainer computed.
 fn agree(trainer: &Trainer, parameters: &[f32], trained: &Trained, text: &Stream) -> Result<(), Error> {
-    let contents = Contents {
-        weights: &trained.weights,
-        tokenizer_json: &trained.tokenizer_json,
-        mixing_priors: Vec::new(),
-        mixing_weights: None,
-        facts: Default::default(),
-    };
-    let bytes = contents.to_bytes()?;
+    let bytes = Contents::new(&trained.weights, &trained.tokenizer_json).to_bytes()?;
     let weights = czip_model::Weights::from_bytes(&bytes)?;
     let tokens = &text.tokens[..text.tokens.len().min(512)];
     let expected = trainer.logits(parameters, tokens);

@@ -213,7 +213,19 @@ pub struct Contents<'a> {
     pub facts: BTreeMap<String, String>,
 }
 
-impl Contents<'_> {
+impl<'a> Contents<'a> {
+    /// A net and its tokenizer, and nothing else.
+    #[must_use]
+    pub const fn new(weights: &'a Weights, tokenizer_json: &'a [u8]) -> Self {
+        Self {
+            weights,
+            tokenizer_json,
+            mixing_priors: Vec::new(),
+            mixing_weights: None,
+            facts: BTreeMap::new(),
+        }
+    }
+
     /// The bytes of the file. The same contents make the same bytes.
     ///
     /// The hash is that of all tensors in the order of their names: for each the name, a zero byte, the name of the type, a
