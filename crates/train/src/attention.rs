@@ -1,48 +1,16 @@
 //! The backward pass of attention over a sliding window.
 
-use czip_model::v2::{Config, HEAD_DIM, bits};
+use czip_model::v2::{Config, HEAD_DIM};
 
 use crate::graph::row_norm_backward;
-use crate::matrix::{View, add_product, set_product};
+use crate::matrix::{View, add_product, dot, set_product};
 use crate::parameters::power;
-
-/// What attention of one sequence leaves behind for the way back.
-#[derive(Debug, Default)]
-pub(crate) struct AttentionTape {
-    /// Turned and normed, `[count, heads, 64]`.
-    pub(crate) queries: Vec<i8>,
-    /// Turned and normed, `[count, 64]`.
-    pub(crate) keys: Vec<i8>,
-    /// `[count, 64]`.
-    pub(crate) values: Vec<i8>,
-    /// What one unit of each query and of the key became in their norms, `[count, heads + 1]`.
-    pub(crate) head_factors: Vec<f32>,
-    /// `[count, heads, window]`, from the first position of each window on.
-    pub(crate) weights: Vec<u8>,
-    /// Sums of weights, `[count, heads]`.
-    pub(crate) totals: Vec<u32>,
-    /// `[count, heads, 64]`.
-    pub(crate) out: Vec<i16>,
-}
-
-impl AttentionTape {
-    pub(crate) fn reset(&mut self, count: usize, heads: usize, window: usize) {
-        self.queries.resize(count * heads * HEAD_DIM, 0);
-        self.keys.resize(count * HEAD_DIM, 0);
-        self.values.resize(count * HEAD_DIM, 0);
-        self.head_factors.resize(count * (heads + 1), 0.0);
-        self.weights.resize(count * heads * window, 0);
-        self.totals.resize(count * heads, 0);
-        self.out.resize(count * heads * HEAD_DIM, 0);
-    }
-}
+use crate::tape::{AttentionTape, first_of};
 
 /// Working space, and the gradients of gains and sinks.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     queries: Vec<f32>,
-    keys: Vec<f32>,
-    values: Vec<f32>,
     outputs: Vec<f32>,
     probabilities: Vec<f32>,
     scores: Vec<f32>,
@@ -57,22 +25,21 @@ pub(crate) struct Scratch {
 const BLOCK: usize = 64;
 
 /// From the gradients of the outputs `[count, heads, 64]` to those of queries, key and value before their norms
-/// `[count, heads + 2, 64]`, still turned.
+/// `[count, heads + 2, 64]`, still turned. Queries, keys and values were clamped at `limit`.
+#[expect(clippy::too_many_arguments, reason = "one step of a backward pass")]
 pub(crate) fn backward(
     config: &Config,
     starts: &[u32],
     gains: &[f32],
+    limit: f32,
     tape: &AttentionTape,
     d_out: &[f32],
     d_qkv: &mut [f32],
     scratch: &mut Scratch,
 ) {
     let (count, heads, window) = (starts.len(), config.heads, config.window);
-    let scale = power(-(bits::ACTIVATION as i32));
     let Scratch {
         queries,
-        keys,
-        values,
         outputs,
         probabilities,
         scores,
@@ -82,12 +49,6 @@ pub(crate) fn backward(
         gain_gradients,
         sink_gradients,
     } = scratch;
-    let to_floats = |from: &[i8], to: &mut Vec<f32>| {
-        to.clear();
-        to.extend(from.iter().map(|&x| f32::from(x) * scale));
-    };
-    to_floats(&tape.keys, keys);
-    to_floats(&tape.values, values);
     for (sums, len) in [
         (&mut *key_gradients, count * HEAD_DIM),
         (value_gradients, count * HEAD_DIM),
@@ -113,11 +74,7 @@ pub(crate) fn backward(
         for head in 0..heads {
             for position in begin..end {
                 let at = (position * heads + head) * HEAD_DIM;
-                queries.extend(
-                    tape.queries[at..][..HEAD_DIM]
-                        .iter()
-                        .map(|&x| f32::from(x) * scale),
-                );
+                queries.extend_from_slice(&tape.queries[at..][..HEAD_DIM]);
                 outputs.extend_from_slice(&d_out[at..][..HEAD_DIM]);
             }
         }
@@ -127,18 +84,15 @@ pub(crate) fn backward(
             for position in begin..end {
                 let row = position * heads + head;
                 let low = first_of(position, starts, window);
-                let inverse = 1.0 / tape.totals[row] as f32;
-                let weights = &tape.weights[row * window..][..position + 1 - low];
-                let out = &mut probabilities[(head * rows + position - begin) * span..][low - first..];
-                for (out, &weight) in out.iter_mut().zip(weights) {
-                    *out = f32::from(weight) * inverse;
-                }
+                let len = position + 1 - low;
+                let out = &mut probabilities[(head * rows + position - begin) * span..][low - first..][..len];
+                out.copy_from_slice(&tape.probabilities[row * window..][..len]);
             }
         }
         let stacked = heads * rows;
         let (keys, values) = (
-            &keys[first * HEAD_DIM..end * HEAD_DIM],
-            &values[first * HEAD_DIM..end * HEAD_DIM],
+            &tape.keys[first * HEAD_DIM..end * HEAD_DIM],
+            &tape.values[first * HEAD_DIM..end * HEAD_DIM],
         );
         let outputs = View::new(outputs, stacked);
         let p = View::new(probabilities, stacked);
@@ -189,7 +143,7 @@ pub(crate) fn backward(
                 let from = &mut query_gradients[(head * rows + position - begin) * HEAD_DIM..][..HEAD_DIM];
                 let at = (position * heads + head) * HEAD_DIM;
                 let factor = tape.head_factors[position * (heads + 1) + head];
-                row_norm_backward(&tape.queries[at..][..HEAD_DIM], scale, factor, from);
+                row_norm_backward(&tape.queries[at..][..HEAD_DIM], limit, factor, from);
                 row[head * HEAD_DIM..][..HEAD_DIM].copy_from_slice(from);
             }
         }
@@ -199,23 +153,13 @@ pub(crate) fn backward(
         let at = position * HEAD_DIM;
         let key = &mut key_gradients[at..][..HEAD_DIM];
         let factor = tape.head_factors[position * (heads + 1) + heads];
-        row_norm_backward(&tape.keys[at..][..HEAD_DIM], scale, factor, key);
+        row_norm_backward(&tape.keys[at..][..HEAD_DIM], limit, factor, key);
         row[heads * HEAD_DIM..][..HEAD_DIM].copy_from_slice(key);
         let gradients = value_gradients[at..][..HEAD_DIM].iter().zip(&tape.values[at..]);
         for (out, (&gradient, &value)) in row[(heads + 1) * HEAD_DIM..].iter_mut().zip(gradients) {
-            *out = if value.unsigned_abs() == 127 {
-                0.0
-            } else {
-                gradient
-            };
+            *out = if value.abs() >= limit { 0.0 } else { gradient };
         }
     }
-}
-
-fn first_of(position: usize, starts: &[u32], window: usize) -> usize {
-    (position + 1)
-        .saturating_sub(window)
-        .max(starts[position] as usize)
 }
 
 /// Turns the gradients of the first `vectors` vectors of a row back by their position's angles.
@@ -227,18 +171,4 @@ pub(crate) fn turn_back(row: &mut [f32], vectors: usize, (cos, sin): &([i16; 32]
             (*x, *y) = (*x * c + *y * s, *y * c - *x * s);
         }
     }
-}
-
-/// The sum of products, in a fixed order that vector units can follow.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0f32; 16];
-    let (a, a_rest) = a.as_chunks::<16>();
-    let (b, b_rest) = b.as_chunks::<16>();
-    for (a, b) in a.iter().zip(b) {
-        for ((lane, &a), &b) in lanes.iter_mut().zip(a).zip(b) {
-            *lane += a * b;
-        }
-    }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
-    lanes.iter().sum::<f32>() + rest
 }

@@ -13,6 +13,7 @@ pub mod parameters;
 pub mod preset;
 pub mod priors;
 pub mod session;
+mod tape;
 pub mod trainer;
 
-pub use graph::Loss;
+pub use graph::{Loss, Numerics};

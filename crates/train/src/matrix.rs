@@ -26,12 +26,12 @@ fn product(out: &mut [f32], a: View<'_>, b: View<'_>, add: bool) {
     if let Some(products) = Bf16Products::detect() {
         WORKSPACE.with_borrow_mut(|workspace| products.product(out, a, b, add, workspace));
     } else {
-        set_exact_product(out, a, b, if add { 1.0 } else { 0.0 });
+        exact_product(out, a, b, if add { 1.0 } else { 0.0 });
     }
 }
 
-/// `out = keep * out + a * b` in 32 bits.
-fn set_exact_product(out: &mut [f32], a: View<'_>, b: View<'_>, keep: f32) {
+/// `out = keep * out + a * b` in 32 bits on every machine.
+pub(crate) fn exact_product(out: &mut [f32], a: View<'_>, b: View<'_>, keep: f32) {
     let mut out = ArrayViewMut2::from_shape((a.rows(), b.cols()), out).expect("the shape of the product");
     general_mat_mul(1.0, &array(a), &array(b), keep, &mut out);
 }
@@ -40,6 +40,30 @@ fn array(view: View<'_>) -> ArrayView2<'_, f32> {
     let (elements, row_stride, col_stride) = view.elements();
     let shape = (view.rows(), view.cols()).strides((row_stride, col_stride));
     ArrayView2::from_shape(shape, elements).expect("a view within its elements")
+}
+
+/// The sum of products, in a fixed order that vector units can follow.
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; 16];
+    let (a, a_rest) = a.as_chunks::<16>();
+    let (b, b_rest) = b.as_chunks::<16>();
+    for (a, b) in a.iter().zip(b) {
+        for ((lane, &a), &b) in lanes.iter_mut().zip(a).zip(b) {
+            *lane += a * b;
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    lanes.iter().sum::<f32>() + rest
+}
+
+/// The sum, in the same order.
+pub(crate) fn sum(x: &[f32]) -> f32 {
+    let mut lanes = [0.0f32; 16];
+    let (x, rest) = x.as_chunks::<16>();
+    for x in x {
+        lanes.iter_mut().zip(x).for_each(|(lane, x)| *lane += x);
+    }
+    lanes.iter().sum::<f32>() + rest.iter().sum::<f32>()
 }
 
 #[cfg(test)]
@@ -62,7 +86,7 @@ mod tests {
             let b: Vec<f32> = (0..k * n).map(|_| random.below(9) as f32 - 4.0).collect();
             let (at, bt) = (transpose(&a, m), transpose(&b, k));
             let mut expected = vec![3.0; m * n];
-            set_exact_product(&mut expected, View::new(&a, m), View::new(&b, k), 1.0);
+            exact_product(&mut expected, View::new(&a, m), View::new(&b, k), 1.0);
             for a in [View::new(&a, m), View::new(&at, k).transposed()] {
                 for b in [View::new(&b, k), View::new(&bt, n).transposed()] {
                     let mut out = vec![3.0; m * n];

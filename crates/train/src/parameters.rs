@@ -199,12 +199,7 @@ impl Layout {
             multiples(&layer.up, from_activation, &mut parameters[tensors.up.range()]);
             let from_hidden = matrix(bits::HIDDEN, bits::WORD);
             multiples(&layer.down, from_hidden, &mut parameters[tensors.down.range()]);
-            for (out, &gain) in parameters[tensors.gains.range()].iter_mut().zip(&layer.gains) {
-                *out = f32::from(gain) * power(-14);
-            }
-            for (out, &sink) in parameters[tensors.sinks.range()].iter_mut().zip(&layer.sinks) {
-                *out = sink as f32 * power(-(bits::LOGIT as i32));
-            }
+            scalars(layer, tensors, &mut parameters);
         }
         let logits = matrix(bits::ACTIVATION, bits::LOGIT);
         multiples(&weights.head, logits, &mut parameters[self.head.range()]);
@@ -276,7 +271,20 @@ impl Layout {
             layers,
             head,
         };
+        for (tensors, layer) in self.layers.iter().zip(&weights.layers) {
+            scalars(layer, tensors, &mut floats);
+        }
         (weights, floats)
+    }
+}
+
+/// What gains and sinks of a layer stand for.
+fn scalars(layer: &Layer, tensors: &LayerTensors, out: &mut [f32]) {
+    for (out, &gain) in out[tensors.gains.range()].iter_mut().zip(&layer.gains) {
+        *out = f32::from(gain) * power(-14);
+    }
+    for (out, &sink) in out[tensors.sinks.range()].iter_mut().zip(&layer.sinks) {
+        *out = sink as f32 * power(-(bits::LOGIT as i32));
     }
 }
 
@@ -293,7 +301,7 @@ fn multiples(matrix: &Matrix, exponent: impl Fn(usize, u8) -> i32, out: &mut [f3
 }
 
 /// A gain as an integer: octaves for each unit of the product of query and key, Q2.14.
-pub(crate) fn gain_of(gain: f32) -> u16 {
+fn gain_of(gain: f32) -> u16 {
     (gain * (1 << 14) as f32).round().clamp(0.0, 65535.0) as u16
 }
 
@@ -338,16 +346,28 @@ pub(crate) fn power(exponent: i32) -> f32 {
 
 fn round_row(row: &mut [f32], exponent: i32, most: f32, weights: &mut Vec<i8>) {
     let (scale, inverse) = (power(exponent), power(-exponent));
+    weights.extend(
+        row.iter()
+            .map(|x| round((x * inverse).clamp(-most, most)).1 as i8),
+    );
     for x in row {
-        let rounded = (*x * inverse).round_ties_even().clamp(-most, most);
-        weights.push(rounded as i8);
-        *x = rounded * scale;
+        *x = round((*x * inverse).clamp(-most, most)).0 * scale;
     }
+}
+
+/// The nearest integer, the even one of two, to a number below 2^22 in magnitude: as a float, and as one whose lowest bits
+/// are those of the integer. Unlike `round_ties_even` this needs no instruction that processors may lack.
+#[inline(always)]
+pub(crate) fn round(x: f32) -> (f32, u32) {
+    // Above 2^23 floats are integers; half of that again keeps negative numbers there.
+    const SHIFTER: f32 = 1.5 * (1 << 23) as f32;
+    let shifted = x + SHIFTER;
+    (shifted - SHIFTER, shifted.to_bits())
 }
 
 /// Half of the pairs turn, at geometrically spaced frequencies from about one radian to one turn in 2048 positions; the
 /// others do not, so that they can compare tokens whatever their distance.
-fn frequencies() -> [u16; HEAD_DIM / 2] {
+pub(crate) fn frequencies() -> [u16; HEAD_DIM / 2] {
     let mut frequencies = [0; HEAD_DIM / 2];
     let turning = HEAD_DIM / 4;
     for (i, frequency) in frequencies[..turning].iter_mut().enumerate() {

@@ -41,8 +41,8 @@ impl Preset {
                 d_model: 128,
                 heads: 2,
                 d_ff: 512,
-                window: 256,
-                bigram_buckets: 1 << 14,
+                window: 128,
+                bigram_buckets: 1 << 15,
                 bigram_width: 128,
             },
             Self::Standard => Config {

@@ -540,7 +540,11 @@ fn initial(tokenizer: &Tokenizer, options: &Options) -> Result<(Layout, Vec<f32>
 }
 
 /// The documents as one stream, in a random order if there is a seed, up to about `most` tokens.
-fn stream(
+///
+/// # Errors
+///
+/// A text that the tokenizer refuses.
+pub fn stream(
     tokenizer: &Tokenizer,
     start_token: u16,
     documents: &[Document],

@@ -4,9 +4,10 @@ use std::thread;
 
 use czip_model::v2::{Config, Weights};
 
-use crate::graph::{Loss, Net, Sequence, Tape};
+use crate::graph::{Loss, Net, Numerics};
 use crate::optimizer::{self, Rates, State};
 use crate::parameters::{Layout, Random};
+use crate::tape::{Sequence, Tape};
 
 /// How a net is trained, besides its sizes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,6 +22,8 @@ pub struct Plan {
     pub seed: u64,
     /// Threads. Sums over threads are rounded, so that the result depends on their number in the last bits.
     pub threads: usize,
+    /// What the net computes in.
+    pub numerics: Numerics,
 }
 
 impl Default for Plan {
@@ -31,6 +34,7 @@ impl Default for Plan {
             rates: Rates::default(),
             seed: 0,
             threads: 1,
+            numerics: Numerics::Integers,
         }
     }
 }
@@ -257,7 +261,7 @@ impl Trainer {
     pub fn step(&mut self, stream: &Stream, factor: f32) -> Loss {
         let sequences = self.take(stream);
         let len = self.plan.sequence;
-        let net = Net::new(&self.layout, &self.parameters, len);
+        let net = Net::new(&self.layout, &self.parameters, len, self.plan.numerics);
         let parameters = self.layout.len();
         let loss = on_all(&mut self.workers, &sequences, |worker, sequences| {
             worker.gradients.clear();
@@ -291,10 +295,10 @@ impl Trainer {
         loss
     }
 
-    /// The cost of a text with some parameters, as the integers that they stand for have it.
+    /// The cost of a text with some parameters, in the plan's numerics: as a rule by the integers that they stand for.
     pub fn evaluate(&mut self, stream: &Stream, parameters: &[f32]) -> Loss {
         let len = self.plan.sequence;
-        let net = Net::new(&self.layout, parameters, len);
+        let net = Net::new(&self.layout, parameters, len, self.plan.numerics);
         let sequences: Vec<usize> = (0..stream.sequences(0, len)).collect();
         on_all(&mut self.workers, &sequences, |worker, sequences| {
             let mut loss = Loss::default();
@@ -302,7 +306,7 @@ impl Trainer {
                 stream.prepare(0, index, len, &mut worker.prepared);
                 let sequence = worker.prepared.sequence(stream);
                 net.forward(&sequence, &mut worker.tape);
-                loss += net.loss(&sequence, &mut worker.tape);
+                loss += net.loss(&sequence, &worker.tape);
             }
             loss
         })
@@ -311,7 +315,7 @@ impl Trainer {
     /// The logits after each of some tokens, in 1/256 octaves, by the net that is trained: `[tokens, vocab]`.
     #[must_use]
     pub fn logits(&self, parameters: &[f32], tokens: &[u16]) -> Vec<i32> {
-        let net = Net::new(&self.layout, parameters, tokens.len());
+        let net = Net::new(&self.layout, parameters, tokens.len(), Numerics::Integers);
         let mut tape = Tape::default();
         let sequence = Sequence {
             tokens,
@@ -319,7 +323,7 @@ impl Trainer {
             counted: &[],
         };
         net.forward(&sequence, &mut tape);
-        tape.logits().to_vec()
+        net.logits(&tape).to_vec()
     }
 }
 

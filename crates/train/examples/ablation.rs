@@ -1,0 +1,186 @@
+//! One row of an ablation table: trains a net of any sizes on so many tokens, and says what held-out texts cost.
+//!
+//! ```sh
+//! cargo run --release -p czip-train --example ablation -- mixture.txt heldout=alice29.txt d_ff=1024
+//! cargo run --release -p czip-train --example ablation -- mixture.txt numerics=floats
+//! ```
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program that talks to its user"
+)]
+
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
+
+use czip_model::v2::{Config, Contents};
+use czip_tokenizer::Tokenizer;
+use czip_train::bpe::{self, BOS, BpeOptions, Split};
+use czip_train::corpus::{self, Corpus, CorpusOptions, Document, Heldout};
+use czip_train::preset::Preset;
+use czip_train::session;
+use czip_train::trainer::{Plan, Trainer};
+use czip_train::{Loss, Numerics};
+
+const USAGE: &str = "ablation TEXT [KEY=VALUE...], where the keys are
+  heldout: a file to measure, besides 1 % of the text; may be named several times
+  preset, vocab, layers, d_model, heads, d_ff, window, bigram_buckets, bigram_width: the net
+  tokens, falling, batch, sequence, threads, seed, numerics: the run
+  rates: a factor of all learning rates
+  measured: tokens of each held-out text
+  out: a model file to write, without priors of the adaptive coder";
+
+/// The part of the text that is held out.
+const HELD_OUT: f64 = 0.01;
+/// Steps in which the rates rise.
+const WARM_UP: u64 = 100;
+
+struct Run {
+    text: PathBuf,
+    heldout: Vec<PathBuf>,
+    config: Config,
+    plan: Plan,
+    tokens: u64,
+    /// The last part of the run, in which the rates fall to zero.
+    falling: f32,
+    measured: usize,
+    out: Option<PathBuf>,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let run = Run::from_args(std::env::args().skip(1))?;
+    let text = read(&run.text, HELD_OUT)?;
+    let texts = text.train.iter().map(|document| document.text.as_str());
+    let wanted = BpeOptions {
+        vocab_size: run.config.vocab_size,
+        split: Split::Text,
+    };
+    let tokenizer_json = bpe::train(texts, &wanted)?.json;
+    let tokenizer = Tokenizer::from_json(&tokenizer_json)?;
+    let start_token = tokenizer.special_token(BOS).ok_or("no start token")?;
+    let stream = |documents: &[Document], seed: Option<u64>, most: usize| {
+        session::stream(&tokenizer, start_token, documents, seed, most)
+    };
+    // No pass may begin anew before its time.
+    let most = run.tokens as usize + run.plan.sequence * run.plan.batch;
+    let training = stream(&text.train, Some(run.plan.seed), most)?;
+    let mut heldout = vec![("held out".to_owned(), stream(&text.heldout, None, run.measured)?)];
+    drop(text);
+    for path in &run.heldout {
+        let stream = stream(&read(path, 0.0)?.train, None, run.measured)?;
+        heldout.push((path.display().to_string(), stream));
+    }
+
+    let mut trainer = Trainer::new(&run.config, run.plan);
+    let mut recent = Loss::default();
+    while trainer.tokens() < run.tokens {
+        let left = 1.0 - trainer.tokens() as f32 / run.tokens as f32;
+        let warm = (trainer.state().steps + 1) as f32 / WARM_UP as f32;
+        recent += trainer.step(&training, warm.min(left / run.falling).min(1.0));
+        if trainer.state().steps.is_multiple_of(50) {
+            eprintln!(
+                "{} tokens, {:.4} bits a token",
+                trainer.tokens(),
+                recent.bits / recent.tokens as f64
+            );
+            recent = Loss::default();
+        }
+    }
+
+    let Run { config, plan, .. } = &run;
+    println!("{config:?}, {} tokens in {:?}", trainer.tokens(), plan.numerics);
+    let layout = trainer.layout().clone();
+    let parameters = trainer.parameters().to_vec();
+    for (name, heldout) in &heldout {
+        let per_byte = heldout.predicted() as f64 / heldout.bytes as f64;
+        let work = config.multiply_adds() as f64 * per_byte;
+        println!("{name}: {work:.0} multiply-adds a byte");
+        for numerics in [Numerics::Integers, Numerics::Floats] {
+            let plan = Plan { numerics, ..*plan };
+            let mut net = Trainer::from_parameters(layout.clone(), plan, parameters.clone());
+            let loss = net.evaluate(heldout, &parameters);
+            println!(
+                "  {:.4} bits a byte in {numerics:?}",
+                loss.bits / loss.tokens as f64 * per_byte
+            );
+        }
+    }
+    if let Some(path) = &run.out {
+        fs::write(
+            path,
+            Contents::new(&trainer.weights(), &tokenizer_json).to_bytes()?,
+        )?;
+    }
+    Ok(())
+}
+
+fn read(path: &PathBuf, held_out: f64) -> Result<Corpus, Box<dyn Error>> {
+    let options = CorpusOptions {
+        heldout: Heldout::Fraction(held_out),
+        min_len: 0,
+        ..CorpusOptions::default()
+    };
+    Ok(corpus::read(&[path], &mut &b""[..], &options)?)
+}
+
+impl Run {
+    fn from_args(args: impl Iterator<Item = String>) -> Result<Self, Box<dyn Error>> {
+        let preset = Preset::Standard;
+        let mut text = None;
+        let mut run = Self {
+            text: PathBuf::new(),
+            heldout: Vec::new(),
+            config: preset.config(preset.vocab_size()),
+            plan: Plan::default(),
+            tokens: 2_500_000,
+            falling: 0.5,
+            measured: 60_000,
+            out: None,
+        };
+        for arg in args {
+            let Some((key, value)) = arg.split_once('=') else {
+                text = Some(PathBuf::from(arg));
+                continue;
+            };
+            let (config, plan) = (&mut run.config, &mut run.plan);
+            match key {
+                "preset" => *config = value.parse::<Preset>()?.config(config.vocab_size),
+                "vocab" => config.vocab_size = value.parse()?,
+                "layers" => config.layers = value.parse()?,
+                "d_model" => config.d_model = value.parse()?,
+                "heads" => config.heads = value.parse()?,
+                "d_ff" => config.d_ff = value.parse()?,
+                "window" => config.window = value.parse()?,
+                "bigram_buckets" => config.bigram_buckets = value.parse()?,
+                "bigram_width" => config.bigram_width = value.parse()?,
+                "tokens" => run.tokens = value.parse()?,
+                "falling" => run.falling = value.parse()?,
+                "measured" => run.measured = value.parse()?,
+                "batch" => plan.batch = value.parse()?,
+                "sequence" => plan.sequence = value.parse()?,
+                "threads" => plan.threads = value.parse()?,
+                "seed" => plan.seed = value.parse()?,
+                "numerics" if value == "integers" => plan.numerics = Numerics::Integers,
+                "numerics" if value == "floats" => plan.numerics = Numerics::Floats,
+                "rates" => {
+                    let factor: f32 = value.parse()?;
+                    let rates = &mut plan.rates;
+                    for rate in [
+                        &mut rates.matrix,
+                        &mut rates.embedding,
+                        &mut rates.head,
+                        &mut rates.scalars,
+                    ] {
+                        *rate *= factor;
+                    }
+                }
+                "heldout" => run.heldout.push(value.into()),
+                "out" => run.out = Some(value.into()),
+                _ => return Err(USAGE.into()),
+            }
+        }
+        run.text = text.ok_or(USAGE)?;
+        Ok(run)
+    }
+}
