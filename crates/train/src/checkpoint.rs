@@ -109,7 +109,11 @@ impl Checkpoint {
         temporary.push(".new");
         fs::write(&temporary, bytes)
             .and_then(|()| fs::rename(&temporary, path))
-            .map_err(unsaved)
+            .map_err(|error| {
+                // Part of it may be there, on a disk that is full.
+                let _ = fs::remove_file(&temporary);
+                unsaved(error)
+            })
     }
 
     /// Reads what [`Checkpoint::save`] wrote.

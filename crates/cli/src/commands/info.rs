@@ -427,8 +427,10 @@ impl fmt::Display for ModelFile {
         line!(f, "special", "{}", special.join(", "))?;
         line!(f, "pattern", "{}", tokenizer.pattern)?;
         line!(f, "kernels here", "{}", self.kernels)?;
+        let longest = self.facts.keys().map(String::len).max().unwrap_or(0);
+        let width = (longest + 1).max(14);
         for (key, value) in &self.facts {
-            write!(f, "\n  {key:<14}{value}")?;
+            write!(f, "\n  {key:<width$}{value}")?;
         }
         Ok(())
     }

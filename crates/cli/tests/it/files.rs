@@ -448,3 +448,26 @@ fn built_in_model_is_the_file_that_is_shipped() {
     run(&["decompress", "-m", name, "v1", "-o", "old"]);
     assert_eq!(folder.read("old"), TEXT.as_bytes());
 }
+
+#[test]
+fn the_other_shipped_model_is_as_good_with_less_work() {
+    let models = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
+    let folder = Folder::with_text();
+    let mut work = Vec::new();
+    for name in ["standard.czm", "fast.czm"] {
+        let model = models.join(name);
+        let info = folder
+            .czip(&model, ["info", "--json", model.to_str().unwrap()])
+            .exits(0);
+        let info: serde_json::Value = serde_json::from_slice(info.stdout()).unwrap();
+        work.push(info["multiply_adds_per_token"].as_u64().unwrap());
+        folder
+            .czip(&model, ["compress", "notes.txt", "-o", name])
+            .exits(0);
+        assert!(folder.read(name).len() < 60, "{name}");
+        folder.czip(&model, ["decompress", name, "-o", "back"]).exits(0);
+        assert_eq!(folder.read("back"), TEXT.as_bytes(), "{name}");
+        fs::remove_file(folder.path("back")).unwrap();
+    }
+    assert!(work[1] * 4 < work[0], "{work:?}");
+}
