@@ -33,10 +33,17 @@ pub(crate) struct Space {
     residual: Vec<i16>,
     words: Vec<i16>,
     activations: Vec<i8>,
-    attended: Vec<i16>,
-    queries: Vec<i8>,
     /// The logits in the end, in 1/256 octaves.
     pub(super) sums: Vec<i32>,
+    workspace: Workspace,
+    attention: AttentionSpace,
+}
+
+#[derive(Debug, Default)]
+struct AttentionSpace {
+    queries: Vec<i8>,
+    /// What comes out.
+    attended: Vec<i16>,
     workspace: Workspace,
     cache: Option<KeyValueCache>,
 }
@@ -72,11 +79,19 @@ impl Integers {
         let Tape {
             layers,
             head_input,
-            integers: space,
+            integers:
+                Space {
+                    residual,
+                    words,
+                    activations,
+                    sums,
+                    workspace,
+                    attention,
+                },
             ..
         } = tape;
         layers.resize_with(config.layers, LayerTape::default);
-        self.embed(sequence, &mut space.residual);
+        self.embed(sequence, residual);
         // Norms of the residual stream, of what heads attended to, and of the squares.
         let norm = Format {
             scale: self.norms.residual,
@@ -97,28 +112,12 @@ impl Integers {
             output: bits::HIDDEN,
         };
         for ((tape, packed), weights) in layers.iter_mut().zip(&self.layers).zip(&self.weights.layers) {
-            let Space {
-                residual,
-                words,
-                activations,
-                sums,
-                workspace,
-                ..
-            } = space;
             self.normalize(residual, norm, activations, &mut tape.attention_input);
             linear(kernels, &packed.qkv, activations, workspace, sums);
             words.resize(sums.len(), 0);
             kernels.to_words(sums, &weights.qkv.shifts, words);
-            self.attend(net, packed, sequence, space, &mut tape.attention);
-            let Space {
-                residual,
-                words,
-                activations,
-                attended,
-                sums,
-                workspace,
-                ..
-            } = space;
+            self.attend(net, packed, sequence, words, attention, &mut tape.attention);
+            let attended = &attention.attended;
             self.normalize(attended, attended_norm, activations, &mut tape.attended);
             linear(kernels, &packed.out, activations, workspace, sums);
             kernels.add_words(sums, &weights.out.shifts, residual);
@@ -135,13 +134,6 @@ impl Integers {
             linear(kernels, &packed.down, activations, workspace, sums);
             kernels.add_words(sums, &weights.down.shifts, residual);
         }
-        let Space {
-            residual,
-            activations,
-            sums,
-            workspace,
-            ..
-        } = space;
         self.normalize(residual, norm, activations, head_input);
         linear(kernels, &self.head, activations, workspace, sums);
         kernels.to_logits(sums, &self.weights.head.shifts);
@@ -185,18 +177,17 @@ impl Integers {
         net: &Net,
         packed: &PackedLayer,
         sequence: &Sequence<'_>,
-        space: &mut Space,
+        qkv: &mut [i16],
+        space: &mut AttentionSpace,
         tape: &mut AttentionTape,
     ) {
         let config = &self.weights.config;
         let (kernels, count) = (self.kernels, sequence.starts.len());
-        let Space {
-            words,
-            attended,
+        let AttentionSpace {
             queries: all_queries,
+            attended,
             workspace,
             cache,
-            ..
         } = space;
         let cache = cache.get_or_insert_with(|| kernels.key_value_cache(net.rotations.len()));
         let width = config.heads * HEAD_DIM;
@@ -209,7 +200,7 @@ impl Integers {
                 .zip(from)
                 .for_each(|(to, &from)| *to = f32::from(from) * scale);
         };
-        for (position, qkv) in words.chunks_exact_mut(config.qkv_rows()).enumerate() {
+        for (position, qkv) in qkv.chunks_exact_mut(config.qkv_rows()).enumerate() {
             let (cos, sin) = &net.rotations[position];
             let vectors = qkv.as_chunks_mut::<HEAD_DIM>().0;
             let queries = &mut all_queries[position * width..][..width];
