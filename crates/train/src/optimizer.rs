@@ -20,10 +20,10 @@ pub struct Rates {
 impl Default for Rates {
     fn default() -> Self {
         Self {
-            matrix: 0.02,
-            embedding: 0.01,
-            head: 0.004,
-            scalars: 0.01,
+            matrix: 0.04,
+            embedding: 0.02,
+            head: 0.008,
+            scalars: 0.02,
         }
     }
 }
