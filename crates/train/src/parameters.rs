@@ -346,6 +346,7 @@ pub(crate) fn power(exponent: i32) -> f32 {
 
 fn round_row(row: &mut [f32], exponent: i32, most: f32, weights: &mut Vec<i8>) {
     let (scale, inverse) = (power(exponent), power(-exponent));
+    // Rounded twice, in loops plain enough for vector code; one that also appends numbers one by one is not.
     weights.extend(
         row.iter()
             .map(|x| round((x * inverse).clamp(-most, most)).1 as i8),

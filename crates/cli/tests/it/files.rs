@@ -450,7 +450,7 @@ fn built_in_model_is_the_file_that_is_shipped() {
 }
 
 #[test]
-fn the_other_shipped_model_is_as_good_with_less_work() {
+fn the_other_shipped_model_has_a_quarter_of_the_work() {
     let models = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models");
     let folder = Folder::with_text();
     let mut work = Vec::new();
