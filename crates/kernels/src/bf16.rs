@@ -3,6 +3,14 @@
 //! bfloat16 holds int8 exactly, so that of the factors of a gradient only the gradient itself is rounded. The blocking is
 //! that of Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008).
 
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod amx;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+
+#[cfg(target_arch = "x86_64")]
+use std::arch::x86_64::*;
+
 /// A matrix of 32-bit floats: row by row, or transposed.
 #[derive(Clone, Copy, Debug)]
 pub struct FloatMatrix<'a> {
@@ -66,8 +74,17 @@ impl<'a> FloatMatrix<'a> {
 }
 
 /// Products in bfloat16. A value of this type is the proof that the machine has the instructions.
-#[derive(Clone, Copy, Debug)]
-pub struct Bf16Products(());
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bf16Products(Unit);
+
+/// What multiplies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    /// AVX-512 BF16.
+    Vectors,
+    /// AMX, which packs with the instructions of AVX-512.
+    Tiles,
+}
 
 /// Working space, kept by the caller.
 #[derive(Clone, Debug, Default)]
@@ -77,18 +94,21 @@ pub struct Bf16Workspace {
 }
 
 impl Bf16Products {
-    /// The products, where the machine has AVX-512 with BF16.
+    /// The fastest that the machine has: those of AMX on Linux, or those of AVX-512.
     #[must_use]
     pub fn detect() -> Option<Self> {
-        #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vl")
-            && is_x86_feature_detected!("avx512bf16")
-        {
-            return Some(Self(()));
-        }
-        None
+        Self::available().last()
+    }
+
+    /// All that the machine has, the slowest first.
+    pub fn available() -> impl DoubleEndedIterator<Item = Self> {
+        [
+            (Unit::Vectors, has_vectors()),
+            (Unit::Tiles, has_vectors() && has_tiles()),
+        ]
+        .into_iter()
+        .filter(|&(_, there)| there)
+        .map(|(unit, _)| Self(unit))
     }
 
     /// `out = a * b`, or `out += a * b`, row by row.
@@ -112,193 +132,56 @@ impl Bf16Products {
             b.rows,
             b.cols
         );
-        #[cfg(target_arch = "x86_64")]
-        // SAFETY: `self` is only made where the instructions are.
-        unsafe {
-            x86_64::product(out, a, b, add, workspace);
+        match self.0 {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: this unit is only named where the instructions are.
+            Unit::Vectors => unsafe { avx512::product(out, a, b, add, workspace) },
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            // SAFETY: this unit is only named where the instructions are, and the system lets the process use them.
+            Unit::Tiles => unsafe { amx::product(out, a, b, add, workspace) },
+            #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+            _ => {
+                // No unit is named on other machines.
+                let _ = (out, add, workspace);
+            }
         }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = (add, workspace);
     }
 }
 
+fn has_vectors() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    let there = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl")
+        && is_x86_feature_detected!("avx512bf16");
+    #[cfg(not(target_arch = "x86_64"))]
+    let there = false;
+    there
+}
+
+fn has_tiles() -> bool {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    let there = amx::detect();
+    #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+    let there = false;
+    there
+}
+
 #[cfg(target_arch = "x86_64")]
-mod x86_64 {
-    use std::arch::x86_64::*;
-
-    use super::{Bf16Workspace, FloatMatrix};
-
-    /// Rows of a tile of sums.
-    const MR: usize = 6;
-    /// Vectors in a row of a tile.
-    const VECTORS: usize = 4;
-    /// Columns of a tile.
-    const NR: usize = VECTORS * 16;
-    /// Pairs of terms that are summed at a time.
-    const PAIRS: usize = 256;
-    /// Rows whose factors are packed at a time, a multiple of [`MR`].
-    const ROWS: usize = 96;
-    /// Columns whose factors are packed at a time, a multiple of [`NR`].
-    const COLS: usize = 512;
-
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    pub(super) fn product(
-        out: &mut [f32],
-        a: FloatMatrix<'_>,
-        b: FloatMatrix<'_>,
-        add: bool,
-        workspace: &mut Bf16Workspace,
-    ) {
-        let (rows, cols) = (a.rows, b.cols);
-        let Bf16Workspace { left, right } = workspace;
-        for first_col in (0..cols).step_by(COLS) {
-            let col_count = COLS.min(cols - first_col);
-            for first in (0..a.cols).step_by(2 * PAIRS) {
-                let count = (2 * PAIRS).min(a.cols - first);
-                let pairs = count.div_ceil(2);
-                pack::<NR>(b.transposed(), first_col, col_count, first, count, right);
-                for first_row in (0..rows).step_by(ROWS) {
-                    let row_count = ROWS.min(rows - first_row);
-                    pack::<MR>(a, first_row, row_count, first, count, left);
-                    for (panel, right) in right.chunks_exact(pairs * NR).enumerate() {
-                        let col = first_col + panel * NR;
-                        for (tile, left) in left.chunks_exact(pairs * MR).enumerate() {
-                            let row = first_row + tile * MR;
-                            let sums = multiply(left, right);
-                            let add = add || first > 0;
-                            for (r, sums) in sums.iter().enumerate().take(rows - row) {
-                                let out = &mut out[(row + r) * cols + col..(row + r + 1) * cols];
-                                store(sums, add, out);
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// Packs `count` columns from `first` on of some rows, rounded, in pairs of columns: panels of `WIDTH` rows, each with
-    /// all pairs of its first row's columns and so on, pair by pair. What is missing is zero.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    fn pack<const WIDTH: usize>(
-        matrix: FloatMatrix<'_>,
-        first_row: usize,
-        row_count: usize,
-        first: usize,
-        count: usize,
-        out: &mut Vec<u32>,
-    ) {
-        let pairs = count.div_ceil(2);
-        out.resize(row_count.div_ceil(WIDTH) * pairs * WIDTH, 0);
-        let FloatMatrix {
-            elements,
-            row_stride,
-            col_stride,
-            ..
-        } = matrix;
-        for (panel, out) in out.chunks_exact_mut(pairs * WIDTH).enumerate() {
-            let row = first_row + panel * WIDTH;
-            let width = WIDTH.min(row_count - panel * WIDTH);
-            if row_stride == 1 {
-                // Neighbours are of the same column.
-                for (pair, out) in out.chunks_exact_mut(WIDTH).enumerate() {
-                    let col = first + 2 * pair;
-                    let low = &elements[col * col_stride + row..][..width];
-                    if col + 1 < first + count {
-                        let high = &elements[(col + 1) * col_stride + row..][..width];
-                        if width == WIDTH {
-                            for ((out, &low), &high) in out.iter_mut().zip(&low[..WIDTH]).zip(&high[..WIDTH])
-                            {
-                                *out = pair_of(low, high);
-                            }
-                        } else {
-                            out[width..].fill(0);
-                            for ((out, &low), &high) in out.iter_mut().zip(low).zip(high) {
-                                *out = pair_of(low, high);
-                            }
-                        }
-                    } else {
-                        out[width..].fill(0);
-                        for (out, &low) in out.iter_mut().zip(low) {
-                            *out = pair_of(low, 0.0);
-                        }
-                    }
-                }
+/// Writes or adds a row of a tile to the beginning of `out`, as far as that goes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+fn store(sums: &[__m512], add: bool, out: &mut [f32]) {
+    for (&sum, out) in sums.iter().zip(out.chunks_mut(16)) {
+        let mask = u16::MAX >> (16 - out.len());
+        // SAFETY: the mask lets through as many lanes as `out` has elements.
+        unsafe {
+            let sum = if add {
+                _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, out.as_ptr()))
             } else {
-                for r in 0..WIDTH {
-                    if r >= width {
-                        out.iter_mut().skip(r).step_by(WIDTH).for_each(|out| *out = 0);
-                        continue;
-                    }
-                    let line = &elements[(row + r) * row_stride + first..][..count];
-                    let (whole, rest) = line.as_chunks::<2>();
-                    let mut out = out.iter_mut().skip(r).step_by(WIDTH);
-                    // The pairs first: a zip takes from its first part before it finds that the second has ended.
-                    for (&[low, high], out) in whole.iter().zip(&mut out) {
-                        *out = pair_of(low, high);
-                    }
-                    if let (Some(out), [low]) = (out.next(), rest) {
-                        *out = pair_of(*low, 0.0);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Two numbers in bfloat16, rounded to nearest, ties to even.
-    #[inline(always)]
-    fn pair_of(low: f32, high: f32) -> u32 {
-        let round = |x: f32| {
-            let bits = x.to_bits();
-            bits.wrapping_add(0x7fff + ((bits >> 16) & 1))
-        };
-        round(low) >> 16 | round(high) & 0xffff_0000
-    }
-
-    /// The products of a packed tile of rows with a packed panel of columns.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    fn multiply(left: &[u32], right: &[u32]) -> [[__m512; VECTORS]; MR] {
-        let mut sums = [[_mm512_setzero_ps(); VECTORS]; MR];
-        let pairs = left.as_chunks::<MR>().0.iter().zip(right.as_chunks::<NR>().0);
-        for (left, right) in pairs {
-            let mut columns = [_mm512_setzero_si512(); VECTORS];
-            for (columns, right) in columns.iter_mut().zip(right.as_chunks::<16>().0) {
-                // SAFETY: 16 numbers of 32 bits are one vector.
-                *columns = unsafe { _mm512_loadu_si512(right.as_ptr().cast()) };
-            }
-            for (sums, &left) in sums.iter_mut().zip(left) {
-                let left = _mm512_set1_epi32(left as i32);
-                for (sum, &columns) in sums.iter_mut().zip(&columns) {
-                    // SAFETY: both types are 512 bits without any that are invalid.
-                    let (left, columns) = unsafe {
-                        (
-                            std::mem::transmute::<__m512i, __m512bh>(left),
-                            std::mem::transmute::<__m512i, __m512bh>(columns),
-                        )
-                    };
-                    *sum = _mm512_dpbf16_ps(*sum, left, columns);
-                }
-            }
-        }
-        sums
-    }
-
-    /// Writes or adds a row of a tile to the beginning of `out`, as far as that goes.
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-    fn store(sums: &[__m512; VECTORS], add: bool, out: &mut [f32]) {
-        for (&sum, out) in sums.iter().zip(out.chunks_mut(16)) {
-            let mask = u16::MAX >> (16 - out.len());
-            // SAFETY: the mask lets through as many lanes as `out` has elements.
-            unsafe {
-                let sum = if add {
-                    _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, out.as_ptr()))
-                } else {
-                    sum
-                };
-                _mm512_mask_storeu_ps(out.as_mut_ptr(), mask, sum);
-            }
+                sum
+            };
+            _mm512_mask_storeu_ps(out.as_mut_ptr(), mask, sum);
         }
     }
 }

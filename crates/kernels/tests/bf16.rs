@@ -22,9 +22,10 @@ fn transposed(x: &[f32], rows: usize) -> Vec<f32> {
 
 #[test]
 fn products_of_integers_are_exact() {
-    let Some(products) = Bf16Products::detect() else {
-        return;
-    };
+    Bf16Products::available().for_each(are_exact);
+}
+
+fn are_exact(products: Bf16Products) {
     let mut seed = 1;
     let mut workspace = Bf16Workspace::default();
     for (rows, inner, cols) in [
@@ -37,6 +38,8 @@ fn products_of_integers_are_exact() {
         (97, 100, 130),
         (100, 600, 70),
         (2, 1030, 515),
+        (33, 32, 31),
+        (32, 64, 32),
     ] {
         let (a, b) = (
             integers(rows * inner, &mut seed),
@@ -76,14 +79,25 @@ fn products_of_integers_are_exact() {
 /// Factors are rounded to 8 bits, to the nearest and of two as near to the even one.
 #[test]
 fn factors_are_rounded() {
-    let Some(products) = Bf16Products::detect() else {
-        return;
-    };
     let a = [257.0, 259.0, -257.0, 258.0, 1.0 + 1.0 / 256.0, 1.0 + 3.0 / 512.0];
-    let mut out = [0.0; 6];
-    let (a, one) = (FloatMatrix::new(&a, 6), FloatMatrix::new(&[1.0], 1));
-    products.product(&mut out, a, one, false, &mut Bf16Workspace::default());
-    assert_eq!(out, [256.0, 260.0, -256.0, 258.0, 1.0, 1.0 + 1.0 / 128.0]);
+    let rounded = [256.0, 260.0, -256.0, 258.0, 1.0, 1.0 + 1.0 / 128.0];
+    let one = FloatMatrix::new(&[1.0], 1);
+    for products in Bf16Products::available() {
+        for a in [FloatMatrix::new(&a, 6), FloatMatrix::new(&a, 1).transposed()] {
+            let mut out = [0.0; 6];
+            products.product(&mut out, a, one, false, &mut Bf16Workspace::default());
+            assert_eq!(out, rounded);
+            let mut out = [0.0; 6];
+            products.product(
+                &mut out,
+                one,
+                a.transposed(),
+                false,
+                &mut Bf16Workspace::default(),
+            );
+            assert_eq!(out, rounded);
+        }
+    }
 }
 
 #[test]
