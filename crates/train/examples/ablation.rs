@@ -27,7 +27,7 @@ const USAGE: &str = "ablation TEXT [KEY=VALUE...], where the keys are
   heldout: a file to measure, besides 1 % of the text; may be named several times
   preset, vocab, layers, d_model, heads, d_ff, window, bigram_buckets, bigram_width: the net
   tokens, falling, batch, sequence, threads, seed, numerics: the run
-  rates: a factor of all learning rates
+  rates, decay: factors of all learning rates, and of all that decays
   measured: tokens of each held-out text
   out: a model file to write, without priors of the adaptive coder";
 
@@ -173,6 +173,13 @@ impl Run {
                         &mut rates.scalars,
                     ] {
                         *rate *= factor;
+                    }
+                }
+                "decay" => {
+                    let factor: f32 = value.parse()?;
+                    let decay = &mut plan.rates.decay;
+                    for decay in [&mut decay.matrix, &mut decay.table, &mut decay.pairs] {
+                        *decay *= factor;
                     }
                 }
                 "heldout" => run.heldout.push(value.into()),

@@ -15,6 +15,21 @@ pub struct Rates {
     pub head: f32,
     /// Of gains and sinks.
     pub scalars: f32,
+    /// How fast parameters decay.
+    pub decay: Decay,
+}
+
+/// The part of a parameter that is lost in a step, for each unit of its rate (decoupled weight decay: Loshchilov and Hutter,
+/// 2019). What stands before a norm has no size of its own, and grows without end where nothing decays: until 16 bits no
+/// longer hold its products.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decay {
+    /// Of matrices.
+    pub matrix: f32,
+    /// Of the embedding of tokens and of the output head.
+    pub table: f32,
+    /// Of the table of pairs, most of whose rows are seldom seen.
+    pub pairs: f32,
 }
 
 impl Default for Rates {
@@ -24,6 +39,11 @@ impl Default for Rates {
             embedding: 0.02,
             head: 0.008,
             scalars: 0.02,
+            decay: Decay {
+                matrix: 0.03,
+                table: 0.02,
+                pairs: 0.005,
+            },
         }
     }
 }
@@ -90,17 +110,21 @@ pub(crate) fn step(
                         return;
                     };
                     let gradients = &gradients[tensor.range()];
+                    let decay = &rates.decay;
+                    let (rate, decay) = match (tensor.kind, tensor.name.as_str()) {
+                        (Kind::Matrix, _) => (rates.matrix, decay.matrix),
+                        (Kind::Scalars, _) => (rates.scalars, 0.0),
+                        (Kind::Table, "head") => (rates.head, decay.table),
+                        (Kind::Table, "bigram") => (rates.embedding, decay.pairs),
+                        (Kind::Table, _) => (rates.embedding, decay.table),
+                    };
+                    let rate = rate * factor;
                     match tensor.kind {
-                        Kind::Matrix => muon(tensor, rates.matrix * factor, gradients, first, parameters),
-                        Kind::Table | Kind::Scalars => {
-                            let rate = match tensor.kind {
-                                Kind::Scalars => rates.scalars,
-                                _ if tensor.name == "head" => rates.head,
-                                _ => rates.embedding,
-                            };
-                            adam(rate * factor, corrections, gradients, first, second, parameters);
-                        }
+                        Kind::Matrix => muon(tensor, rate, gradients, first, parameters),
+                        _ => adam(rate, corrections, gradients, first, second, parameters),
                     }
+                    let kept = 1.0 - rate * decay;
+                    parameters.iter_mut().for_each(|parameter| *parameter *= kept);
                 }
             });
         }
@@ -179,4 +203,46 @@ fn orthogonalize(mut x: Vec<f32>, rows: usize) -> Vec<f32> {
         }
     }
     x
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use czip_model::v2::Config;
+
+    /// Without a gradient, parameters but scalars shrink by their share of the rate.
+    #[test]
+    fn parameters_decay() {
+        let layout = Layout::new(&Config {
+            vocab_size: 300,
+            layers: 1,
+            d_model: 64,
+            heads: 1,
+            d_ff: 96,
+            window: 24,
+            bigram_buckets: 64,
+            bigram_width: 32,
+        });
+        let rates = Rates::default();
+        let mut parameters = vec![2.0; layout.len()];
+        let gradients = vec![0.0; layout.len()];
+        let mut state = State::new(layout.len());
+        step(&layout, &rates, 0.5, &mut state, &gradients, &mut parameters, 2);
+        for tensor in layout.tensors() {
+            let lost = match tensor.name.as_str() {
+                "embed" => rates.embedding * rates.decay.table,
+                "bigram" => rates.embedding * rates.decay.pairs,
+                "head" => rates.head * rates.decay.table,
+                _ if tensor.kind == Kind::Scalars => 0.0,
+                _ => rates.matrix * rates.decay.matrix,
+            };
+            for &parameter in &parameters[tensor.range()] {
+                assert!(
+                    (parameter - 2.0 * (1.0 - 0.5 * lost)).abs() < 1e-6,
+                    "{}",
+                    tensor.name
+                );
+            }
+        }
+    }
 }
