@@ -147,7 +147,7 @@ pub(crate) struct Train {
     /// With --from: train a new tokenizer
     #[arg(long, requires = "from")]
     pub(crate) new_tokenizer: bool,
-    /// What to train on: cpu or gpu
+    /// What computes the gradients; gpu is for builds with the feature of that name
     #[arg(long, value_enum, default_value_t = Device::Cpu)]
     pub(crate) device: Device,
     /// Text that is held out to measure with: a part such as 0.05, or a file or folder

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use czip::TokenizerError;
 use czip::v1::container::{FormatError, ReadError};
 use czip::v2::container as v2;
+use czip_train::device;
 
 use crate::Exit;
 
@@ -61,8 +62,8 @@ pub(crate) enum Error {
     Training(#[source] Box<czip_train::session::Error>),
     #[error("is a model of version 1, which can be used but not trained on")]
     CannotTrainOn,
-    #[error("this build trains on the CPU alone; leave --device out")]
-    NoGpu,
+    #[error("{0}; leave --device out to train on the CPU")]
+    Device(device::Error),
     #[error(transparent)]
     Czip(czip::Error),
 }
@@ -88,7 +89,7 @@ impl Error {
             | Self::NoOutputName
             | Self::SameFile
             | Self::CompressedFromTerminal
-            | Self::NoGpu
+            | Self::Device(device::Error::NotBuilt)
             | Self::CompressedToTerminal => Exit::Usage,
             Self::Directory
             | Self::Exists
@@ -98,6 +99,7 @@ impl Error {
             | Self::OtherCompressor(_)
             | Self::Corpus(_)
             | Self::Training(_)
+            | Self::Device(_)
             | Self::CannotTrainOn
             | Self::RoundTrip { .. } => Exit::Failure,
             Self::UnknownKind => Exit::Malformed,

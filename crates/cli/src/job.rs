@@ -9,6 +9,7 @@ use std::thread;
 
 use czip::{ChunkLevel, Codec, Level, Model, Options};
 use czip_train::corpus::{CorpusOptions, Heldout};
+use czip_train::device::Device;
 use czip_train::session::{self, Budget};
 use czip_train::trainer::Plan;
 
@@ -109,9 +110,10 @@ impl TryFrom<Args> for Job {
 }
 
 fn training(args: args::Train, threads: usize) -> Result<Train, Failure> {
-    if args.device == args::Device::Gpu {
-        return Err(Error::NoGpu.into());
-    }
+    let device = match args.device {
+        args::Device::Cpu => Device::cpu(),
+        args::Device::Gpu => Device::gpu().map_err(Error::Device)?,
+    };
     let threads = NonZeroUsize::new(threads).or_else(|| thread::available_parallelism().ok());
     let heldout = match args.heldout.to_str().and_then(|part| part.parse().ok()) {
         Some(fraction) => Heldout::Fraction(fraction),
@@ -146,6 +148,7 @@ fn training(args: args::Train, threads: usize) -> Result<Train, Failure> {
                 threads: threads.map_or(1, NonZeroUsize::get),
                 ..Plan::default()
             },
+            device,
             base: None,
             checkpoint: Some(checkpoint_of(&args.output)),
             resume: args.resume,

@@ -18,6 +18,7 @@ use czip_model::v2::{Config, Contents};
 use czip_tokenizer::Tokenizer;
 use czip_train::bpe::{self, BOS, BpeOptions, Split};
 use czip_train::corpus::{self, Corpus, CorpusOptions, Document, Heldout};
+use czip_train::device::Device;
 use czip_train::preset::Preset;
 use czip_train::session;
 use czip_train::trainer::{Plan, Trainer};
@@ -26,7 +27,7 @@ use czip_train::{Loss, Numerics};
 const USAGE: &str = "ablation TEXT [KEY=VALUE...], where the keys are
   heldout: a file to measure, besides 1 % of the text; may be named several times
   preset, vocab, layers, d_model, heads, d_ff, window, bigram_buckets, bigram_width: the net
-  tokens, falling, batch, sequence, threads, seed, numerics: the run
+  tokens, falling, batch, sequence, threads, seed, numerics, device: the run
   rates, decay: factors of all learning rates, and of all that decays
   measured: tokens of each held-out text
   out: a model file to write, without priors of the adaptive coder";
@@ -41,6 +42,7 @@ struct Run {
     heldout: Vec<PathBuf>,
     config: Config,
     plan: Plan,
+    device: Device,
     tokens: u64,
     /// The last part of the run, in which the rates fall to zero.
     falling: f32,
@@ -72,7 +74,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         heldout.push((path.display().to_string(), stream));
     }
 
-    let mut trainer = Trainer::new(&run.config, run.plan);
+    let mut trainer = Trainer::new(&run.config, run.plan).on(run.device.clone());
     let mut recent = Loss::default();
     while trainer.tokens() < run.tokens {
         let left = 1.0 - trainer.tokens() as f32 / run.tokens as f32;
@@ -133,6 +135,7 @@ impl Run {
             heldout: Vec::new(),
             config: preset.config(preset.vocab_size()),
             plan: Plan::default(),
+            device: Device::cpu(),
             tokens: 2_500_000,
             falling: 0.5,
             measured: 60_000,
@@ -160,6 +163,8 @@ impl Run {
                 "batch" => plan.batch = value.parse()?,
                 "sequence" => plan.sequence = value.parse()?,
                 "threads" => plan.threads = value.parse()?,
+                "device" if value == "cpu" => run.device = Device::cpu(),
+                "device" if value == "gpu" => run.device = Device::gpu()?,
                 "seed" => plan.seed = value.parse()?,
                 "numerics" if value == "integers" => plan.numerics = Numerics::Integers,
                 "numerics" if value == "floats" => plan.numerics = Numerics::Floats,

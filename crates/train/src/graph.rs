@@ -202,18 +202,7 @@ impl Net {
             add_norm_backward(&tape.attention_input, activation, wide, dx);
         }
 
-        for (index, dx) in dx.chunks_exact(d).enumerate() {
-            let mut add_to = |tensor: &Tensor, row: usize| {
-                add(
-                    &mut gradients[tensor.range()][row * tensor.cols..][..tensor.cols],
-                    dx,
-                );
-            };
-            add_to(&self.layout.embedding, sequence.tokens[index].into());
-            if let Some(bucket) = bucket(config, sequence, index) {
-                add_to(&self.layout.bigram, bucket);
-            }
-        }
+        embed_backward(&self.layout, sequence, dx, gradients);
         tape.backward = space;
         loss
     }
@@ -238,8 +227,27 @@ impl Net {
     }
 }
 
+/// Adds the gradients of the first residual to those of the tables that it was looked up in. There may be more rows than
+/// the sequence has.
+pub(crate) fn embed_backward(layout: &Layout, sequence: &Sequence<'_>, dx: &[f32], gradients: &mut [f32]) {
+    let config = &layout.config;
+    let rows = dx.chunks_exact(config.d_model).take(sequence.starts.len());
+    for (index, dx) in rows.enumerate() {
+        let mut add_to = |tensor: &Tensor, row: usize| {
+            add(
+                &mut gradients[tensor.range()][row * tensor.cols..][..tensor.cols],
+                dx,
+            );
+        };
+        add_to(&layout.embedding, sequence.tokens[index].into());
+        if let Some(bucket) = bucket(config, sequence, index) {
+            add_to(&layout.bigram, bucket);
+        }
+    }
+}
+
 /// The row of the table of pairs for a token and the one before it in its document.
-fn bucket(config: &Config, sequence: &Sequence<'_>, index: usize) -> Option<usize> {
+pub(crate) fn bucket(config: &Config, sequence: &Sequence<'_>, index: usize) -> Option<usize> {
     let buckets = config.bigram_buckets;
     let previous = index
         .checked_sub(1)
@@ -305,12 +313,12 @@ pub(crate) fn exp2(x: f32) -> f32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::parameters::Random;
     use czip_model::v2::Config;
 
-    fn tiny() -> Config {
+    pub(crate) fn tiny() -> Config {
         Config {
             vocab_size: 300,
             layers: 2,
@@ -323,12 +331,8 @@ mod tests {
         }
     }
 
-    /// Steps along each tensor's gradient change the cost as the gradient says: nearly so in floats, and roughly in integers,
-    /// where every step crosses thousands of roundings.
-    #[test]
-    fn gradients_predict_the_cost() {
-        let layout = Layout::new(&tiny());
-        let mut random = Random(5);
+    /// Parameters of a net in which every tensor matters.
+    pub(crate) fn parameters(layout: &Layout, random: &mut Random) -> Vec<f32> {
         let mut parameters = layout.initial(3);
         for tensor in layout.tensors() {
             let deviation = match tensor.name.as_str() {
@@ -342,6 +346,16 @@ mod tests {
                 .iter_mut()
                 .for_each(|x| *x = random.normal() * deviation);
         }
+        parameters
+    }
+
+    /// Steps along each tensor's gradient change the cost as the gradient says: nearly so in floats, and roughly in integers,
+    /// where every step crosses thousands of roundings.
+    #[test]
+    fn gradients_predict_the_cost() {
+        let layout = Layout::new(&tiny());
+        let mut random = Random(5);
+        let parameters = parameters(&layout, &mut random);
         // Texts with repetitions, so that attention has something to find.
         let mut tokens: Vec<u16> = (0..129).map(|_| random.below(300) as u16).collect();
         tokens.copy_within(0..40, 60);

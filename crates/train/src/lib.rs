@@ -6,6 +6,9 @@ pub mod bpe;
 pub mod checkpoint;
 pub mod corpus;
 pub mod curve;
+pub mod device;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod graph;
 mod matrix;
 pub mod optimizer;

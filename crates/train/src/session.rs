@@ -15,6 +15,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::bpe::{self, BOS, BpeOptions, Split};
 use crate::checkpoint::Checkpoint;
 use crate::corpus::{Corpus, Document};
+use crate::device::Device;
 use crate::parameters::{Layout, Random};
 use crate::preset::Preset;
 use crate::priors::{self, Sample};
@@ -103,6 +104,8 @@ pub struct Options {
     pub budget: Budget,
     /// The steps.
     pub plan: Plan,
+    /// What computes gradients. A run may go on with another one.
+    pub device: Device,
     /// A model to start from.
     pub base: Option<Base>,
     /// A file to keep the state of the run in.
@@ -226,14 +229,14 @@ pub fn train(
     )?;
     let heldout = stream(&tokenizer, start_token, &corpus.heldout, None, HELDOUT_TOKENS)?;
 
-    let plan = options.plan;
+    let (plan, device) = (options.plan, options.device.clone());
     let mut state = match saved {
         Some((_, checkpoint)) => {
             let layout = Layout::new(&checkpoint.config);
             let mut trainer = Trainer::from_state(layout, plan, checkpoint.parameters, checkpoint.state);
             trainer.seek(&text);
             Running {
-                trainer,
+                trainer: trainer.on(device),
                 average: checkpoint.average,
                 best: checkpoint.best,
                 curve: checkpoint.curve,
@@ -245,7 +248,7 @@ pub fn train(
             let (layout, parameters) = initial(&tokenizer, options)?;
             Running {
                 average: parameters.clone(),
-                trainer: Trainer::from_parameters(layout, plan, parameters),
+                trainer: Trainer::from_parameters(layout, plan, parameters).on(device),
                 best: None,
                 curve: Vec::new(),
                 since: (0.0, 0),
@@ -605,7 +608,7 @@ fn run_hash(corpus: &Corpus, options: &Options) -> Result<u64, Error> {
         hash.update(&[1, base.new_tokenizer.into()]);
         hash.update(&Contents::new(&base.weights, &base.tokenizer_json).to_bytes()?);
     }
-    // The number of threads changes last bits alone, and the machine may be another.
+    // The number of threads and the device change last bits alone, and the machine may be another.
     let plan = Plan {
         threads: 1,
         ..options.plan

@@ -4,6 +4,9 @@ use std::thread;
 
 use czip_model::v2::{Config, Weights};
 
+use crate::device::Device;
+#[cfg(feature = "gpu")]
+use crate::gpu::Gpu;
 use crate::graph::{Loss, Net, Numerics};
 use crate::optimizer::{self, Rates, State};
 use crate::parameters::{Layout, Random};
@@ -116,6 +119,7 @@ pub struct Trainer {
     plan: Plan,
     parameters: Vec<f32>,
     state: State,
+    device: Device,
     workers: Vec<Worker>,
     order: Order,
 }
@@ -189,8 +193,15 @@ impl Trainer {
             plan,
             parameters,
             state,
+            device: Device::default(),
             order: Order::default(),
         }
+    }
+
+    /// The same with gradients from this device. Nets in floats, which are for comparison, stay on the CPU.
+    #[must_use]
+    pub fn on(self, device: Device) -> Self {
+        Self { device, ..self }
     }
 
     /// The layout of the parameters.
@@ -203,6 +214,12 @@ impl Trainer {
     #[must_use]
     pub const fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// What computes the gradients.
+    #[must_use]
+    pub const fn device(&self) -> &Device {
+        &self.device
     }
 
     /// The parameters.
@@ -258,12 +275,40 @@ impl Trainer {
     }
 
     /// One step at `factor` of the full rates; returns the cost of its batch before it.
+    ///
+    /// # Panics
+    ///
+    /// If the GPU fails, should the gradients come from one.
     pub fn step(&mut self, stream: &Stream, factor: f32) -> Loss {
         let sequences = self.take(stream);
+        let loss = self.backward(stream, &sequences);
+        let gradients = &mut self.workers[0].gradients;
+        let scale = 1.0 / loss.tokens.max(1) as f32;
+        gradients.iter_mut().for_each(|gradient| *gradient *= scale);
+        optimizer::step(
+            &self.layout,
+            &self.plan.rates,
+            factor,
+            &mut self.state,
+            gradients,
+            &mut self.parameters,
+            self.plan.threads.max(1),
+        );
+        loss
+    }
+
+    /// The cost of sequences; leaves its gradients with the first worker.
+    fn backward(&mut self, stream: &Stream, sequences: &[(usize, usize)]) -> Loss {
+        #[cfg(feature = "gpu")]
+        if self.plan.numerics == Numerics::Integers
+            && let Some(gpu) = &self.device().gpu
+        {
+            return self.backward_on(&gpu.clone(), stream, sequences);
+        }
         let len = self.plan.sequence;
         let net = Net::new(&self.layout, &self.parameters, len, self.plan.numerics);
         let parameters = self.layout.len();
-        let loss = on_all(&mut self.workers, &sequences, |worker, sequences| {
+        let loss = on_all(&mut self.workers, sequences, |worker, sequences| {
             worker.gradients.clear();
             worker.gradients.resize(parameters, 0.0);
             let mut loss = Loss::default();
@@ -281,18 +326,25 @@ impl Trainer {
                 *sum += gradient;
             }
         }
-        let scale = 1.0 / loss.tokens.max(1) as f32;
-        gradients.iter_mut().for_each(|gradient| *gradient *= scale);
-        optimizer::step(
-            &self.layout,
-            &self.plan.rates,
-            factor,
-            &mut self.state,
-            gradients,
-            &mut self.parameters,
-            self.plan.threads.max(1),
-        );
         loss
+    }
+
+    #[cfg(feature = "gpu")]
+    fn backward_on(&mut self, gpu: &Gpu, stream: &Stream, sequences: &[(usize, usize)]) -> Loss {
+        let prepare = |&(offset, index): &(usize, usize)| {
+            let mut prepared = Prepared::default();
+            stream.prepare(offset, index, self.plan.sequence, &mut prepared);
+            prepared
+        };
+        let prepared: Vec<Prepared> = sequences.iter().map(prepare).collect();
+        let sequences: Vec<Sequence<'_>> = prepared
+            .iter()
+            .map(|prepared| prepared.sequence(stream))
+            .collect();
+        let gradients = &mut self.workers[0].gradients;
+        gradients.clear();
+        gradients.resize(self.layout.len(), 0.0);
+        gpu.backward(&self.layout, &self.parameters, &sequences, gradients)
     }
 
     /// The cost of a text with some parameters, in the plan's numerics: as a rule by the integers that they stand for.

@@ -9,6 +9,7 @@ use czip_model::v2::{Config, Contents, File};
 use czip_train::checkpoint::Checkpoint;
 use czip_train::corpus::{Corpus, CorpusOptions};
 use czip_train::curve;
+use czip_train::device::Device;
 use czip_train::parameters::{Layout, Random};
 use czip_train::preset::Preset;
 use czip_train::session::{self, Base, Budget, Error, Options, Progress, Trained};
@@ -87,6 +88,7 @@ fn options(steps: u64) -> Options {
             seed: 7,
             ..Plan::default()
         },
+        device: Device::cpu(),
         base: None,
         checkpoint: None,
         resume: false,

@@ -52,6 +52,10 @@ impl Train {
         let corpus = corpus::read(&self.inputs, &mut std::io::stdin().lock(), &self.corpus)
             .map_err(|error| Error::Corpus(Box::new(error)))?;
         describe(&corpus, ui);
+        if let Some(name) = self.session.device.gpu_name() {
+            // The fastest one may be a slow one, or a program that stands in for one.
+            ui.note(format_args!("GPU: {name}"));
+        }
 
         let mut options = self.session.clone();
         options.base = self.base()?;

@@ -118,11 +118,24 @@ fn what_cannot_be_trained_on() {
     };
     fails(&["no.txt", "-o", "m.czm"], 1, "no such file: no.txt");
     fails(&["bytes.txt", "-o", "m.czm"], 1, "bytes.txt: not UTF-8 at byte 3");
+    #[cfg(not(feature = "gpu"))]
     fails(
         &["log.txt", "-o", "m.czm", "--device", "gpu"],
         2,
-        "this build trains on the CPU alone; leave --device out",
+        "this build cannot train on a GPU: it was made without `--features gpu`; leave --device out to train on the CPU",
     );
+    #[cfg(all(feature = "gpu", target_os = "linux"))]
+    {
+        let mut command = folder.command();
+        for name in ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"] {
+            command.env(name, folder.path("nothing.json"));
+        }
+        command.args(["train", "log.txt", "-o", "m.czm", "--device", "gpu"]);
+        Finished(command.output().unwrap()).fails(
+            1,
+            "no GPU was found: its driver for Vulkan, or Metal on a Mac, has to be installed; leave --device out to train on the CPU",
+        );
+    }
     fails(
         &["log.txt", "-o", "taken.czm"],
         1,
