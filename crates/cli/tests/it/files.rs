@@ -469,5 +469,5 @@ fn the_other_shipped_model_has_a_quarter_of_the_work() {
         assert_eq!(folder.read("back"), TEXT.as_bytes(), "{name}");
         fs::remove_file(folder.path("back")).unwrap();
     }
-    assert!(work[1] * 4 < work[0], "{work:?}");
+    assert!(work[1] * 4 <= work[0], "{work:?}");
 }
