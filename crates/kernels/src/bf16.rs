@@ -167,8 +167,8 @@ fn has_tiles() -> bool {
     there
 }
 
-#[cfg(target_arch = "x86_64")]
 /// Writes or adds a row of a tile to the beginning of `out`, as far as that goes.
+#[cfg(target_arch = "x86_64")]
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 fn store(sums: &[__m512], add: bool, out: &mut [f32]) {

@@ -601,11 +601,16 @@ mod tests {
     use crate::tape::Tape;
     use crate::trainer::{Plan, Stream, Trainer};
 
-    /// The GPU of this machine. Without one there is nothing to test.
+    /// The GPU of this machine. Without one there is nothing to test, unless it is said that there is one.
     fn gpu() -> Option<Gpu> {
-        Gpu::open()
-            .inspect_err(|error| eprintln!("not tested: {error}"))
-            .ok()
+        match Gpu::open() {
+            Ok(gpu) => Some(gpu),
+            Err(error) if std::env::var_os("CZIP_REQUIRE_GPU").is_some() => panic!("{error}"),
+            Err(error) => {
+                eprintln!("not tested: {error}");
+                None
+            }
+        }
     }
 
     /// Some tokens, in which some return, in one document that has begun and another.
