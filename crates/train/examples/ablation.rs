@@ -14,6 +14,7 @@ use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
 
+use czip::{Model, Options};
 use czip_model::v2::{Config, Contents};
 use czip_tokenizer::Tokenizer;
 use czip_train::bpe::{self, BOS, BpeOptions, Split};
@@ -30,10 +31,13 @@ const USAGE: &str = "ablation TEXT [KEY=VALUE...], where the keys are
   tokens, falling, batch, sequence, threads, seed, numerics, device: the run
   rates, decay: factors of all learning rates, and of all that decays
   measured: tokens of each held-out text
-  out: a model file to write, without priors of the adaptive coder";
+  coded: bytes of each held-out text to compress at level 5, after the adaptive coder has been trained; 0 if not named
+  out: a model file to write, with what the adaptive coder knows if that was trained";
 
 /// The part of the text that is held out.
 const HELD_OUT: f64 = 0.01;
+/// Bytes of the text to choose by how it is cut before it is tokenised.
+const SAMPLE: usize = 1_000_000;
 /// Steps in which the rates rise.
 const WARM_UP: u64 = 100;
 
@@ -47,6 +51,7 @@ struct Run {
     /// The last part of the run, in which the rates fall to zero.
     falling: f32,
     measured: usize,
+    coded: usize,
     out: Option<PathBuf>,
 }
 
@@ -56,7 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let texts = text.train.iter().map(|document| document.text.as_str());
     let wanted = BpeOptions {
         vocab_size: run.config.vocab_size,
-        split: Split::Text,
+        split: Split::choose(&beginning(&text.train, SAMPLE)),
     };
     let tokenizer_json = bpe::train(texts, &wanted)?.json;
     let tokenizer = Tokenizer::from_json(&tokenizer_json)?;
@@ -67,11 +72,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     // No pass may begin anew before its time.
     let most = run.tokens as usize + run.plan.sequence * run.plan.batch;
     let training = stream(&text.train, Some(run.plan.seed), most)?;
-    let mut heldout = vec![("held out".to_owned(), stream(&text.heldout, None, run.measured)?)];
-    drop(text);
+    let mut heldout = Vec::new();
+    let mut measure = |name: String, documents: &[Document]| -> Result<(), Box<dyn Error>> {
+        let stream = stream(documents, None, run.measured)?;
+        heldout.push((name, stream, beginning(documents, run.coded)));
+        Ok(())
+    };
+    measure("held out".into(), &text.heldout)?;
     for path in &run.heldout {
-        let stream = stream(&read(path, 0.0)?.train, None, run.measured)?;
-        heldout.push((path.display().to_string(), stream));
+        measure(path.display().to_string(), &read(path, 0.0)?.train)?;
     }
 
     let mut trainer = Trainer::new(&run.config, run.plan).on(run.device.clone());
@@ -94,7 +103,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{config:?}, {} tokens in {:?}", trainer.tokens(), plan.numerics);
     let layout = trainer.layout().clone();
     let parameters = trainer.parameters().to_vec();
-    for (name, heldout) in &heldout {
+    let weights = trainer.weights();
+    let mut contents = Contents::new(&weights, &tokenizer_json);
+    if run.coded > 0 {
+        let adapted = session::adapt(&weights, &tokenizer_json, session::sample(&text, run.plan.seed))?;
+        contents.mixing_priors = adapted.priors;
+        contents.mixing_weights = Some(adapted.counts);
+    }
+    let file = contents.to_bytes()?;
+    let model = Model::from_bytes(&file)?;
+    for (name, heldout, coded) in &heldout {
         let per_byte = heldout.predicted() as f64 / heldout.bytes as f64;
         let work = config.multiply_adds() as f64 * per_byte;
         println!("{name}: {work:.0} multiply-adds a byte");
@@ -107,14 +125,37 @@ fn main() -> Result<(), Box<dyn Error>> {
                 loss.bits / loss.tokens as f64 * per_byte
             );
         }
+        if !coded.is_empty() {
+            let len = czip::compress(&model, coded.as_bytes(), &Options::new())?.len();
+            println!(
+                "  {:.4} bits a byte in a file: {len} bytes of {}",
+                8.0 * len as f64 / coded.len() as f64,
+                coded.len()
+            );
+        }
     }
     if let Some(path) = &run.out {
-        fs::write(
-            path,
-            Contents::new(&trainer.weights(), &tokenizer_json).to_bytes()?,
-        )?;
+        fs::write(path, file)?;
     }
     Ok(())
+}
+
+/// The first documents, one after the other, in so many bytes or a few less.
+fn beginning(documents: &[Document], most: usize) -> String {
+    let mut text = String::new();
+    for document in documents {
+        if text.len() >= most {
+            break;
+        }
+        text.push_str(&document.text);
+        text.push('\n');
+    }
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text.truncate(end);
+    text
 }
 
 fn read(path: &PathBuf, held_out: f64) -> Result<Corpus, Box<dyn Error>> {
@@ -139,6 +180,7 @@ impl Run {
             tokens: 2_500_000,
             falling: 0.5,
             measured: 60_000,
+            coded: 0,
             out: None,
         };
         for arg in args {
@@ -160,6 +202,7 @@ impl Run {
                 "tokens" => run.tokens = value.parse()?,
                 "falling" => run.falling = value.parse()?,
                 "measured" => run.measured = value.parse()?,
+                "coded" => run.coded = value.parse()?,
                 "batch" => plan.batch = value.parse()?,
                 "sequence" => plan.sequence = value.parse()?,
                 "threads" => plan.threads = value.parse()?,

@@ -371,10 +371,12 @@ pub fn adapt<'t>(
     })
 }
 
-/// Parts of a corpus to adapt to: at most a megabyte, from documents spread over all of it.
+/// Parts of a corpus to adapt to: at most about a megabyte, from documents spread over all that was trained on, and at the
+/// end, where they count most, those set aside.
 #[must_use]
 pub fn sample(corpus: &Corpus, seed: u64) -> Vec<&[u8]> {
     let (total, longest) = SAMPLE;
+    let total = total - corpus.aside_len().min(total);
     let mut random = Random(seed ^ 0x5a11_b1e5);
     let mut order: Vec<usize> = (0..corpus.train.len()).collect();
     random.shuffle(&mut order);
@@ -384,6 +386,9 @@ pub fn sample(corpus: &Corpus, seed: u64) -> Vec<&[u8]> {
     let mut visits = 0;
     while taken < total.min(all) && visits < 4 {
         for &index in &order {
+            if taken >= total {
+                break;
+            }
             let text = corpus.train[index].text.as_bytes();
             let first = random.below(text.len().saturating_sub(longest) + 1);
             // From a whole line on, so that a text begins as texts do.
@@ -397,12 +402,11 @@ pub fn sample(corpus: &Corpus, seed: u64) -> Vec<&[u8]> {
             let part = &text[first..(first + longest).min(text.len())];
             taken += part.len();
             texts.push(part);
-            if taken >= total {
-                break;
-            }
         }
         visits += 1;
     }
+    let aside = corpus.aside.iter();
+    texts.extend(aside.flat_map(|document| document.text.as_bytes().chunks(longest)));
     texts
 }
 
@@ -597,7 +601,7 @@ fn sample_text(corpus: &Corpus) -> String {
 /// What tells one run from another.
 fn run_hash(corpus: &Corpus, options: &Options) -> Result<u64, Error> {
     let mut hash = Xxh3::new();
-    for documents in [&corpus.train, &corpus.heldout] {
+    for documents in [&corpus.train, &corpus.heldout, &corpus.aside] {
         hash.update(&(documents.len() as u64).to_le_bytes());
         for document in documents {
             hash.update(&(document.text.len() as u64).to_le_bytes());

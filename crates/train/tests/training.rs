@@ -277,6 +277,22 @@ fn the_coder_learns_with_the_net() {
 }
 
 #[test]
+fn the_coder_learns_last_from_what_was_set_aside() {
+    let mut corpus = CORPUS.clone();
+    let before = session::sample(&corpus, 1);
+    assert!(before.iter().all(|text| text.len() <= 40_000));
+    let len: usize = before.iter().map(|text| text.len()).sum();
+    assert!((corpus.train_len()..=1_040_000).contains(&len), "{len}");
+
+    corpus.set_aside(1);
+    assert!(corpus.aside_len() > 3_000);
+    let sample = session::sample(&corpus, 1);
+    let (aside, trained) = sample.split_last().unwrap();
+    assert_eq!(*aside, corpus.aside[0].text.as_bytes());
+    assert!(!trained.contains(aside));
+}
+
+#[test]
 fn without_held_out_text_the_average_is_taken() {
     let mut corpus = CORPUS.clone();
     corpus.train.truncate(1);

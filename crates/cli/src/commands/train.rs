@@ -49,8 +49,9 @@ impl Train {
         let target = Target::from(self.output.clone());
         // Hours later would be too late to say so.
         target.check(&nothing, self.overwrite)?;
-        let corpus = corpus::read(&self.inputs, &mut std::io::stdin().lock(), &self.corpus)
+        let mut corpus = corpus::read(&self.inputs, &mut std::io::stdin().lock(), &self.corpus)
             .map_err(|error| Error::Corpus(Box::new(error)))?;
+        corpus.set_aside(self.corpus.seed);
         describe(&corpus, ui);
         if let Some(name) = self.session.device.gpu_name() {
             // The fastest one may be a slow one, or a program that stands in for one.
@@ -182,9 +183,10 @@ fn describe(corpus: &Corpus, ui: &Ui) {
         _ => "held out",
     };
     ui.note(format_args!(
-        "{} documents, {} bytes to train on; {} documents, {} bytes {by}",
+        "{} documents, {} bytes to train on, {} more for the adaptive coder; {} documents, {} bytes {by}",
         corpus.train.len(),
         corpus.train_len(),
+        corpus.aside_len(),
         corpus.heldout.len(),
         corpus.heldout_len(),
     ));
