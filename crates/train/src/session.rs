@@ -161,8 +161,19 @@ pub struct Trained {
     pub text_tokens: usize,
     /// Seconds taken.
     pub seconds: f64,
-    /// Whether it was stopped before its end.
-    pub stopped: bool,
+    /// Why it ended.
+    pub end: End,
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Its budget was used up.
+    Whole,
+    /// It was stopped.
+    Stopped,
+    /// The net was learning its text by heart: other text cost more and more.
+    Overfitted,
 }
 
 /// Tokens of held-out text that the curve is measured on.
@@ -177,6 +188,9 @@ const REST: f64 = 15.0;
 const WARM_UP: u64 = 60;
 /// The part of the budget after which rates begin to fall, in a straight line to zero.
 const PLATEAU: f64 = 0.35;
+/// A run is over if held-out text costs so many times what it cost at best, and so many times as many tokens have been seen.
+/// Falling rates and averages make up for far less than that.
+const OVERFITTED: (f64, f64) = (1.1, 1.5);
 /// Bytes of the texts that the priors are trained on, and of each at most.
 const SAMPLE: (usize, usize) = (1_000_000, 40_000);
 
@@ -262,7 +276,7 @@ pub fn train(
     let per_byte = text.predicted() as f64 / text.bytes.max(1) as f64;
     // When the last point was measured, and how long that took.
     let mut measured = (0.0, 0.0);
-    let mut stopped = false;
+    let mut end = End::Whole;
     loop {
         let seconds = state.before + began.elapsed().as_secs_f64();
         let done = options.budget.used(&state.trainer, seconds);
@@ -305,13 +319,17 @@ pub fn train(
             last: state.curve.last().copied(),
         };
         if watch(&progress).is_break() && now < 1.0 {
-            stopped = true;
+            end = End::Stopped;
             // Before the last point, which a run that goes on does not have.
             if let Some(path) = &options.checkpoint {
                 state.checkpoint(&tokenizer_json, seconds, run).save(path)?;
             }
             // What was learnt since the point before may be the best.
             state.measure(&heldout, per_byte, seconds);
+            break;
+        }
+        if now < 1.0 && state.is_overfitted() {
+            end = End::Overfitted;
             break;
         }
     }
@@ -331,7 +349,7 @@ pub fn train(
         tokens,
         text_tokens: text.tokens.len(),
         seconds,
-        stopped,
+        end,
     };
     agree(&state.trainer, &parameters, &trained, &text)?;
     Ok(trained)
@@ -479,6 +497,14 @@ impl Running {
             train,
             heldout: lowest,
         });
+    }
+
+    fn is_overfitted(&self) -> bool {
+        let best = self.curve.iter().min_by(|a, b| a.heldout.total_cmp(&b.heldout));
+        let (cost, tokens) = OVERFITTED;
+        self.curve.last().zip(best).is_some_and(|(last, best)| {
+            last.heldout > cost * best.heldout && last.tokens as f64 > tokens * best.tokens as f64
+        })
     }
 
     fn checkpoint(&self, tokenizer_json: &[u8], seconds: f64, run: u64) -> Checkpoint {

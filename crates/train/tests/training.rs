@@ -12,7 +12,7 @@ use czip_train::curve;
 use czip_train::device::Device;
 use czip_train::parameters::{Layout, Random};
 use czip_train::preset::Preset;
-use czip_train::session::{self, Base, Budget, Error, Options, Progress, Trained};
+use czip_train::session::{self, Base, Budget, End, Error, Options, Progress, Trained};
 use czip_train::trainer::Plan;
 
 const CONFIG: Config = Config {
@@ -121,7 +121,7 @@ fn cost_falls_and_the_file_is_what_was_trained() {
     .unwrap();
     assert_eq!(steps, 150);
     assert_eq!(trained.tokens, 150 * STEP);
-    assert!(!trained.stopped);
+    assert_eq!(trained.end, End::Whole);
     let (first, last) = (trained.curve.first().unwrap(), trained.curve.last().unwrap());
     assert!(last.heldout < 0.5 * first.heldout, "{:?}", trained.curve);
     // A sentence is three choices among six and one with 0.72 bits, and has about 29 bytes: 0.294 bits a byte are the least.
@@ -180,7 +180,7 @@ fn interrupted(path: &Path, after: u64, steps: u64) -> Trained {
         }
     })
     .unwrap();
-    assert!(part.stopped);
+    assert_eq!(part.end, End::Stopped);
     assert_eq!(part.tokens, after * STEP);
     assert!(part.heldout.is_finite());
     train(&Options {
@@ -290,6 +290,34 @@ fn the_coder_learns_last_from_what_was_set_aside() {
     let (aside, trained) = sample.split_last().unwrap();
     assert_eq!(*aside, corpus.aside[0].text.as_bytes());
     assert!(!trained.contains(aside));
+}
+
+#[test]
+fn a_text_learnt_by_heart_ends_the_run() {
+    let mut corpus = CORPUS.clone();
+    corpus.train.truncate(1);
+    corpus.heldout.truncate(1);
+    for (document, seed) in corpus.train.iter_mut().chain(&mut corpus.heldout).zip([3, 4]) {
+        let mut random = Random(seed);
+        document.text = (0..4_000)
+            .map(|_| char::from(b'a' + random.below(26) as u8))
+            .collect();
+    }
+    let trained = session::train(&corpus, &options(1_000), go_on).unwrap();
+    assert_eq!(trained.end, End::Overfitted);
+    assert!(trained.tokens < 1_000 * STEP);
+    let (last, before) = trained.curve.split_last().unwrap();
+    assert_eq!(last.tokens, trained.tokens);
+    assert!(last.heldout > 1.1 * trained.heldout);
+    // It ends at the first point at which that holds.
+    let best = before
+        .iter()
+        .min_by(|a, b| a.heldout.total_cmp(&b.heldout))
+        .unwrap();
+    assert_eq!(best.heldout, trained.heldout);
+    assert!(before.iter().all(|point| {
+        point.heldout <= 1.1 * best.heldout || point.tokens as f64 <= 1.5 * best.tokens as f64
+    }));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use czip::{Model, ModelContents as Contents, Options, Weights};
 use czip_train::corpus::{self, Corpus, CorpusOptions, HeldoutBy};
 use czip_train::curve;
-use czip_train::session::{self, Base, Budget, Progress, Trained};
+use czip_train::session::{self, Base, Budget, End, Progress, Trained};
 
 use crate::Exit;
 use crate::compressors::Compressor;
@@ -73,8 +73,12 @@ impl Train {
         .map_err(|error| Error::Training(Box::new(error)))?;
         interrupt::end_at_once();
         progress.end();
-        if trained.stopped {
-            ui.note("stopped; what is best so far is kept");
+        match trained.end {
+            End::Whole => {}
+            End::Stopped => ui.note("stopped; what is best so far is kept"),
+            End::Overfitted => {
+                ui.note("ended, since held-out text costs more and more; what was best is kept");
+            }
         }
         ui.note(format_args!(
             "net alone: {:.3} bits/byte of the held-out text after {:.1} M tokens in {:.0} s",
@@ -98,7 +102,7 @@ impl Train {
             let path = self.output.with_extension(ending);
             fs::write(&path, text).map_err(|error| Error::Write(error).of(path.display()))?;
         }
-        if let (Some(path), false) = (&options.checkpoint, trained.stopped) {
+        if let (Some(path), false) = (&options.checkpoint, trained.end == End::Stopped) {
             // It may never have been written.
             let _ = fs::remove_file(path);
         }
