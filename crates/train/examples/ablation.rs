@@ -235,6 +235,9 @@ impl Run {
                 _ => return Err(USAGE.into()),
             }
         }
+        if run.config.bigram_buckets == 0 {
+            run.config.bigram_width = 0;
+        }
         run.text = text.ok_or(USAGE)?;
         Ok(run)
     }
