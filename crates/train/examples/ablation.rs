@@ -36,8 +36,6 @@ const USAGE: &str = "ablation TEXT [KEY=VALUE...], where the keys are
 
 /// The part of the text that is held out.
 const HELD_OUT: f64 = 0.01;
-/// Bytes of the text to choose by how it is cut before it is tokenised.
-const SAMPLE: usize = 1_000_000;
 /// Steps in which the rates rise.
 const WARM_UP: u64 = 100;
 
@@ -61,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let texts = text.train.iter().map(|document| document.text.as_str());
     let wanted = BpeOptions {
         vocab_size: run.config.vocab_size,
-        split: Split::choose(&beginning(&text.train, SAMPLE)),
+        split: Split::choose(&session::sample_text(&text)),
     };
     let tokenizer_json = bpe::train(texts, &wanted)?.json;
     let tokenizer = Tokenizer::from_json(&tokenizer_json)?;

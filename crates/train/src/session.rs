@@ -610,7 +610,8 @@ pub fn stream(
 }
 
 /// Some of the corpus, to choose a split pattern by.
-fn sample_text(corpus: &Corpus) -> String {
+#[must_use]
+pub fn sample_text(corpus: &Corpus) -> String {
     let mut sample = String::new();
     let step = (corpus.train.len() / 64).max(1);
     for document in corpus.train.iter().step_by(step) {
