@@ -8,7 +8,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env, error, fmt, fs,
+    env, fmt, fs,
     path::{Path, PathBuf},
     process::Command,
     time::Instant,
@@ -17,7 +17,7 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    Result, files,
+    Result, Unavailable, files,
     metadata::{array, metadata, string},
 };
 
@@ -192,18 +192,6 @@ const wasi = new WASI({ version: 'preview1', args: [program, ...args], env: proc
 const module = await WebAssembly.compile(readFileSync(program));
 process.exitCode = wasi.start(await WebAssembly.instantiate(module, wasi.getImportObject()));
 ";
-
-/// The compilers or emulators are not there, so that nothing was tested.
-#[derive(Debug)]
-pub(crate) struct Unavailable(String);
-
-impl fmt::Display for Unavailable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl error::Error for Unavailable {}
 
 /// Runs the tests for the target of that name on its processors; with `install`, first installs what they need.
 ///

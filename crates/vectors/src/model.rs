@@ -48,7 +48,9 @@ impl ModelFile {
         Self::try_parse(file).expect("a safetensors file")
     }
 
-    fn try_parse(file: &[u8]) -> Option<Self> {
+    /// Takes a file apart, if it is a safetensors file.
+    #[must_use]
+    pub fn try_parse(file: &[u8]) -> Option<Self> {
         let (header_len, rest) = file.split_first_chunk()?;
         let (header, data) = rest.split_at_checked(u64::from_le_bytes(*header_len) as usize)?;
         let header: Map<String, Value> = serde_json::from_slice(header).ok()?;

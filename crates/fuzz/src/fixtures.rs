@@ -1,0 +1,43 @@
+//! Models and options that the targets share. All are made once.
+
+use std::num::NonZeroUsize;
+use std::sync::LazyLock;
+
+use czip::{Level, Limits, Model, Options};
+
+static MODELS: LazyLock<[Model; 2]> = LazyLock::new(|| {
+    ["model.czm", "model2.czm"]
+        .map(|name| Model::from_bytes(&czip_vectors::read(name)).expect("the golden models are valid"))
+});
+
+/// None, or the golden model of version 1 or 2.
+pub(crate) fn model(choice: u8) -> Option<&'static Model> {
+    match choice % 3 {
+        0 => None,
+        version => Some(&MODELS[usize::from(version) - 1]),
+    }
+}
+
+/// The most bytes of text that a target codes with that model in a reasonable time, with this and other choices.
+pub(crate) fn max_text_len(model: Option<&Model>) -> usize {
+    match model {
+        None => 1_600,
+        Some(model) if model.config().context_length <= 128 => 120,
+        Some(_) => 300,
+    }
+}
+
+/// One of the levels.
+pub(crate) fn level(choice: u8) -> Level {
+    Level::new(1 + choice % 9).expect("levels are 1 to 9")
+}
+
+/// For czip v2: without threads, which cost more than what they would do.
+pub(crate) fn options() -> Options {
+    Options::new().threads(NonZeroUsize::MIN)
+}
+
+/// For decoding a text of at most so many bytes.
+pub(crate) fn options_for(max_len: usize) -> Options {
+    options().limits(Limits::max_text_len(max_len as u64))
+}

@@ -1,0 +1,115 @@
+//! Tokenizers: their JSON, and how they split a text.
+
+use std::sync::LazyLock;
+
+use czip_tokenizer::{Pattern, Tokenizer};
+use serde_json::Value;
+
+use crate::input::Input;
+
+static JSON: LazyLock<Value> = LazyLock::new(|| czip_vectors::json("tokenizer.json"));
+
+/// The patterns that have a scanner of their own, and the same patterns as the regex engine runs them.
+static KNOWN: LazyLock<[[Pattern; 2]; 2]> = LazyLock::new(|| {
+    [Pattern::CL100K, Pattern::GPT2].map(|pattern| {
+        [pattern.to_owned(), format!("(?:{pattern})")]
+            .map(|pattern| Pattern::new(&pattern).expect("a known pattern"))
+    })
+});
+
+/// Any JSON and any split pattern: what is accepted cuts any text into pieces that cover it and tokens that are it. Scanners
+/// of known patterns cut where the regex engine does.
+pub fn tokenizer(data: &[u8]) {
+    let mut input = Input::new(data);
+    match input.byte() % 4 {
+        0 => {
+            if let Ok(tokenizer) = Tokenizer::from_json(input.rest(8 << 10)) {
+                check(
+                    &tokenizer,
+                    "Tokens are the same ev\u{e9}rywhere, 1234 times.\r\n  <|bos|>".as_bytes(),
+                );
+            }
+        }
+        1 => edited(input),
+        2 => pattern(input),
+        _ => scanners(&String::from_utf8_lossy(input.rest(512))),
+    }
+}
+
+/// The golden tokenizer with another pattern, merges and special tokens.
+fn edited(mut input: Input<'_>) {
+    let mut json = JSON.clone();
+    let pattern = input.bytes();
+    if !pattern.is_empty() {
+        json["pat_str"] = String::from_utf8_lossy(pattern).into();
+    }
+    for _ in 0..input.below(8) {
+        let place = ["mergeable_ranks", "special_tokens"][input.below(2)];
+        // A character for each byte, as the JSON has them.
+        let token: String = input.bytes().iter().map(|&byte| char::from(byte)).collect();
+        let id = input.below(300);
+        json[place][token] = id.into();
+    }
+    if let Ok(tokenizer) = Tokenizer::from_json(json.to_string().as_bytes()) {
+        check(&tokenizer, input.rest(64));
+    }
+}
+
+fn check(tokenizer: &Tokenizer, text: &[u8]) {
+    let count = tokenizer.vocab_size();
+    let mut ids = Vec::new();
+    // Steps of a pattern are limited, so that an error is an answer.
+    if tokenizer.encode_bytes(text, &mut ids).is_ok() {
+        same(tokenizer, &ids, text);
+    } else {
+        assert!(ids.is_empty());
+    }
+    if let Ok(text) = std::str::from_utf8(text) {
+        ids.clear();
+        if tokenizer.encode(text, &mut ids).is_ok() {
+            same(tokenizer, &ids, text.as_bytes());
+        }
+    }
+    if let Ok(unknown) = u16::try_from(count) {
+        let mut out = b"before".to_vec();
+        assert!(tokenizer.decode(&[0, unknown], &mut out).is_err());
+        assert_eq!(out, b"before");
+    }
+}
+
+fn same(tokenizer: &Tokenizer, ids: &[u16], text: &[u8]) {
+    assert!(ids.iter().all(|&id| usize::from(id) < tokenizer.vocab_size()));
+    let mut back = Vec::new();
+    tokenizer.decode(ids, &mut back).expect("its own tokens");
+    assert!(back == text, "another text");
+}
+
+fn pattern(mut input: Input<'_>) {
+    let pattern = String::from_utf8_lossy(input.bytes()).into_owned();
+    let Ok(pattern) = Pattern::new(&pattern) else {
+        return;
+    };
+    pieces(&pattern, &String::from_utf8_lossy(input.rest(64)));
+}
+
+/// The ends of the pieces, or `None` if the regex engine gives up.
+fn pieces(pattern: &Pattern, text: &str) -> Option<Vec<usize>> {
+    let mut ends = vec![0];
+    let result = pattern.split(text, |piece| {
+        assert_eq!(piece.start, *ends.last().expect("one at least"));
+        assert!(piece.start < piece.end && text.is_char_boundary(piece.end));
+        ends.push(piece.end);
+    });
+    result.ok()?;
+    assert_eq!(ends.last(), Some(&text.len()));
+    Some(ends)
+}
+
+fn scanners(text: &str) {
+    for [scanner, engine] in KNOWN.iter() {
+        let ends = pieces(scanner, text).expect("a scanner has no limit");
+        if let Some(expected) = pieces(engine, text) {
+            assert_eq!(ends, expected, "{scanner:?} of {text:?}");
+        }
+    }
+}
