@@ -38,8 +38,8 @@ pub(crate) enum Command {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "General options")]
 pub(crate) struct Global {
-    /// Threads to use; 0 for one on each core
-    #[arg(short = 'T', long, global = true, value_name = "N", default_value_t = 0)]
+    /// Threads to use, at most 1024; 0 for one on each core
+    #[arg(short = 'T', long, global = true, value_name = "N", default_value_t = 0, value_parser = threads)]
     pub(crate) threads: usize,
     /// Say nothing but errors
     #[arg(short, long, global = true)]
@@ -244,6 +244,12 @@ fn level(level: &str) -> Result<u8, String> {
     level.ok_or_else(|| String::from("levels are 1 to 9, and 1 to 5 in v1"))
 }
 
+fn threads(number: &str) -> Result<usize, String> {
+    // More would not help, and each takes memory.
+    let number = number.parse().ok().filter(|number| *number <= 1024);
+    number.ok_or_else(|| String::from("threads are 0 to 1024"))
+}
+
 fn split(name: &str) -> Result<Split, String> {
     let found = Split::ALL.into_iter().find(|split| split.to_string() == name);
     found.ok_or_else(|| String::from("kinds are text, code, logs and cjk"))
@@ -282,7 +288,7 @@ Exit codes:
   2    the command line cannot be carried out
   3    file and model, or model and tokenizer, don't belong together
   4    a compressed file, model or tokenizer is malformed or damaged
-  {interrupted}  interrupted
+  {interrupted}  interrupted; 128 and the number of the signal for others
 
 Environment variables:
   CZIP_MODEL  model file to use where -m names none; without both, the built-in one",
@@ -355,6 +361,7 @@ mod tests {
             "czip compress -c gzip a",
             "czip compress --format v9 a",
             "czip compress -T -1 a",
+            "czip compress -T 1025 a",
             "czip decompress -L 1 a",
             "czip info",
             "czip verify",

@@ -28,8 +28,18 @@ pub(crate) enum Error {
         "no name for the output: the input's does not end in .czip; name one with -o OUT (- is standard output)"
     )]
     NoOutputName,
-    #[error("input and output are the same file")]
-    SameFile,
+    #[error("is an input, too, and inputs are not overwritten; name another output with -o")]
+    OutputIsInput,
+    #[error("is the output of another input, too")]
+    SameOutput,
+    #[error("is no file, and might keep the other inputs waiting; name it alone")]
+    SpecialAmongOthers,
+    #[error("standard input is closed")]
+    StdinClosed,
+    #[error("standard output is closed")]
+    StdoutClosed,
+    #[error("became shorter while it was read: {read} bytes of {len} are in the output")]
+    Shrunk { len: u64, read: u64 },
     #[error("compressed data are not read from a terminal; name a file, or redirect standard input")]
     CompressedFromTerminal,
     #[error(
@@ -46,6 +56,9 @@ pub(crate) enum Error {
     Read(#[source] io::Error),
     #[error("cannot write")]
     Write(#[source] io::Error),
+    /// Whoever reads standard output has seen enough.
+    #[error("nobody reads standard output any more")]
+    ReaderGone,
     #[error("comparison failed")]
     OtherCompressor(#[source] io::Error),
     #[error("no czip, CZIPv1 or czip-model-v1 file")]
@@ -87,7 +100,8 @@ impl Error {
             | Self::OnlyInV2
             | Self::OneOutput { .. }
             | Self::NoOutputName
-            | Self::SameFile
+            | Self::OutputIsInput
+            | Self::SameOutput
             | Self::CompressedFromTerminal
             | Self::Device(device::Error::NotBuilt)
             | Self::CompressedToTerminal => Exit::Usage,
@@ -96,6 +110,11 @@ impl Error {
             | Self::NoDirectory(_)
             | Self::Read(_)
             | Self::Write(_)
+            | Self::ReaderGone
+            | Self::SpecialAmongOthers
+            | Self::StdinClosed
+            | Self::StdoutClosed
+            | Self::Shrunk { .. }
             | Self::OtherCompressor(_)
             | Self::Corpus(_)
             | Self::Training(_)
@@ -108,10 +127,13 @@ impl Error {
         }
     }
 
-    /// Whether the reader of the output has gone away.
-    pub(crate) fn is_broken_pipe(&self) -> bool {
-        matches!(self, Self::Write(error) | Self::Czip(czip::Error::Io(error))
-            if error.kind() == io::ErrorKind::BrokenPipe)
+    /// What it means that nothing can be written to standard output.
+    pub(crate) fn of_stdout(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::ReaderGone
+        } else {
+            Self::Write(error)
+        }
     }
 
     /// Names the file that the error concerns.
@@ -195,6 +217,7 @@ impl fmt::Display for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Target;
 
     fn not_found() -> io::Error {
         io::Error::new(io::ErrorKind::NotFound, "gone")
@@ -207,8 +230,8 @@ mod tests {
             "a.txt: cannot read: gone"
         );
         assert_eq!(
-            Failure::from(Error::SameFile).to_string(),
-            "input and output are the same file"
+            Failure::from(Error::StdinClosed).to_string(),
+            "standard input is closed"
         );
 
         let open = czip::Error::OpenModel {
@@ -302,11 +325,12 @@ mod tests {
     }
 
     #[test]
-    fn broken_pipe_is_told_from_other_errors() {
+    fn readers_may_leave_standard_output_alone() {
         let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
-        assert!(Error::Write(broken()).is_broken_pipe());
-        assert!(Error::Czip(czip::Error::Io(broken())).is_broken_pipe());
-        assert!(!Error::Read(broken()).is_broken_pipe());
-        assert!(!Error::Write(not_found()).is_broken_pipe());
+        assert!(matches!(Error::of_stdout(broken()), Error::ReaderGone));
+        assert!(matches!(Error::of_stdout(not_found()), Error::Write(_)));
+        assert!(matches!(Target::Stdout.failed(broken()).error, Error::ReaderGone));
+        let pipe = Target::File("pipe".into());
+        assert!(matches!(pipe.failed(broken()).error, Error::Write(_)));
     }
 }

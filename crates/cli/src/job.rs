@@ -231,7 +231,7 @@ fn transfers(files: Files, output_name: fn(&Path) -> Option<PathBuf>) -> Result<
         let source = Source::from(input);
         let target = match (&files.output, &source) {
             (Some(output), _) => Target::from(output.clone()),
-            (None, Source::Stdin) => Target::Stdout,
+            (None, Source::Stdin | Source::Descriptor(_)) => Target::Stdout,
             (None, Source::File(path)) => {
                 Target::File(output_name(path).ok_or_else(|| Error::NoOutputName.of(&source))?)
             }
@@ -295,6 +295,11 @@ impl ModelFiles {
             named: true,
             tokenizer: None,
         }
+    }
+
+    /// The files that it is read from.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.model.iter().chain(&self.tokenizer).map(PathBuf::as_path)
     }
 
     /// Whether the user has named a model. Files of CZIPv1 do not say which they need, so that none is assumed.

@@ -6,8 +6,10 @@ use czip::Model;
 
 use crate::Exit;
 use crate::args::Format;
+use crate::commands::admit;
 use crate::commands::group::{self, Small};
 use crate::error::{Error, Failure};
+use crate::identity::Identities;
 use crate::job::{Choice, ModelFiles, Transfer};
 use crate::progress::Progress;
 use crate::report::Statistics;
@@ -33,26 +35,32 @@ impl Compress {
             }
             ModelFiles::load_if_any(self.model.as_ref(), ui)
         };
-        if let [transfer] = &self.transfers[..] {
-            return self.one(ui, transfer, load).map(|()| Exit::Success);
+        let admitted = admit(&self.transfers, self.model.as_ref(), ui);
+        let inputs = &admitted.inputs;
+        match (&self.transfers[..], &admitted.transfers[..]) {
+            (_, []) => return Ok(admitted.exit),
+            ([_], [transfer]) => return self.one(ui, transfer, inputs, load).map(|()| Exit::Success),
+            _ => {}
         }
         let model = load()?;
         if self.choice.format == Format::V1 {
-            return ui.each(&self.transfers, |transfer| {
-                self.one(ui, transfer, || Ok(model.clone()))
-            });
+            let exit = ui.each(&admitted.transfers, |transfer| {
+                self.one(ui, transfer, inputs, || Ok(model.clone()))
+            })?;
+            return Ok(admitted.exit.or(exit));
         }
-        let alone = |transfer: &Transfer| self.one(ui, transfer, || Ok(model.clone()));
+        let alone = |transfer: &Transfer| self.one(ui, transfer, inputs, || Ok(model.clone()));
         let together = |texts: &[&[u8]], progress: &Progress| {
             czip::compress_many(model.as_ref(), texts, &progress.watch(&self.choice.options))
         };
-        group::run(ui, &self.transfers, false, Small::of_text, alone, together)
+        group::run(ui, &admitted, false, Small::of_text, alone, together)
     }
 
     fn one(
         &self,
         ui: &Ui,
         transfer: &Transfer,
+        inputs: &Identities,
         load: impl FnOnce() -> Result<Option<Model>, Failure>,
     ) -> Result<(), Failure> {
         let Transfer {
@@ -61,7 +69,7 @@ impl Compress {
             overwrite,
         } = transfer;
         let mut input = source.open()?;
-        let mut output = target.create_compressed(&input, *overwrite)?;
+        let mut output = target.create_compressed(inputs, input.permissions(), *overwrite)?;
         let model = load()?;
 
         let start = Instant::now();
@@ -106,6 +114,12 @@ impl Compress {
             }
         }
         output.commit().map_err(|error| error.of(target))?;
+        input.check_end().map_err(|error| error.of(source))?;
+        if let Some(len) = input.grown_from() {
+            ui.detail(format_args!(
+                "{source}: had {len} bytes when it was opened and has grown since"
+            ));
+        }
         statistics.seconds = Some(start.elapsed().as_secs_f64());
         ui.note(format_args!("{source}: {statistics}"));
         Ok(())

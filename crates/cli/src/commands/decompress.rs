@@ -6,8 +6,10 @@ use std::time::Instant;
 use czip::{Format, Model, Options};
 
 use crate::Exit;
+use crate::commands::admit;
 use crate::commands::group::{self, Small};
 use crate::error::{Error, Failure};
+use crate::identity::Identities;
 use crate::job::{ModelFiles, Transfer};
 use crate::progress::Progress;
 use crate::report::Statistics;
@@ -24,21 +26,26 @@ pub(crate) struct Decompress {
 impl Decompress {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
         let load = || ModelFiles::load_if_any(self.model.as_ref(), ui);
-        if let [transfer] = &self.transfers[..] {
-            return self.one(ui, transfer, load).map(|()| Exit::Success);
+        let admitted = admit(&self.transfers, self.model.as_ref(), ui);
+        let inputs = &admitted.inputs;
+        match (&self.transfers[..], &admitted.transfers[..]) {
+            (_, []) => return Ok(admitted.exit),
+            ([_], [transfer]) => return self.one(ui, transfer, inputs, load).map(|()| Exit::Success),
+            _ => {}
         }
         let model = load()?;
-        let alone = |transfer: &Transfer| self.one(ui, transfer, || Ok(model.clone()));
+        let alone = |transfer: &Transfer| self.one(ui, transfer, inputs, || Ok(model.clone()));
         let together = |files: &[&[u8]], progress: &Progress| {
             czip::decompress_many(model.as_ref(), files, &progress.watch(&self.options))
         };
-        group::run(ui, &self.transfers, true, Small::of_file, alone, together)
+        group::run(ui, &admitted, true, Small::of_file, alone, together)
     }
 
     fn one(
         &self,
         ui: &Ui,
         transfer: &Transfer,
+        inputs: &Identities,
         load: impl FnOnce() -> Result<Option<Model>, Failure>,
     ) -> Result<(), Failure> {
         let Transfer {
@@ -47,7 +54,7 @@ impl Decompress {
             overwrite,
         } = transfer;
         let mut input = source.open_compressed()?;
-        let mut output = target.create(&input, *overwrite)?;
+        let mut output = target.create(inputs, input.permissions(), *overwrite)?;
         let model = load()?;
 
         let start = Instant::now();
@@ -85,6 +92,12 @@ impl Decompress {
             }
         };
         output.commit().map_err(|error| error.of(target))?;
+        input.check_end().map_err(|error| error.of(source))?;
+        if let Some(len) = input.grown_from() {
+            ui.detail(format_args!(
+                "{source}: had {len} bytes when it was opened and has grown since"
+            ));
+        }
         let statistics = Statistics {
             text_len,
             file_len,

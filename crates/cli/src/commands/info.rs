@@ -28,7 +28,7 @@ impl Info {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
         let model = ModelFiles::load_if_any(self.model.as_ref(), ui)?;
         ui.each(&self.files, |source| {
-            let bytes = source.read_all()?;
+            let bytes = source.read_all(self.files.len())?;
             let description = describe(&bytes, model.as_ref()).map_err(|error| error.of(source))?;
             report::print(
                 &Report {

@@ -38,7 +38,7 @@ impl Verify {
         let model = model.as_ref();
         let named = model.filter(|_| ModelFiles::are_named(self.model.as_ref()));
         ui.each(&self.files, |source| {
-            let bytes = source.read_all()?;
+            let bytes = source.read_all(self.files.len())?;
             let progress = Progress::start(ui, source.to_string(), false);
             // A text may well begin with the letter C: only the whole of a magic number counts here.
             let format = Format::detect(&bytes).filter(|_| bytes.len() >= Format::DETECTION_LEN);

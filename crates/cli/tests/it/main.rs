@@ -5,6 +5,7 @@
 mod compatibility;
 mod errors;
 mod files;
+mod losses;
 mod reports;
 mod run;
 mod train;
