@@ -151,7 +151,7 @@ fn exit_of_library(error: &czip::Error) -> Exit {
     match error {
         E::Model(_) | E::Priors { .. } | E::UnknownFormat { .. } | E::Segment { .. } => Exit::Malformed,
         E::ReadV2(v2::ReadError::Format(_)) => Exit::Malformed,
-        E::MissingModel { .. } | E::WrongModel { .. } => Exit::Mismatch,
+        E::MissingModel { .. } => Exit::Mismatch,
         E::Tokenizer(TokenizerError::Split { .. }) => Exit::Failure,
         E::Tokenizer(TokenizerError::UnknownId { .. }) => Exit::Mismatch,
         E::Tokenizer(_) => Exit::Malformed,
@@ -312,6 +312,7 @@ mod tests {
             (
                 czip::Error::MissingModel {
                     file: czip::ModelId([1, 2, 3, 4]),
+                    offered: Vec::new(),
                 },
                 Exit::Mismatch,
             ),

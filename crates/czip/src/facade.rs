@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use crate::options::Options;
 use crate::summary::{Counted, Format, Summary};
-use crate::{Decoder, Error, Model, v1, v2};
+use crate::{Decoder, Error, Model, Models, v1, v2};
 
 /// Compresses a text, which may be any bytes, to a file of the format czip v2.
 ///
@@ -55,15 +55,15 @@ pub fn compress_many<'a, T: AsRef<[u8]>>(
 ///
 /// # Errors
 ///
-/// A file that is malformed or damaged, wants more than the [`Limits`](crate::Limits), or needs a model and another one
-/// is given or none. For CZIPv1 see also [`v1::decompress`].
+/// A file that is malformed or damaged, wants more than the [`Limits`](crate::Limits), or needs a model that is not among
+/// those given. For CZIPv1 see also [`v1::decompress`].
 pub fn decompress<'a>(
-    model: impl Into<Option<&'a Model>>,
+    models: impl Into<Models<'a>>,
     file: &[u8],
     options: &Options,
 ) -> Result<Vec<u8>, Error> {
     let mut text = Vec::new();
-    decompress_to(model, file, &mut text, options)?;
+    decompress_to(models, file, &mut text, options)?;
     Ok(text)
 }
 
@@ -76,12 +76,12 @@ pub fn decompress<'a>(
 ///
 /// As [`decompress`], and what reader and writer report.
 pub fn decompress_to<'a>(
-    model: impl Into<Option<&'a Model>>,
+    models: impl Into<Models<'a>>,
     input: impl Read,
     mut output: impl Write,
     options: &Options,
 ) -> Result<Summary, Error> {
-    let model = model.into();
+    let models = models.into();
     let mut input = Counted::new(input);
     let mut start = Vec::new();
     (&mut input)
@@ -91,8 +91,7 @@ pub fn decompress_to<'a>(
     let mut whole = (&start[..]).chain(&mut input);
     match format {
         Format::V1 => {
-            let model = model.ok_or(Error::ModelRequired)?;
-            let summary = v1::decompress_to(model, whole, output, options)?;
+            let summary = v1::decompress_to(models.for_v1()?, whole, output, options)?;
             Ok(Summary {
                 text_len: summary.text_len,
                 file_len: summary.file_len,
@@ -101,7 +100,7 @@ pub fn decompress_to<'a>(
             })
         }
         Format::V2 => {
-            let mut decoder = Decoder::new(model, &mut whole, options);
+            let mut decoder = Decoder::new(models, &mut whole, options);
             while let Some(piece) = decoder.next_piece()? {
                 output.write_all(piece)?;
             }
@@ -119,11 +118,11 @@ pub fn decompress_to<'a>(
 ///
 /// The results are in the order of the files. One that is in error does not concern the others.
 pub fn decompress_many<'a, T: AsRef<[u8]>>(
-    model: impl Into<Option<&'a Model>>,
+    models: impl Into<Models<'a>>,
     files: &[T],
     options: &Options,
 ) -> Vec<Result<Vec<u8>, Error>> {
-    let model = model.into();
+    let models = models.into();
     let files: Vec<&[u8]> = files.iter().map(AsRef::as_ref).collect();
     let formats: Vec<Result<Format, Error>> = files.iter().map(|file| detect(file)).collect();
     let is_v2 = |format: &Result<Format, Error>| matches!(format, Ok(Format::V2));
@@ -133,10 +132,8 @@ pub fn decompress_many<'a, T: AsRef<[u8]>>(
         .filter(|(_, format)| is_v2(format))
         .map(|(file, _)| *file)
         .collect();
-    let mut texts = v2::decompress_many(model, &together, options)
-        .unwrap_or_default()
-        .into_iter();
-    let alone = |file: &[u8]| v1::decompress(model.ok_or(Error::ModelRequired)?, file, options);
+    let mut texts = v2::decompress_many(models, &together, options).into_iter();
+    let alone = |file: &[u8]| v1::decompress(models.for_v1()?, file, options);
     files
         .iter()
         .zip(formats)

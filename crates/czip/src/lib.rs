@@ -5,6 +5,7 @@
 mod error;
 mod facade;
 mod model;
+mod models;
 mod options;
 mod summary;
 pub mod v1;
@@ -19,6 +20,7 @@ pub use czip_tokenizer::{Error as TokenizerError, Tokenizer};
 pub use error::{Error, SegmentFault};
 pub use facade::{compress, compress_many, compress_to, decompress, decompress_many, decompress_to};
 pub use model::Model;
+pub use models::{FindModel, Models};
 pub use options::{ChunkLevel, InvalidChunkLevel, Limits, Options, Progress};
 pub use summary::{Format, ModeCounts, Summary};
 pub use v2::{Decoder, Encoder};
