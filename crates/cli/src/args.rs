@@ -69,9 +69,9 @@ pub(crate) struct Decompress {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Info {
-    /// Model to hold the files against
+    /// Model to hold the files against; may be repeated
     #[arg(short, long)]
-    pub(crate) model: Option<PathBuf>,
+    pub(crate) model: Vec<PathBuf>,
     /// Write a line of JSON for each file
     #[arg(long)]
     pub(crate) json: bool,
@@ -185,10 +185,11 @@ pub(crate) enum Device {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ModelArgs {
-    /// Model file, or standard for the English one that is built in, or none, to code bytes alone [default: the one that
-    /// CZIP_MODEL names, or standard; for v1 there is none]
+    /// Model file, or standard for the English one that is built in, or none, to code bytes alone. Where files are
+    /// restored it may be repeated, or be a folder of models: a file says which it needs [default: CZIP_MODEL, and
+    /// standard; for v1 there is none]
     #[arg(short, long)]
-    pub(crate) model: Option<PathBuf>,
+    pub(crate) model: Vec<PathBuf>,
     /// Tokenizer to use in place of the model's own
     #[arg(short, long, value_name = "TOKENIZER_JSON")]
     pub(crate) tokenizer: Option<PathBuf>,
@@ -291,7 +292,8 @@ Exit codes:
   {interrupted}  interrupted; 128 and the number of the signal for others
 
 Environment variables:
-  CZIP_MODEL  model file to use where -m names none; without both, the built-in one",
+  CZIP_MODEL  model file to use where -m names none; without both, the built-in one. To restore files it may
+              name several, and folders of models, as PATH does",
         interrupted = crate::Exit::INTERRUPTED
     );
     let examples = format!(
@@ -334,7 +336,7 @@ mod tests {
         let Command::Compress(args) = args.command else {
             panic!("{args:?}")
         };
-        assert_eq!(args.model.model, Some("models/a.czm".into()));
+        assert_eq!(args.model.model, [PathBuf::from("models/a.czm")]);
         assert_eq!(args.model.tokenizer, Some("t.json".into()));
         assert_eq!(args.encoding.codec, Some(Codec::Zstd));
         assert_eq!(args.encoding.level, Some(3));

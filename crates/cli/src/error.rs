@@ -4,9 +4,9 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use czip::TokenizerError;
 use czip::v1::container::{FormatError, ReadError};
 use czip::v2::container as v2;
+use czip::{ModelId, TokenizerError};
 use czip_train::device;
 
 use crate::Exit;
@@ -16,6 +16,26 @@ use crate::Exit;
 pub(crate) enum Error {
     #[error("no model: name one with -m MODEL or in the environment variable CZIP_MODEL")]
     NoModel,
+    #[error("-m names one model here; to restore files, it may name several")]
+    OneModel,
+    #[error("-m none means no model, so that there can be no other")]
+    NoneAndOthers,
+    #[error("-t is for one model, so that -m has to name one")]
+    TokenizerOfSeveral,
+    #[error("CZIPv1 does not say which of {named} models a file needs: name one with -m")]
+    SeveralModels { named: usize },
+    #[error("cannot read the model")]
+    ReadModel(#[source] io::Error),
+    #[error("needs the model {file}, which is built in: -m standard")]
+    BuiltInModelNeeded { file: ModelId },
+    #[error(
+        "needs the model {file}: name it, or a folder that has it, with -m; at hand {}",
+        list(at_hand)
+    )]
+    MissingModel { file: ModelId, at_hand: Vec<String> },
+    /// The model that an input needs.
+    #[error("{0}")]
+    Model(Box<Failure>),
     #[error("levels are 1 to 5 in v1, and -c means v1")]
     ChunkLevel,
     #[error("-c is for --format v1 alone")]
@@ -85,6 +105,10 @@ impl From<czip::Error> for Error {
     fn from(error: czip::Error) -> Self {
         match error {
             czip::Error::ModelRequired => Self::NoModel,
+            czip::Error::FindModel(error) => match error.downcast() {
+                Ok(failure) => Self::Model(failure),
+                Err(error) => Self::Czip(czip::Error::FindModel(error)),
+            },
             error => Self::Czip(error),
         }
     }
@@ -95,6 +119,10 @@ impl Error {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::NoModel
+            | Self::OneModel
+            | Self::NoneAndOthers
+            | Self::TokenizerOfSeveral
+            | Self::SeveralModels { .. }
             | Self::ChunkLevel
             | Self::OnlyInV1
             | Self::OnlyInV2
@@ -109,6 +137,7 @@ impl Error {
             | Self::Exists
             | Self::NoDirectory(_)
             | Self::Read(_)
+            | Self::ReadModel(_)
             | Self::Write(_)
             | Self::ReaderGone
             | Self::SpecialAmongOthers
@@ -122,7 +151,8 @@ impl Error {
             | Self::CannotTrainOn
             | Self::RoundTrip { .. } => Exit::Failure,
             Self::UnknownKind => Exit::Malformed,
-            Self::Reencoded => Exit::Mismatch,
+            Self::Reencoded | Self::BuiltInModelNeeded { .. } | Self::MissingModel { .. } => Exit::Mismatch,
+            Self::Model(failure) => failure.error.exit(),
             Self::Czip(error) => exit_of_library(error),
         }
     }
@@ -179,6 +209,16 @@ fn exit_of_format(error: &FormatError) -> Exit {
     }
 }
 
+fn list(models: &[String]) -> String {
+    if models.is_empty() {
+        String::from("is none")
+    } else {
+        format!("are {}", models.join(", "))
+    }
+}
+
+impl std::error::Error for Failure {}
+
 /// An error and the file that it concerns, if it concerns one.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -234,13 +274,9 @@ mod tests {
             "standard input is closed"
         );
 
-        let open = czip::Error::OpenModel {
-            path: "m.czm".into(),
-            source: not_found(),
-        };
         assert_eq!(
-            Failure::from(Error::Czip(open)).to_string(),
-            "cannot read the model m.czm: gone"
+            Error::ReadModel(not_found()).of("m.czm").to_string(),
+            "m.czm: cannot read the model: gone"
         );
 
         let read = czip::Error::Read(ReadError::Io {
@@ -311,7 +347,7 @@ mod tests {
             ),
             (
                 czip::Error::MissingModel {
-                    file: czip::ModelId([1, 2, 3, 4]),
+                    file: ModelId([1, 2, 3, 4]),
                     offered: Vec::new(),
                 },
                 Exit::Mismatch,

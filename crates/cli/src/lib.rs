@@ -12,6 +12,7 @@ mod input;
 mod interrupt;
 mod job;
 mod memory;
+mod models;
 mod output;
 mod progress;
 mod report;

@@ -110,6 +110,9 @@ pub enum Error {
         /// The same of the models given, as far as they are known.
         offered: Vec<ModelId>,
     },
+    /// A [`FindModel`](crate::FindModel) has a model that it cannot load.
+    #[error(transparent)]
+    FindModel(Box<dyn std::error::Error + Send + Sync>),
     /// CZIPv1 needs a model, and none was given.
     #[error("CZIPv1 needs a model, but no model is given")]
     ModelRequired,

@@ -10,7 +10,8 @@ use crate::commands::admit;
 use crate::commands::group::{self, Small};
 use crate::error::{Error, Failure};
 use crate::identity::Identities;
-use crate::job::{Choice, ModelFiles, Transfer};
+use crate::job::{Choice, Transfer};
+use crate::models::ModelFiles;
 use crate::progress::Progress;
 use crate::report::Statistics;
 use crate::ui::Ui;
@@ -19,23 +20,23 @@ use crate::ui::Ui;
 #[derive(Debug)]
 pub(crate) struct Compress {
     pub(crate) transfers: Vec<Transfer>,
-    pub(crate) model: Option<ModelFiles>,
+    pub(crate) model: ModelFiles,
     pub(crate) choice: Choice,
 }
 
 impl Compress {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
-        if self.choice.format == Format::V1 && !ModelFiles::are_named(self.model.as_ref()) {
+        if self.choice.format == Format::V1 && !self.model.are_named() {
             return Err(Error::NoModel.into());
         }
         self.choice.explain(ui);
         let load = || {
-            if self.model.is_none() {
+            if self.model.are_none() {
                 ui.note("note: no model, so that all is coded as bytes; -m MODEL makes texts smaller");
             }
-            ModelFiles::load_if_any(self.model.as_ref(), ui)
+            self.model.load(ui)
         };
-        let admitted = admit(&self.transfers, self.model.as_ref(), ui);
+        let admitted = admit(&self.transfers, &self.model, ui);
         let inputs = &admitted.inputs;
         match (&self.transfers[..], &admitted.transfers[..]) {
             (_, []) => return Ok(admitted.exit),
@@ -51,7 +52,8 @@ impl Compress {
         }
         let alone = |transfer: &Transfer| self.one(ui, transfer, inputs, || Ok(model.clone()));
         let together = |texts: &[&[u8]], progress: &Progress| {
-            czip::compress_many(model.as_ref(), texts, &progress.watch(&self.choice.options))
+            let files = czip::compress_many(model.as_ref(), texts, &progress.watch(&self.choice.options));
+            files.into_iter().map(|file| file.map_err(Error::from)).collect()
         };
         group::run(ui, &admitted, false, Small::of_text, alone, together)
     }

@@ -71,7 +71,7 @@ pub(crate) fn run(
     restored: bool,
     small: impl Fn(Vec<u8>) -> Option<Small>,
     alone: impl Fn(&Transfer) -> Result<(), Failure>,
-    together: impl Fn(&[&[u8]], &Progress) -> Vec<Result<Vec<u8>, czip::Error>>,
+    together: impl Fn(&[&[u8]], &Progress) -> Vec<Result<Vec<u8>, Error>>,
 ) -> Result<Exit, Failure> {
     let mut exit = admitted.exit;
     let mut failed = |failure: Failure| {
@@ -171,7 +171,7 @@ fn open<'t>(
 impl Member<'_> {
     fn write(
         &self,
-        output: Result<Vec<u8>, czip::Error>,
+        output: Result<Vec<u8>, Error>,
         restored: bool,
         inputs: &Identities,
     ) -> Result<Statistics, Failure> {
@@ -180,7 +180,7 @@ impl Member<'_> {
             target,
             overwrite,
         } = self.transfer;
-        let bytes = output.map_err(|error| Error::from(error).of(source))?;
+        let bytes = output.map_err(|error| error.of(source))?;
         let mut output = target.create(inputs, self.permissions.clone(), *overwrite)?;
         output
             .write_all(&bytes)

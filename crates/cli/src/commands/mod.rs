@@ -21,7 +21,8 @@ use crate::Exit;
 use crate::error::{Error, Failure};
 use crate::identity::{Identities, Place};
 use crate::input::Input;
-use crate::job::{ModelFiles, Transfer};
+use crate::job::Transfer;
+use crate::models::ModelFiles;
 use crate::output::Target;
 use crate::ui::Ui;
 
@@ -49,10 +50,10 @@ struct Admitted<'t> {
 }
 
 /// Looks at all names before anything is written: no output may be an input, or that of two, and nothing may be in its way.
-fn admit<'t>(transfers: &'t [Transfer], model: Option<&ModelFiles>, ui: &Ui) -> Admitted<'t> {
+fn admit<'t>(transfers: &'t [Transfer], models: &ModelFiles, ui: &Ui) -> Admitted<'t> {
     let mut inputs: Identities = transfers.iter().map(|transfer| &transfer.source).collect();
-    for path in model.into_iter().flat_map(ModelFiles::paths) {
-        inputs.add(path);
+    for path in models.paths() {
+        inputs.add(&path);
     }
     let mut places = HashSet::new();
     let mut check = |transfer: &Transfer| {
@@ -85,11 +86,13 @@ fn admit<'t>(transfers: &'t [Transfer], model: Option<&ModelFiles>, ui: &Ui) -> 
 
 impl Transfer {
     /// An error of the library, in the name of the file that it concerns.
-    fn failure(&self, error: czip::Error, input: &Input) -> Failure {
-        match error {
-            czip::Error::Io(error) if input.has_failed() => Error::Read(error).of(&self.source),
-            czip::Error::Io(error) => self.target.failed(error),
-            error => Error::from(error).of(&self.source),
+    fn failure(&self, error: impl Into<Error>, input: &Input) -> Failure {
+        match error.into() {
+            Error::Czip(czip::Error::Io(error)) if input.has_failed() => Error::Read(error).of(&self.source),
+            Error::Czip(czip::Error::Io(error)) => self.target.failed(error),
+            // No file is at fault.
+            Error::NoModel => Error::NoModel.into(),
+            error => error.of(&self.source),
         }
     }
 }

@@ -6,6 +6,7 @@ mod compatibility;
 mod errors;
 mod files;
 mod losses;
+mod models;
 mod reports;
 mod run;
 mod train;
