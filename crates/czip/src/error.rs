@@ -122,6 +122,11 @@ pub enum Error {
         /// How many.
         given: usize,
     },
+    /// A CZIPv1 file cannot be restored in part.
+    #[error(
+        "only files of the format czip v2 can be restored in part: CZIPv1 has no checksums that tell right from wrong"
+    )]
+    CannotRecover,
     /// A segment of a czip file does not decode to its text.
     #[error("segment {segment} of member {member}, at byte {offset}: {fault}: the file is damaged")]
     Segment {

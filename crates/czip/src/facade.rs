@@ -1,10 +1,10 @@
 //! Whole texts and files of either format.
 
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 
 use crate::options::Options;
 use crate::summary::{Counted, Format, Summary};
-use crate::{Decoder, Error, Model, Models, v1, v2};
+use crate::{Decoder, Error, Model, Models, Recovery, v1, v2};
 
 /// Compresses a text, which may be any bytes, to a file of the format czip v2.
 ///
@@ -111,6 +111,65 @@ pub fn decompress_to<'a>(
                 ..summary
             })
         }
+    }
+}
+
+/// Restores what it can of a damaged file of the format czip v2, which is all that `input` has, and says what is missing.
+///
+/// Text is written in the order of the file, one piece after the other, and only if its checksum is right. What is wrong
+/// with a segment does not keep the others from being restored, and nor does a model that is missing:
+///
+/// * Of a member with a valid index, all segments that are whole are restored, whatever else is damaged, but for the model
+///   id in the member's header, which all of its segments need. This holds if the member is the file's last, or is
+///   followed by another whose first four bytes are whole.
+/// * Of a member without one, those are restored up to where the length of a segment is damaged, or the file was cut short.
+///   What is behind is lost up to the next member that is whole in its structure, and is followed by another or by the
+///   file's end, or has an index at the file's end. How much text that was is unknown.
+///
+/// Where a length is damaged and there is no index, the search for the next member may come upon a czip file that was
+/// itself compressed, and stored as it is. Its text is then restored in place of its bytes.
+///
+/// Memory is that of [`Index::open`](crate::Index::open) for each member, and of decoding.
+///
+/// ```
+/// use std::io::Cursor;
+///
+/// use czip::{Options, recover_to};
+///
+/// let options = Options::new().segment_len(1 << 10);
+/// let text = b"Integers are the same everywhere. ".repeat(100);
+/// let mut file = czip::compress(None, &text, &options)?;
+/// file[20] ^= 1;
+///
+/// let mut restored = Vec::new();
+/// let recovery = recover_to(None, Cursor::new(&file), &mut restored, &options)?;
+/// assert_eq!(restored, &text[1024..]);
+/// let missing = &recovery.missing[0];
+/// assert_eq!((missing.text_offset, missing.text_len), (Some(0), Some(1024)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// What reader and writer report, and a file that is empty or of CZIPv1, which has no checksums. Anything else is the
+/// [`reason`](crate::Missing::reason) of what is missing. Segments whose text would go beyond the
+/// [`Limits`](crate::Limits) are missing, too.
+pub fn recover_to<'a>(
+    models: impl Into<Models<'a>>,
+    mut input: impl Read + Seek,
+    output: impl Write,
+    options: &Options,
+) -> Result<Recovery, Error> {
+    let mut start = Vec::new();
+    input.seek(SeekFrom::Start(0))?;
+    (&mut input)
+        .take(Format::DETECTION_LEN as u64)
+        .read_to_end(&mut start)?;
+    match Format::detect(&start) {
+        Some(Format::V1) => Err(Error::CannotRecover),
+        None if start.is_empty() => Err(Error::UnknownFormat { found: start }),
+        // The start may be what is damaged.
+        Some(Format::V2) | None => v2::recover_to(models.into(), input, output, options),
     }
 }
 

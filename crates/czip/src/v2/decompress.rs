@@ -293,7 +293,7 @@ impl<R: Read + Seek> Decoder<'_, R> {
     }
 }
 
-fn within(text_len: u64, limit: u64) -> Result<(), Error> {
+pub(super) fn within(text_len: u64, limit: u64) -> Result<(), Error> {
     if text_len > limit {
         return Err(Error::TextLimit {
             declared: text_len,
@@ -373,7 +373,7 @@ impl<R> fmt::Debug for Decoder<'_, R> {
 }
 
 /// Segments to decode together.
-struct Batch<'a> {
+pub(super) struct Batch<'a> {
     segments: Vec<Member<'a>>,
     len: usize,
     max_len: usize,
@@ -388,7 +388,7 @@ struct Member<'a> {
 }
 
 impl<'a> Batch<'a> {
-    fn new(threads: usize, max_segments: usize) -> Self {
+    pub(super) fn new(threads: usize, max_segments: usize) -> Self {
         Self {
             segments: Vec::new(),
             len: 0,
@@ -397,11 +397,11 @@ impl<'a> Batch<'a> {
         }
     }
 
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.len >= self.max_len || self.segments.len() >= self.max_segments
     }
 
-    fn push(&mut self, number: u64, segment: Segment, model: Option<&'a Model>) {
+    pub(super) fn push(&mut self, number: u64, segment: Segment, model: Option<&'a Model>) {
         self.len += segment.payload.len() + segment.info.header.text_len() as usize;
         self.segments.push(Member {
             number,
@@ -410,7 +410,7 @@ impl<'a> Batch<'a> {
         });
     }
 
-    fn decode(
+    pub(super) fn decode(
         &self,
         decoders: &mut Decoders<'a>,
         counter: &Counter,
