@@ -1,5 +1,5 @@
 #![doc = include_str!("../README.md")]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
 
 mod args;
@@ -7,13 +7,17 @@ mod commands;
 mod compressors;
 mod error;
 mod exit;
+mod identity;
 mod input;
 mod interrupt;
 mod job;
 mod memory;
+mod models;
 mod output;
 mod progress;
 mod report;
+mod streams;
+mod temporary;
 mod ui;
 
 pub use exit::Exit;
@@ -22,6 +26,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use args::Args;
+use error::Error;
 use job::Job;
 use ui::Ui;
 
@@ -45,12 +50,12 @@ pub fn run(command_line: impl IntoIterator<Item = impl Into<OsString>>) -> Exit 
         }
     };
     let ui = Ui::new(program, args.global.quiet, args.global.verbose);
-    interrupt::remove_unfinished_output();
+    interrupt::remove_unfinished_outputs();
     let ended = Job::try_from(args).and_then(|job| job.run(&ui));
     match ended {
         Ok(exit) => exit,
         // Who reads the output has seen enough.
-        Err(failure) if failure.error.is_broken_pipe() => Exit::Success,
+        Err(failure) if matches!(failure.error, Error::ReaderGone) => Exit::Success,
         Err(failure) => {
             ui.failure(&failure);
             failure.error.exit()

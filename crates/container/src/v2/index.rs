@@ -5,7 +5,8 @@ use std::io::{Read, Seek, SeekFrom};
 use super::frame::{self, Expected};
 use super::source::{Frame, Source};
 use super::{
-    FormatError, Header, INDEX_END, INDEX_MAGIC, MAX_TEXT_LEN, Part, ReadError, Segment, SegmentInfo, varint,
+    FormatError, Header, INDEX_END, INDEX_MAGIC, MAX_TEXT_LEN, ModelId, Part, ReadError, Segment,
+    SegmentInfo, varint,
 };
 
 /// The least bytes of a segment: two numbers, no payload, and a checksum.
@@ -51,7 +52,7 @@ pub struct IndexEntry {
 /// assert_eq!(segment.payload, b"world");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Index {
     segments: Vec<IndexEntry>,
     text_len: u64,
@@ -77,10 +78,7 @@ impl Index {
             rest = member.start;
             indexed.push(member);
         }
-        let mut index = Self {
-            segments: Vec::new(),
-            text_len: 0,
-        };
+        let mut index = Self::default();
         if rest > 0 || file_len == 0 {
             index.walk(&mut reader, rest)?;
         }
@@ -152,7 +150,7 @@ impl Index {
         self.text_len += u64::from(text_len);
     }
 
-    fn push_member(&mut self, member: &Member) {
+    pub(super) fn push_member(&mut self, member: &Member) {
         let mut offset = member.start + member.header.byte_len() as u64;
         for (number, &(len, text_len)) in (0..).zip(&member.entries) {
             let last = number + 1 == member.entries.len() as u64;
@@ -166,46 +164,114 @@ impl Index {
         let mut source = Source::between(reader, 0, end)?;
         let mut frame = source.frame(false)?;
         while let Frame::Header(member) = frame {
-            let mut expected = Expected::new();
-            loop {
-                let offset = source.offset();
-                let header = source.segment_header(&member)?;
-                source.skip(header.payload_len(), Part::Payload)?;
-                source.skip(header.checksum_len(), Part::Checksum)?;
-                self.push(
-                    member,
-                    expected.count(),
-                    offset,
-                    header.segment_len(),
-                    header.text_len(),
-                    header.last(),
-                );
-                expected.push(&header);
-                if header.last() {
-                    break;
-                }
-            }
-            frame = source.frame(true)?;
-            if let Frame::Index { tag } = frame {
-                source.check_index(tag, &member, &expected)?;
-                frame = source.frame(false)?;
-            }
+            frame = self.walk_segments(&mut source, member, &mut 0)?;
         }
         Ok(())
+    }
+
+    /// Adds the one member that starts at `start`, in a file that ends at `file_len`. Returns where it ends, before
+    /// another or at the file's end. With an error comes the offset of the header, segment or index that it is in; the
+    /// segments before are added.
+    pub(super) fn walk_member<R: Read + Seek>(
+        &mut self,
+        reader: R,
+        start: u64,
+        file_len: u64,
+    ) -> Result<u64, (u64, ReadError)> {
+        let mut place = start;
+        self.try_walk_member(reader, start, file_len, &mut place)
+            .map(|()| place)
+            .map_err(|error| (place, error))
+    }
+
+    fn try_walk_member<R: Read + Seek>(
+        &mut self,
+        reader: R,
+        start: u64,
+        file_len: u64,
+        place: &mut u64,
+    ) -> Result<(), ReadError> {
+        let mut source = Source::between(reader, start, file_len)?;
+        let Frame::Header(member) = source.frame(false)? else {
+            return Err(FormatError::TrailingBytes { offset: start }.into());
+        };
+        self.walk_segments(&mut source, member, place)?;
+        Ok(())
+    }
+
+    /// Adds the segments of a member whose header has been read, and reads what comes after it. `place` is kept where the
+    /// segment or frame that is being read starts.
+    fn walk_segments<R: Read + Seek>(
+        &mut self,
+        source: &mut Source<R>,
+        member: Header,
+        place: &mut u64,
+    ) -> Result<Frame, ReadError> {
+        let mut expected = Expected::new();
+        loop {
+            let offset = source.offset();
+            *place = offset;
+            let header = source.segment_header(&member)?;
+            source.skip(header.payload_len(), Part::Payload)?;
+            source.skip(header.checksum_len(), Part::Checksum)?;
+            self.push(
+                member,
+                expected.count(),
+                offset,
+                header.segment_len(),
+                header.text_len(),
+                header.last(),
+            );
+            expected.push(&header);
+            if header.last() {
+                break;
+            }
+        }
+        *place = source.offset();
+        let mut frame = source.frame(true)?;
+        if let Frame::Index { tag } = frame {
+            source.check_index(tag, &member, &expected)?;
+            *place = source.offset();
+            frame = source.frame(false)?;
+        }
+        Ok(frame)
+    }
+
+    /// Bytes of an index of these segments, which are those of one member; `None` if there is none of so few or so many.
+    pub(super) fn frame_len(&self) -> Option<u64> {
+        let count = u32::try_from(self.segments.len())
+            .ok()
+            .filter(|&count| count > 1)?;
+        let entries = self.segments.iter();
+        let lens = entries.map(|entry| u64::from(varint::len(entry.len) + varint::len(entry.text_len)));
+        let body_len = u64::from(varint::len(count)).checked_add(lens.sum())?;
+        frame::frame_len(u32::try_from(body_len).ok()?).map(u64::from)
     }
 }
 
 /// A member as its index describes it.
-struct Member {
-    start: u64,
-    header: Header,
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) start: u64,
+    /// Where the index ends.
+    pub(super) end: u64,
+    pub(super) header: Header,
     /// The lengths of each segment and its text.
     entries: Vec<(u32, u32)>,
+    /// What is wrong with the header in the file, if this one is made of the index's tag.
+    pub(super) header_fault: Option<FormatError>,
 }
 
 impl Member {
     /// The member that ends with a valid index at `end`; `None` if there is no such member.
-    fn before<R: Read + Seek>(mut reader: R, end: u64) -> Result<Option<Self>, ReadError> {
+    fn before<R: Read + Seek>(reader: R, end: u64) -> Result<Option<Self>, ReadError> {
+        let member = Self::of_damaged(reader, end)?;
+        Ok(member.filter(|member| member.header_fault.is_none()))
+    }
+
+    /// As [`before`](Self::before), but the header may be damaged: an index repeats its tag, and the model id is taken as
+    /// it is.
+    pub(super) fn of_damaged<R: Read + Seek>(mut reader: R, end: u64) -> Result<Option<Self>, ReadError> {
         let Some(footer) = end.checked_sub(frame::FOOTER_LEN.into()) else {
             return Ok(None);
         };
@@ -263,13 +329,36 @@ impl Member {
             return Ok(None);
         };
         let header_end = member_start + header_len;
-        match Source::between(reader, member_start, header_end)?.frame(false)? {
-            Frame::Header(header) if header.tag() == tag => Ok(Some(Self {
-                start: member_start,
-                header,
-                entries,
-            })),
-            _ => Ok(None),
-        }
+        let found = Source::between(&mut reader, member_start, header_end)?.frame(false);
+        let (header, header_fault) = match found {
+            Ok(Frame::Header(header)) if header.tag() == tag => (header, None),
+            Ok(_) => {
+                let header = Self::rebuilt_header(reader, member_start, tag)?;
+                (header, Some(FormatError::IndexMismatch { offset: start }))
+            }
+            Err(ReadError::Format(error)) => (Self::rebuilt_header(reader, member_start, tag)?, Some(error)),
+            Err(error) => return Err(error),
+        };
+        Ok(Some(Self {
+            start: member_start,
+            end,
+            header,
+            entries,
+            header_fault,
+        }))
+    }
+
+    /// The header at `start` with another tag.
+    fn rebuilt_header<R: Read + Seek>(reader: R, start: u64, tag: u8) -> Result<Header, ReadError> {
+        let (level, has_model) = Header::parse_tag(tag, start + 3)?;
+        let without = Header { level, model: None };
+        let model = if has_model {
+            let id = start + without.byte_len() as u64;
+            let mut source = Source::between(reader, id, u64::MAX)?;
+            Some(ModelId(source.array(Part::Header)?))
+        } else {
+            None
+        };
+        Ok(Header { level, model })
     }
 }
