@@ -194,10 +194,22 @@ fn describe(corpus: &Corpus, ui: &Ui) {
         corpus.heldout.len(),
         corpus.heldout_len(),
     ));
-    if corpus.skipped_records > 0 {
+    let left_out = &corpus.left_out;
+    for (what, faults) in [("files", &left_out.files), ("records", &left_out.records)] {
+        if faults.count > 0 {
+            ui.warning(format_args!("left out what is no text, of the {what} {faults}"));
+        }
+    }
+    if left_out.without_field > 0 {
         ui.warning(format_args!(
             "{} records lack the field and are left out",
-            corpus.skipped_records
+            left_out.without_field
+        ));
+    }
+    if left_out.made_by_czip > 0 {
+        ui.note(format_args!(
+            "left out {} files that czip has made: models, curves, checkpoints or compressed files",
+            left_out.made_by_czip
         ));
     }
     if corpus.removed_documents > 0 {
