@@ -292,4 +292,30 @@ mod tests {
             assert!(root.join(PACKAGE).join("corpus").join(&name).is_dir(), "{name}");
         }
     }
+
+    /// What is fuzzed is what is shipped: the packages have the same versions here and there.
+    #[test]
+    fn the_lock_files_agree() {
+        let root = files::root();
+        let packages = |path: &Path| -> Vec<String> {
+            let lock = fs::read_to_string(path).unwrap();
+            let packages = lock.split("[[package]]\n").skip(1);
+            packages
+                .map(|package| package.lines().take(2).collect::<Vec<_>>().join(", "))
+                .collect()
+        };
+        let ours = packages(&root.join("Cargo.lock"));
+        let mut others = packages(&root.join(PACKAGE).join("Cargo.lock"));
+        others.retain(|package| {
+            let only_there = ["arbitrary", "libfuzzer-sys"];
+            !ours.contains(package)
+                && !only_there
+                    .iter()
+                    .any(|name| package.contains(&format!("\"{name}\"")))
+        });
+        assert_eq!(
+            others, [""; 0],
+            "copy Cargo.lock over crates/fuzz/Cargo.lock and run cargo metadata there"
+        );
+    }
 }

@@ -1,9 +1,11 @@
 //! Models and options that the targets share. All are made once.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use czip::{Level, Limits, Model, Options};
+use tempfile::TempDir;
 
 static MODELS: LazyLock<[Model; 2]> = LazyLock::new(|| {
     ["model.czm", "model2.czm"]
@@ -21,9 +23,10 @@ pub(crate) fn model(choice: u8) -> Option<&'static Model> {
 /// The most bytes of text that a target codes with that model in a reasonable time, with this and other choices.
 pub(crate) fn max_text_len(model: Option<&Model>) -> usize {
     match model {
-        None => 1_600,
-        Some(model) if model.config().context_length <= 128 => 120,
-        Some(_) => 300,
+        // More than the shortest segments.
+        None => 1_100,
+        Some(model) if model.config().context_length <= 128 => 60,
+        Some(_) => 160,
     }
 }
 
@@ -40,4 +43,15 @@ pub(crate) fn options() -> Options {
 /// For decoding a text of at most so many bytes.
 pub(crate) fn options_for(max_len: usize) -> Options {
     options().limits(Limits::max_text_len(max_len as u64))
+}
+
+/// A folder for files that are written and read again, in memory where there is one.
+pub(crate) fn folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    };
+    folder.expect("a folder for temporary files")
 }

@@ -12,7 +12,7 @@ pub fn round_trip(data: &[u8]) {
     let model = fixtures::model(input.byte());
     let level = fixtures::level(input.byte());
     let choices = input.byte();
-    let segment_len = 1 << 10 | input.number();
+    let segment_len = 1 << 10 | input.number() & 0xff;
     let text = input.text(fixtures::max_text_len(model));
     match model {
         Some(model) if choices & 1 == 1 => by_v1(model, level, choices, &text),

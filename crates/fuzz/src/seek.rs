@@ -15,7 +15,8 @@ struct Whole {
 }
 
 static FILES: LazyLock<Vec<Whole>> = LazyLock::new(|| {
-    let prose = czip_vectors::read("texts/prose.txt");
+    // Two segments.
+    let prose = czip_vectors::read("texts/prose.txt")[..1_100].to_vec();
     let make = |choice: u8, mode: Mode, text: &[u8], index: bool| {
         let options = fixtures::options()
             .level(fixtures::level(match mode {
@@ -47,7 +48,7 @@ static FILES: LazyLock<Vec<Whole>> = LazyLock::new(|| {
         text: prose.clone(),
         file: [&plain.file[..], &other.file[other_plain.file.len()..]].concat(),
     };
-    let net = make(2, Mode::Net, &prose[..300], true);
+    let net = make(2, Mode::Net, &prose[..160], true);
     vec![
         join(&plain, &indexed),
         join(&indexed, &net),

@@ -15,7 +15,7 @@ pub fn stream(data: &[u8]) {
     let level = fixtures::level(input.byte());
     let options = fixtures::options()
         .level(level)
-        .segment_len(1 << 10 | input.number() & 0xfff)
+        .segment_len(1 << 10 | input.number() & 0xff)
         .index(input.flag());
     let damage = (input.number(), input.byte());
     let cuts = [input.bytes(), input.bytes()];
