@@ -164,7 +164,7 @@ mod tests {
     fn steps_are_bounded_by_the_text_whatever_the_pattern() {
         for len in [1_400, 100_000] {
             let text = "a".repeat(len);
-            let steps = 256 * (len as u64 + 1024);
+            let steps = 256 * (len as u64 + (1 << 14));
             for pattern in [
                 "(?:a*)*b",
                 "(?:a*)*b(?=c)",
@@ -218,7 +218,7 @@ mod tests {
         let text = "a".repeat(12);
         let mut budget = Budget::new(text.len());
         let parts = (0..).take_while(|_| Matcher::new(&program, &text, &mut budget).find(0, true).is_ok());
-        assert_eq!(parts.count(), 3);
+        assert_eq!(parts.count(), 53);
     }
 
     fn pattern() -> impl Strategy<Value = String> {

@@ -10,8 +10,8 @@ use crate::error::SplitLimit;
 /// Steps that a pattern may take for each byte of a text. Patterns in use take three to ten.
 const STEPS_PER_BYTE: u64 = 256;
 
-/// What is added to a text's length in bytes, so that a few bytes can be matched by many alternatives.
-const FREE_BYTES: u64 = 1024;
+/// What is added to a text's length in bytes: on short texts even patterns that are slow on long ones are quick enough.
+const FREE_BYTES: u64 = 1 << 14;
 
 /// The most places that a search keeps to go back to, 24 bytes each.
 const MAX_DEPTH: usize = 1 << 20;
