@@ -63,6 +63,9 @@ pub(crate) struct Compress {
 pub(crate) struct Decompress {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
+    /// Of damaged files of czip v2, restore what can be restored, and say which parts of the text are missing
+    #[arg(long)]
+    pub(crate) recover: bool,
     #[command(flatten)]
     pub(crate) files: Files,
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use czip::v1::container::{FormatError, ReadError};
@@ -93,6 +94,21 @@ pub(crate) enum Error {
     OtherCompressor(#[source] io::Error),
     #[error("no czip, CZIPv1 or czip-model-v1 file")]
     UnknownKind,
+    #[error("{} {}: {reason}", missing_text(*.text_offset, *.text_len), place(file))]
+    TextMissing {
+        /// Where it starts, and how long it is, in bytes of the text, if that is known.
+        text_offset: Option<u64>,
+        text_len: Option<u64>,
+        /// Where it was in the file.
+        file: Range<u64>,
+        reason: Box<Error>,
+    },
+    #[error("{restored} bytes of text are restored, and not all of it")]
+    PartlyRestored {
+        restored: u64,
+        /// All that is missing needs a model.
+        lacks_models: bool,
+    },
     #[error("restored text differs from byte {offset} on")]
     RoundTrip { offset: usize },
     #[error(
@@ -168,6 +184,11 @@ impl Error {
             Self::UnknownKind => Exit::Malformed,
             Self::Reencoded | Self::BuiltInModelNeeded { .. } | Self::MissingModel { .. } => Exit::Mismatch,
             Self::Model(failure) => failure.error.exit(),
+            Self::TextMissing { reason, .. } => reason.exit(),
+            Self::PartlyRestored {
+                lacks_models: true, ..
+            } => Exit::Mismatch,
+            Self::PartlyRestored { .. } => Exit::Malformed,
             Self::Czip(error) => exit_of_library(error),
         }
     }
@@ -221,6 +242,28 @@ fn exit_of_format(error: &FormatError) -> Exit {
         | E::ChunkTooLong { .. }
         | E::TooManyChunks { .. } => Exit::Failure,
         _ => Exit::Malformed,
+    }
+}
+
+/// `bytes 0 to 1023 of the text are missing`
+fn missing_text(offset: Option<u64>, len: Option<u64>) -> String {
+    match (offset, len) {
+        (_, Some(0)) => String::from("no text is missing, but the file is damaged"),
+        (Some(offset), Some(len)) => {
+            format!("bytes {offset} to {} of the text are missing", offset + len - 1)
+        }
+        (Some(offset), None) => format!("text is missing from byte {offset} on, of unknown length"),
+        (None, Some(len)) => format!("{len} bytes of text are missing"),
+        (None, None) => String::from("text of unknown length is missing"),
+    }
+}
+
+/// `at bytes 4 to 99 of the file`
+fn place(file: &Range<u64>) -> String {
+    if file.is_empty() {
+        format!("at byte {} of the file", file.start)
+    } else {
+        format!("at bytes {} to {} of the file", file.start, file.end - 1)
     }
 }
 

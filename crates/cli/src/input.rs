@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File, Permissions};
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Failure};
@@ -121,6 +121,11 @@ fn open_file(path: &Path) -> Result<Input, Error> {
     ))
 }
 
+/// What recovery reads.
+pub(crate) trait ReadSeek: Read + Seek {}
+
+impl<T: Read + Seek> ReadSeek for T {}
+
 /// An open input.
 #[derive(Debug)]
 pub(crate) struct Input {
@@ -161,6 +166,18 @@ impl Input {
     /// Whether reading has failed, to tell its errors from those of writing.
     pub(crate) fn has_failed(&self) -> bool {
         self.has_failed
+    }
+
+    /// All of it, with any part at hand: the file, or what is read of a stream.
+    pub(crate) fn into_seekable(mut self) -> io::Result<Box<dyn ReadSeek>> {
+        match self.reader {
+            Reader::File(file) if self.permissions.is_some() => Ok(Box::new(file)),
+            _ => {
+                let mut bytes = Vec::new();
+                self.read_to_end(&mut bytes)?;
+                Ok(Box::new(io::Cursor::new(bytes)))
+            }
+        }
     }
 
     /// Called at the input's end: a file that had more bytes when it was opened has been cut while it was read.

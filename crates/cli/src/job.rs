@@ -65,6 +65,7 @@ impl TryFrom<Args> for Job {
             Command::Decompress(args) => Self::Decompress(Decompress {
                 models: ModelFiles::several(args.model)?,
                 transfers: transfers(args.files, restored_name)?,
+                recover: args.recover,
                 options,
             }),
             Command::Info(args) => Self::Info(Info {

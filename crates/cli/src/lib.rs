@@ -23,6 +23,7 @@ mod ui;
 pub use exit::Exit;
 
 use std::ffi::OsString;
+use std::io;
 use std::path::Path;
 
 use args::Args;
@@ -40,12 +41,13 @@ pub fn run(command_line: impl IntoIterator<Item = impl Into<OsString>>) -> Exit 
     let args = match Args::parse(program, command_line) {
         Ok(args) => args,
         Err(message) => {
-            // Help and version are messages too. If they cannot be printed, there is nowhere to say so.
-            let _ = message.print();
-            return if message.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Success
+            // Help and version are messages too.
+            let printed = message.print();
+            return match printed {
+                _ if message.use_stderr() => Exit::Usage,
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Failure,
+                _ if streams::stdout_is_closed() => Exit::Failure,
+                _ => Exit::Success,
             };
         }
     };

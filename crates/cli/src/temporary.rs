@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
-use std::fs::{self, File, Permissions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -74,12 +74,13 @@ fn create(folder: &Path, public: bool) -> io::Result<NamedTempFile> {
     builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM_LEN);
     #[cfg(unix)]
     if public {
+        use std::fs::Permissions;
         use std::os::unix::fs::PermissionsExt;
         // The system takes the user's mask from this.
         builder.permissions(Permissions::from_mode(0o666));
     }
     #[cfg(not(unix))]
-    let _ = (public, Permissions::set_readonly);
+    let _ = public;
     loop {
         let file = builder.tempfile_in(folder)?;
         match file.as_file().try_lock() {

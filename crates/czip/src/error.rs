@@ -150,6 +150,9 @@ pub enum Error {
     /// A thread ended without doing its share.
     #[error("a thread ended before its work was done")]
     Interrupted,
+    /// The caller has had the work stopped: see [`Options::stop_when`](crate::Options::stop_when).
+    #[error("stopped before the work was done")]
+    Stopped,
     /// An error has come before, so that nothing more can be written or read.
     #[error("used after an error")]
     AfterError,
@@ -161,6 +164,16 @@ pub enum Error {
         /// What the thread pool says.
         reason: String,
     },
+}
+
+impl Error {
+    /// The error of each text or file, where this one has ended the work on all of them.
+    pub(crate) fn of_each(&self) -> Self {
+        match self {
+            Self::Stopped => Self::Stopped,
+            _ => Self::Interrupted,
+        }
+    }
 }
 
 /// What a message says of the models that were given.

@@ -19,6 +19,9 @@ const DEFAULT_LEVEL: Level = match Level::new(5) {
 /// What is called with the progress.
 pub(crate) type Watch = dyn Fn(Progress) + Send + Sync;
 
+/// What is asked whether to stop.
+pub(crate) type Stop = dyn Fn() -> bool + Send + Sync;
+
 /// How to compress or decompress. What concerns only the other direction is ignored.
 #[derive(Clone)]
 pub struct Options {
@@ -31,6 +34,7 @@ pub struct Options {
     pub(crate) limits: Limits,
     pub(crate) only: Option<Mode>,
     pub(crate) progress: Option<Arc<Watch>>,
+    pub(crate) stop: Option<Arc<Stop>>,
 }
 
 impl Options {
@@ -48,6 +52,7 @@ impl Options {
             limits: Limits::default(),
             only: None,
             progress: None,
+            stop: None,
         }
     }
 
@@ -125,6 +130,29 @@ impl Options {
     #[must_use]
     pub fn on_progress(mut self, progress: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.progress = Some(Arc::new(progress));
+        self
+    }
+
+    /// A function to call often, from any thread, with what was asked for at an end as soon as it says `true`: the result
+    /// is [`Error::Stopped`](crate::Error::Stopped).
+    ///
+    /// It is called before 64 KiB of text are coded since the last time, by each thread. The one thing that takes longer is
+    /// to cut a text into tokens, which is done segment by segment, or for CZIPv1 all at once.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    ///
+    /// use czip::{Error, Options};
+    ///
+    /// let interrupted = Arc::new(AtomicBool::new(true));
+    /// let options = Options::new().stop_when(move || interrupted.load(Ordering::Relaxed));
+    /// let error = czip::compress(None, b"Integers are the same everywhere.", &options).unwrap_err();
+    /// assert!(matches!(error, Error::Stopped));
+    /// ```
+    #[must_use]
+    pub fn stop_when(mut self, stop: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.stop = Some(Arc::new(stop));
         self
     }
 }

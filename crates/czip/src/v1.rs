@@ -144,6 +144,7 @@ fn compress_text(
     let counter = Counter::new(Some(token_count), options);
     let threads = Threads::new(options)?;
     let encoded = chunks::encode(model, &tokens, chunk_len as usize, &threads, &counter);
+    counter.check()?;
     drop(tokens);
 
     let mut builder = Builder::new(Params {
@@ -205,13 +206,12 @@ fn decode_text(model: &Model, file: &File, output: &mut impl Write, options: &Op
         } else {
             chunk_len
         };
-        let tokens =
-            chunks::decode(model, stretch, chunk_len, last_len, &threads, &counter).map_err(|bad| {
-                Error::Chunk {
-                    index: first + bad.index,
-                    source: bad.source,
-                }
-            })?;
+        let tokens = chunks::decode(model, stretch, chunk_len, last_len, &threads, &counter);
+        counter.check()?;
+        let tokens = tokens.map_err(|bad| Error::Chunk {
+            index: first + bad.index,
+            source: bad.source,
+        })?;
         text.clear();
         model.tokenizer.decode(&tokens, &mut text)?;
         found += text.len() as u64;

@@ -2,27 +2,34 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::Error;
-use crate::options::{Options, Progress, Watch};
+use crate::options::{Options, Progress, Stop, Watch};
 
-/// Counts what is done and tells the caller.
+/// Counts what is done, tells the caller, and asks whether to go on.
 pub(crate) struct Counter {
     done: AtomicU64,
     total: Option<u64>,
     watch: Option<Arc<Watch>>,
+    stop: Option<Arc<Stop>>,
+    stopped: AtomicBool,
 }
 
 impl Counter {
+    /// The most bytes of text, or symbols that stand for at least one each, between two questions.
+    pub(crate) const PACE: usize = 8192;
+
     pub(crate) fn new(total: Option<u64>, options: &Options) -> Self {
         Self {
             done: AtomicU64::new(0),
             total,
             watch: options.progress.clone(),
+            stop: options.stop.clone(),
+            stopped: AtomicBool::new(false),
         }
     }
 
@@ -31,6 +38,27 @@ impl Counter {
         if let Some(watch) = &self.watch {
             watch(Progress::new(done, self.total));
         }
+    }
+
+    /// Whether to leave everything as it is: asks the caller until the answer is yes. What has come of the work is not to
+    /// be looked at then, but for [`check`](Self::check).
+    pub(crate) fn stops(&self) -> bool {
+        if self.stopped.load(Ordering::Relaxed) {
+            return true;
+        }
+        let stops = self.stop.as_ref().is_some_and(|stop| stop());
+        if stops {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+        stops
+    }
+
+    /// The error of work that was stopped.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(Error::Stopped);
+        }
+        Ok(())
     }
 }
 

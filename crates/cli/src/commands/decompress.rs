@@ -9,10 +9,12 @@ use czip::{FindModel, Format, Options};
 use crate::Exit;
 use crate::commands::admit;
 use crate::commands::group::{self, Small};
-use crate::error::Failure;
+use crate::error::{Error, Failure};
 use crate::identity::Identities;
+use crate::input::Input;
 use crate::job::Transfer;
 use crate::models::{ModelFiles, ModelSet};
+use crate::output::Output;
 use crate::progress::Progress;
 use crate::report::Statistics;
 use crate::ui::Ui;
@@ -23,6 +25,8 @@ pub(crate) struct Decompress {
     pub(crate) transfers: Vec<Transfer>,
     pub(crate) models: ModelFiles,
     pub(crate) options: Options,
+    /// Damage is no reason to stop.
+    pub(crate) recover: bool,
 }
 
 impl Decompress {
@@ -36,6 +40,12 @@ impl Decompress {
             _ => {}
         }
         let models = &load()?;
+        if self.recover {
+            let exit = ui.each(&admitted.transfers, |transfer| {
+                self.one(ui, transfer, inputs, || Ok(models))
+            })?;
+            return Ok(admitted.exit.or(exit));
+        }
         let alone = |transfer: &Transfer| self.one(ui, transfer, inputs, || Ok(models));
         let together = |files: &[&[u8]], progress: &Progress| {
             let options = progress.watch(&self.options);
@@ -64,6 +74,9 @@ impl Decompress {
         let mut output = target.create(inputs, input.permissions(), *overwrite)?;
         let models = load()?;
         let models = models.borrow();
+        if self.recover {
+            return self.recover(ui, transfer, input, output, models);
+        }
 
         let start = Instant::now();
         // A text that appears on the screen is progress enough.
@@ -109,6 +122,61 @@ impl Decompress {
             text_len,
             file_len,
             tokens,
+            seconds: Some(start.elapsed().as_secs_f64()),
+            restored: true,
+        };
+        ui.note(format_args!("{source}: {statistics}"));
+        Ok(())
+    }
+
+    /// Restores what can be restored. What is missing is told of, and makes it a failure, but the output is kept.
+    fn recover(
+        &self,
+        ui: &Ui,
+        transfer: &Transfer,
+        input: Input,
+        mut output: Output,
+        models: &ModelSet<'_>,
+    ) -> Result<(), Failure> {
+        let Transfer { source, target, .. } = transfer;
+        let start = Instant::now();
+        let progress = Progress::start(ui, source.to_string(), target.is_terminal()).of_bytes(None);
+        let failed_read = |error| Error::Read(error).of(source);
+        let input = input.into_seekable().map_err(failed_read)?;
+        let options = progress.watch(&self.options);
+        let recovery = czip::recover_to(models as &dyn FindModel, input, &mut output, &options);
+        let recovery = recovery.map_err(|error| match error {
+            czip::Error::Io(error) => target.failed(error),
+            error => models.explain(error).of(source),
+        })?;
+        drop(progress);
+        output.commit().map_err(|error| error.of(target))?;
+        let is_whole = recovery.is_whole();
+        let lacks_models = recovery
+            .missing
+            .iter()
+            .all(|missing| matches!(missing.reason, czip::Error::MissingModel { .. }));
+        for missing in recovery.missing {
+            let missing = Error::TextMissing {
+                text_offset: missing.text_offset,
+                text_len: missing.text_len,
+                file: missing.file,
+                reason: Box::new(models.explain(missing.reason)),
+            };
+            ui.failure(&missing.of(source));
+        }
+        let restored = recovery.summary.text_len;
+        if !is_whole {
+            return Err(Error::PartlyRestored {
+                restored,
+                lacks_models,
+            }
+            .of(target));
+        }
+        let statistics = Statistics {
+            text_len: restored,
+            file_len: recovery.summary.file_len,
+            tokens: None,
             seconds: Some(start.elapsed().as_secs_f64()),
             restored: true,
         };

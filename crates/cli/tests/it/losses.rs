@@ -317,3 +317,68 @@ fn model_is_not_overwritten_by_what_is_made_with_it() {
         .fails(2, &format!("m.czm: {IS_INPUT}"));
     assert_eq!(folder.read("m.czm"), fs::read(&model).unwrap());
 }
+
+#[test]
+fn what_is_not_damaged_can_be_restored() {
+    let folder = Folder::new();
+    let text: String = (0..1000)
+        .map(|number| format!("line {number} of many\n"))
+        .collect();
+    folder.write("text", &text);
+    folder
+        .czip(none(), ["compress", "-L1", "--segment", "4K", "text"])
+        .exits(0);
+    let file = folder.read("text.czip");
+    let mut damaged = file.clone();
+    // The first segment starts behind a header of four bytes.
+    damaged[20] ^= 1;
+    folder.write("damaged.czip", &damaged);
+    folder.czip(none(), ["decompress", "damaged.czip"]).exits(4);
+    assert!(!folder.path("damaged").exists());
+
+    let finished = folder
+        .czip(none(), ["decompress", "-q", "--recover", "damaged.czip"])
+        .exits(4);
+    let stderr = finished.stderr();
+    let lines: Vec<&str> = stderr.lines().collect();
+    assert_eq!(lines.len(), 2, "{stderr}");
+    let start = "czip: damaged.czip: bytes 0 to 4095 of the text are missing at bytes 4 to ";
+    assert!(lines[0].starts_with(start), "{stderr}");
+    assert!(
+        lines[0].contains(": segment 0 of member 0, at byte 4: "),
+        "{stderr}"
+    );
+    let rest = &text.as_bytes()[4096..];
+    let end = format!(
+        "czip: damaged: {} bytes of text are restored, and not all of it",
+        rest.len()
+    );
+    assert_eq!(lines[1], end);
+    assert_eq!(folder.read("damaged"), rest);
+
+    // From a stream, and of a file that was cut short.
+    let cut = &file[..file.len() / 2];
+    let restored = folder
+        .pipe(none(), ["decompress", "-", "--recover"], cut)
+        .exits(4);
+    let len = restored.stdout().len();
+    assert!(len > 0 && len.is_multiple_of(4096), "{len}");
+    assert_eq!(restored.stdout(), &text.as_bytes()[..len]);
+    let message = format!("czip: <stdin>: text is missing from byte {len} on, of unknown length at bytes ");
+    assert!(restored.stderr().starts_with(&message), "{}", restored.stderr());
+
+    // What is whole is restored as ever.
+    fs::remove_file(folder.path("text")).unwrap();
+    folder
+        .czip(
+            none(),
+            ["decompress", "-f", "--recover", "text.czip", "damaged.czip"],
+        )
+        .exits(4);
+    assert_eq!(folder.read("text"), text.as_bytes());
+    assert_eq!(folder.read("damaged"), rest);
+    folder.write("none.czip", "no file at all");
+    folder
+        .czip(none(), ["decompress", "--recover", "none.czip"])
+        .exits(4);
+}

@@ -46,7 +46,8 @@ pub(crate) struct BadChunk {
 
 /// Encodes chunks of `chunk_len` tokens, the last of which may be shorter.
 ///
-/// The pieces, in order, hold some chunks each; they do not depend on the number of threads.
+/// The pieces, in order, hold some chunks each; they do not depend on the number of threads. If the work is stopped, they
+/// are not to be looked at.
 pub(crate) fn encode(
     model: &Model,
     tokens: &[u16],
@@ -57,7 +58,7 @@ pub(crate) fn encode(
     let encode = |encoder: &mut ChunkEncoder<'_>, tokens: &[u16]| {
         let mut encoded = EncodedChunks::default();
         for tokens in tokens.chunks(chunk_len * encoder.caches.len()) {
-            encoder.encode(tokens, &mut encoded);
+            encoder.encode(tokens, &mut encoded, counter);
             counter.add(tokens.len());
         }
         encoded
@@ -95,10 +96,13 @@ impl<'a> ChunkEncoder<'a> {
     }
 
     /// Encodes at most as many chunks as there are caches.
-    fn encode(&mut self, tokens: &[u16], out: &mut EncodedChunks) {
+    fn encode(&mut self, tokens: &[u16], out: &mut EncodedChunks, counter: &Counter) {
         let transformer: &Transformer = &self.model.transformer;
         let mut encoder = Encoder::new();
         for (batch, coded) in tokens.chunks(BATCH).enumerate() {
+            if counter.stops() {
+                break;
+            }
             self.rows.clear();
             self.rows.extend((batch * BATCH..).take(coded.len()).map(|index| {
                 let (sequence, position) = (index / self.chunk_len, index % self.chunk_len);
@@ -210,6 +214,9 @@ impl<'a> GroupDecoder<'a> {
             .collect();
         let longest = if full > 0 { self.chunk_len } else { last_len };
         for position in 0..longest {
+            if counter.stops() {
+                break;
+            }
             if position == last_len {
                 rows.truncate(full);
             }

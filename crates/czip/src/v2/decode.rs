@@ -93,12 +93,13 @@ impl<'a> Decoders<'a> {
                 let (model, queue) = &work.nets[(first + turn) % work.nets.len()];
                 worker.lockstep(*model, queue, &work);
             }
-            while let Some(index) = pop(&work.others, |_| true) {
+            while let Some(index) = pop(&work.others, |_| !counter.stops()) {
                 let (segment, model) = segments[index];
-                work.end(index, worker.decode(segment, model));
+                work.end(index, worker.decode(segment, model, counter));
                 counter.add(segment.info.header.text_len() as usize);
             }
         });
+        counter.check()?;
         let decoded: Option<Vec<Decoded>> = work.decoded.into_iter().map(OnceLock::into_inner).collect();
         decoded.ok_or(Error::Interrupted)
     }
@@ -294,8 +295,8 @@ impl<'a> SegmentDecoder<'a> {
         self.of_model.insert(held.unwrap_or_else(|| OfModel::new(model)))
     }
 
-    /// Decodes a segment without the net.
-    fn decode(&mut self, segment: &Segment, model: Option<&'a Model>) -> Decoded {
+    /// Decodes a segment without the net, or a part of it if the work is stopped.
+    fn decode(&mut self, segment: &Segment, model: Option<&'a Model>, counter: &Counter) -> Decoded {
         let Segment { info, payload } = segment;
         let text_len = info.header.text_len() as usize;
         let mut decoder = Decoder::new(payload);
@@ -305,16 +306,26 @@ impl<'a> SegmentDecoder<'a> {
             (Mode::Bytes, _) => {
                 let variant = Plan::of(info.member.level).bytes;
                 let mixer = of_variant(&mut self.bytes, self.byte_coding, variant, text_len);
-                while text.bytes.len() < text_len {
-                    // Symbols of this coding are bytes.
-                    text.bytes.push(mixer.decode(None, &mut decoder) as u8);
+                while text.bytes.len() < text_len && !counter.stops() {
+                    for _ in 0..Counter::PACE.min(text_len - text.bytes.len()) {
+                        // Symbols of this coding are bytes.
+                        text.bytes.push(mixer.decode(None, &mut decoder) as u8);
+                    }
                 }
             }
             (_, Some(model)) => {
                 let variant = Plan::of(info.member.level).tokens;
                 let alone = &mut self.of_model(model).alone;
                 let mixer = of_variant(alone, &model.coding, variant, text_len);
-                while text.push(model, mixer.decode(None, &mut decoder))? {}
+                let mut pause = 0;
+                while text.push(model, mixer.decode(None, &mut decoder))? {
+                    if text.bytes.len() >= pause {
+                        if counter.stops() {
+                            break;
+                        }
+                        pause = text.bytes.len() + Counter::PACE;
+                    }
+                }
             }
             (_, None) => return Err(SegmentFault::NoModel),
         }
@@ -359,7 +370,7 @@ impl<'a> OfModel<'a> {
                     Admitted::Nothing => break,
                 }
             }
-            if active.is_empty() {
+            if active.is_empty() || work.counter.stops() {
                 break;
             }
             let net = self.net.get_or_insert_with(|| Net::new(model));

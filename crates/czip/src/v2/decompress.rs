@@ -145,6 +145,8 @@ impl<'a, R: Read> Decoder<'a, R> {
 
     /// Reads and decodes some segments in order.
     fn decode_more(&mut self) -> Result<(), Error> {
+        self.counter.stops();
+        self.counter.check()?;
         let threads = self.decoders.threads();
         let mut end = None;
         let batch = match &mut self.source {
@@ -450,14 +452,14 @@ pub(crate) fn decompress_many(
         }
         counts.push(read.map(|()| batch.segments.len() - before));
     }
-    // What ends the decoding of all ends that of each.
-    let Ok(decoded) = batch.decode(&mut decoders, &counter) else {
-        return counts
-            .into_iter()
-            .map(|count| count.and(Err(Error::Interrupted)))
-            .collect();
+    let mut decoded = match batch.decode(&mut decoders, &counter) {
+        Ok(decoded) => decoded.into_iter(),
+        // What ends the decoding of all ends that of each.
+        Err(error) => {
+            let of_file = |read: Result<usize, Error>| Err(read.err().unwrap_or_else(|| error.of_each()));
+            return counts.into_iter().map(of_file).collect();
+        }
     };
-    let mut decoded = decoded.into_iter();
     let mut text = |count: usize| {
         let mut text = Vec::new();
         let mut end = Ok(());
