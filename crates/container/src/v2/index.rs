@@ -5,7 +5,8 @@ use std::io::{Read, Seek, SeekFrom};
 use super::frame::{self, Expected};
 use super::source::{Frame, Source};
 use super::{
-    FormatError, Header, INDEX_END, INDEX_MAGIC, MAX_TEXT_LEN, Part, ReadError, Segment, SegmentInfo, varint,
+    FormatError, Header, INDEX_END, INDEX_MAGIC, MAX_TEXT_LEN, Part, ReadError, Segment, SegmentHeader,
+    SegmentInfo, varint,
 };
 
 /// The least bytes of a segment: two numbers, no payload, and a checksum.
@@ -60,11 +61,13 @@ pub struct Index {
 impl Index {
     /// Finds the segments of a file, which is all that `reader` has.
     ///
-    /// Members with an index are found from the file's end backwards, each in three short reads. From the last member
-    /// without a valid index on, the file is read from its start up to there: the header of each segment, and not its
-    /// payload.
+    /// Members with an index are found from the file's end backwards, each in three or four short reads. From the last
+    /// member without a valid index on, the file is read from its start up to there: the header of each segment, and not
+    /// its payload.
     ///
-    /// What an index says is held against the segment in [`read_segment`](Self::read_segment), not before.
+    /// What an index says is held against the segment in [`read_segment`](Self::read_segment), not before. Only segments
+    /// without text, which nobody has to read, are verified here. Where a member has no index, places in the text rest
+    /// on what its segments say of their lengths, and that is not verified before they are decoded.
     ///
     /// Memory in use is 64 bytes for each segment; a segment takes six bytes of the file or more.
     pub fn open<R: Read + Seek>(mut reader: R) -> Result<Self, ReadError> {
@@ -171,7 +174,11 @@ impl Index {
                 let offset = source.offset();
                 let header = source.segment_header(&member)?;
                 source.skip(header.payload_len(), Part::Payload)?;
-                source.skip(header.checksum_len(), Part::Checksum)?;
+                if header.text_len() == 0 {
+                    verify_empty(&mut source, member, expected.count(), offset, header)?;
+                } else {
+                    source.skip(header.checksum_len(), Part::Checksum)?;
+                }
                 self.push(
                     member,
                     expected.count(),
@@ -193,6 +200,25 @@ impl Index {
         }
         Ok(())
     }
+}
+
+/// Verifies a segment without text, which has no payload either, from its checksum on.
+fn verify_empty<R: Read>(
+    source: &mut Source<R>,
+    member: Header,
+    number: u64,
+    offset: u64,
+    header: SegmentHeader,
+) -> Result<(), ReadError> {
+    let info = SegmentInfo {
+        member,
+        number,
+        offset,
+        text_offset: 0, // not part of the checksum
+        header,
+        checksum: source.checksum(&header)?,
+    };
+    Ok(info.verify(&[], &[])?)
 }
 
 /// A member as its index describes it.
@@ -245,8 +271,11 @@ impl Member {
                 hash.update(&body);
                 left = left.and_then(|left| left.checked_sub(body.len() as u32));
                 segments_len += u64::from(len);
-                // Segments are in the file, so there are no more entries than it has room for.
-                let possible = len >= MIN_SEGMENT_LEN && text_len as usize <= MAX_TEXT_LEN;
+                // Segments are in the file, so there are no more entries than it has room for. None follows one
+                // without text.
+                let possible = len >= MIN_SEGMENT_LEN
+                    && text_len as usize <= MAX_TEXT_LEN
+                    && entries.last().is_none_or(|&(_, before)| before > 0);
                 if left.is_none() || segments_len > start || !possible {
                     return Ok(false);
                 }
@@ -263,13 +292,23 @@ impl Member {
             return Ok(None);
         };
         let header_end = member_start + header_len;
-        match Source::between(reader, member_start, header_end)?.frame(false)? {
-            Frame::Header(header) if header.tag() == tag => Ok(Some(Self {
-                start: member_start,
-                header,
-                entries,
-            })),
-            _ => Ok(None),
+        let header = match Source::between(&mut reader, member_start, header_end)?.frame(false)? {
+            Frame::Header(header) if header.tag() == tag => header,
+            _ => return Ok(None),
+        };
+        if let Some(&(len, 0)) = entries.last() {
+            let offset = start - u64::from(len);
+            let mut source = Source::between(reader, offset, start)?;
+            let segment = source.segment_header(&header)?;
+            if (segment.segment_len(), segment.text_len(), segment.last()) != (len, 0, true) {
+                return Ok(None);
+            }
+            verify_empty(&mut source, header, entries.len() as u64 - 1, offset, segment)?;
         }
+        Ok(Some(Self {
+            start: member_start,
+            header,
+            entries,
+        }))
     }
 }
