@@ -57,6 +57,9 @@ const TEST_DATA: &str = "czip-vectors";
 /// The library that trains: it makes models, in floats, and takes no part in coding.
 const TRAINER: &str = "czip-train";
 
+/// The program. It may use an attribute that is unsafe, to run before `main`, but holds no unsafe code.
+const PROGRAM: &str = "czip-cli";
+
 /// The one library that may hold unsafe code.
 const MAY_BE_UNSAFE: &str = "czip-kernels";
 
@@ -148,7 +151,12 @@ fn check_arrows(name: &str, dependencies: &[Value], ours: &[&str], failures: &mu
 }
 
 fn check_library_root(name: &str, path: &str, source: &str, failures: &mut Vec<String>) {
-    if name != MAY_BE_UNSAFE && !has_lint(source, &["forbid"], "unsafe_code") {
+    let levels: &[&str] = if name == PROGRAM {
+        &["deny", "forbid"]
+    } else {
+        &["forbid"]
+    };
+    if name != MAY_BE_UNSAFE && !has_lint(source, levels, "unsafe_code") {
         failures.push(format!("{path}: lacks #![forbid(unsafe_code)]"));
     }
     if name != TEST_DATA
@@ -299,6 +307,8 @@ mod tests {
             [""; 0]
         );
         assert_eq!(check("czip-vectors", "#![forbid(unsafe_code)]\n"), [""; 0]);
+        let program = "#![deny(unsafe_code)]\n#![deny(clippy::float_arithmetic)]\n";
+        assert_eq!(check(PROGRAM, program), [""; 0]);
         assert_eq!(
             check(
                 "czip",

@@ -38,8 +38,8 @@ pub(crate) enum Command {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "General options")]
 pub(crate) struct Global {
-    /// Threads to use; 0 for one on each core
-    #[arg(short = 'T', long, global = true, value_name = "N", default_value_t = 0)]
+    /// Threads to use, at most 1024; 0 for one on each core
+    #[arg(short = 'T', long, global = true, value_name = "N", default_value_t = 0, value_parser = threads)]
     pub(crate) threads: usize,
     /// Say nothing but errors
     #[arg(short, long, global = true)]
@@ -63,15 +63,18 @@ pub(crate) struct Compress {
 pub(crate) struct Decompress {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
+    /// Of damaged files of czip v2, restore what can be restored, and say which parts of the text are missing
+    #[arg(long)]
+    pub(crate) recover: bool,
     #[command(flatten)]
     pub(crate) files: Files,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Info {
-    /// Model to hold the files against
+    /// Model to hold the files against; may be repeated
     #[arg(short, long)]
-    pub(crate) model: Option<PathBuf>,
+    pub(crate) model: Vec<PathBuf>,
     /// Write a line of JSON for each file
     #[arg(long)]
     pub(crate) json: bool,
@@ -185,10 +188,11 @@ pub(crate) enum Device {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ModelArgs {
-    /// Model file, or standard for the English one that is built in, or none, to code bytes alone [default: the one that
-    /// CZIP_MODEL names, or standard; for v1 there is none]
+    /// Model file, or standard for the English one that is built in, or none, to code bytes alone. Where files are
+    /// restored it may be repeated, or be a folder of models: a file says which it needs [default: CZIP_MODEL, and
+    /// standard; for v1 there is none]
     #[arg(short, long)]
-    pub(crate) model: Option<PathBuf>,
+    pub(crate) model: Vec<PathBuf>,
     /// Tokenizer to use in place of the model's own
     #[arg(short, long, value_name = "TOKENIZER_JSON")]
     pub(crate) tokenizer: Option<PathBuf>,
@@ -244,6 +248,12 @@ fn level(level: &str) -> Result<u8, String> {
     level.ok_or_else(|| String::from("levels are 1 to 9, and 1 to 5 in v1"))
 }
 
+fn threads(number: &str) -> Result<usize, String> {
+    // More would not help, and each takes memory.
+    let number = number.parse().ok().filter(|number| *number <= 1024);
+    number.ok_or_else(|| String::from("threads are 0 to 1024"))
+}
+
 fn split(name: &str) -> Result<Split, String> {
     let found = Split::ALL.into_iter().find(|split| split.to_string() == name);
     found.ok_or_else(|| String::from("kinds are text, code, logs and cjk"))
@@ -282,10 +292,11 @@ Exit codes:
   2    the command line cannot be carried out
   3    file and model, or model and tokenizer, don't belong together
   4    a compressed file, model or tokenizer is malformed or damaged
-  {interrupted}  interrupted
+  {interrupted}  interrupted; 128 and the number of the signal for others
 
 Environment variables:
-  CZIP_MODEL  model file to use where -m names none; without both, the built-in one",
+  CZIP_MODEL  model file to use where -m names none; without both, the built-in one. To restore files it may
+              name several, and folders of models, as PATH does",
         interrupted = crate::Exit::INTERRUPTED
     );
     let examples = format!(
@@ -328,7 +339,7 @@ mod tests {
         let Command::Compress(args) = args.command else {
             panic!("{args:?}")
         };
-        assert_eq!(args.model.model, Some("models/a.czm".into()));
+        assert_eq!(args.model.model, [PathBuf::from("models/a.czm")]);
         assert_eq!(args.model.tokenizer, Some("t.json".into()));
         assert_eq!(args.encoding.codec, Some(Codec::Zstd));
         assert_eq!(args.encoding.level, Some(3));
@@ -355,6 +366,7 @@ mod tests {
             "czip compress -c gzip a",
             "czip compress --format v9 a",
             "czip compress -T -1 a",
+            "czip compress -T 1025 a",
             "czip decompress -L 1 a",
             "czip info",
             "czip verify",

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 
-use czip::TokenizerError;
 use czip::v1::container::{FormatError, ReadError};
 use czip::v2::container as v2;
+use czip::{ModelId, TokenizerError};
 use czip_train::device;
 
 use crate::Exit;
@@ -16,6 +17,26 @@ use crate::Exit;
 pub(crate) enum Error {
     #[error("no model: name one with -m MODEL or in the environment variable CZIP_MODEL")]
     NoModel,
+    #[error("-m names one model here; to restore files, it may name several")]
+    OneModel,
+    #[error("-m none means no model, so that there can be no other")]
+    NoneAndOthers,
+    #[error("-t is for one model, so that -m has to name one")]
+    TokenizerOfSeveral,
+    #[error("CZIPv1 does not say which of {named} models a file needs: name one with -m")]
+    SeveralModels { named: usize },
+    #[error("cannot read the model")]
+    ReadModel(#[source] io::Error),
+    #[error("needs the model {file}, which is built in: -m standard")]
+    BuiltInModelNeeded { file: ModelId },
+    #[error(
+        "needs the model {file}: name it, or a folder that has it, with -m; at hand {}",
+        list(at_hand)
+    )]
+    MissingModel { file: ModelId, at_hand: Vec<String> },
+    /// The model that an input needs.
+    #[error("{0}")]
+    Model(Box<Failure>),
     #[error("levels are 1 to 5 in v1, and -c means v1")]
     ChunkLevel,
     #[error("-c is for --format v1 alone")]
@@ -28,8 +49,18 @@ pub(crate) enum Error {
         "no name for the output: the input's does not end in .czip; name one with -o OUT (- is standard output)"
     )]
     NoOutputName,
-    #[error("input and output are the same file")]
-    SameFile,
+    #[error("is an input, too, and inputs are not overwritten; name another output with -o")]
+    OutputIsInput,
+    #[error("is the output of another input, too")]
+    SameOutput,
+    #[error("is no file, and might keep the other inputs waiting; name it alone")]
+    SpecialAmongOthers,
+    #[error("standard input is closed")]
+    StdinClosed,
+    #[error("standard output is closed")]
+    StdoutClosed,
+    #[error("became shorter while it was read: {read} bytes of {len} are in the output")]
+    Shrunk { len: u64, read: u64 },
     #[error("compressed data are not read from a terminal; name a file, or redirect standard input")]
     CompressedFromTerminal,
     #[error(
@@ -46,10 +77,28 @@ pub(crate) enum Error {
     Read(#[source] io::Error),
     #[error("cannot write")]
     Write(#[source] io::Error),
+    /// Whoever reads standard output has seen enough.
+    #[error("nobody reads standard output any more")]
+    ReaderGone,
     #[error("comparison failed")]
     OtherCompressor(#[source] io::Error),
     #[error("no czip, CZIPv1 or czip-model-v1 file")]
     UnknownKind,
+    #[error("{} {}: {reason}", missing_text(*.text_offset, *.text_len), place(file))]
+    TextMissing {
+        /// Where it starts, and how long it is, in bytes of the text, if that is known.
+        text_offset: Option<u64>,
+        text_len: Option<u64>,
+        /// Where it was in the file.
+        file: Range<u64>,
+        reason: Box<Error>,
+    },
+    #[error("{restored} bytes of text are restored, and not all of it")]
+    PartlyRestored {
+        restored: u64,
+        /// All that is missing needs a model.
+        lacks_models: bool,
+    },
     #[error("restored text differs from byte {offset} on")]
     RoundTrip { offset: usize },
     #[error(
@@ -72,6 +121,10 @@ impl From<czip::Error> for Error {
     fn from(error: czip::Error) -> Self {
         match error {
             czip::Error::ModelRequired => Self::NoModel,
+            czip::Error::FindModel(error) => match error.downcast() {
+                Ok(failure) => Self::Model(failure),
+                Err(error) => Self::Czip(czip::Error::FindModel(error)),
+            },
             error => Self::Czip(error),
         }
     }
@@ -82,12 +135,17 @@ impl Error {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::NoModel
+            | Self::OneModel
+            | Self::NoneAndOthers
+            | Self::TokenizerOfSeveral
+            | Self::SeveralModels { .. }
             | Self::ChunkLevel
             | Self::OnlyInV1
             | Self::OnlyInV2
             | Self::OneOutput { .. }
             | Self::NoOutputName
-            | Self::SameFile
+            | Self::OutputIsInput
+            | Self::SameOutput
             | Self::CompressedFromTerminal
             | Self::Device(device::Error::NotBuilt)
             | Self::CompressedToTerminal => Exit::Usage,
@@ -95,7 +153,13 @@ impl Error {
             | Self::Exists
             | Self::NoDirectory(_)
             | Self::Read(_)
+            | Self::ReadModel(_)
             | Self::Write(_)
+            | Self::ReaderGone
+            | Self::SpecialAmongOthers
+            | Self::StdinClosed
+            | Self::StdoutClosed
+            | Self::Shrunk { .. }
             | Self::OtherCompressor(_)
             | Self::Corpus(_)
             | Self::Training(_)
@@ -103,15 +167,24 @@ impl Error {
             | Self::CannotTrainOn
             | Self::RoundTrip { .. } => Exit::Failure,
             Self::UnknownKind => Exit::Malformed,
-            Self::Reencoded => Exit::Mismatch,
+            Self::Reencoded | Self::BuiltInModelNeeded { .. } | Self::MissingModel { .. } => Exit::Mismatch,
+            Self::Model(failure) => failure.error.exit(),
+            Self::TextMissing { reason, .. } => reason.exit(),
+            Self::PartlyRestored {
+                lacks_models: true, ..
+            } => Exit::Mismatch,
+            Self::PartlyRestored { .. } => Exit::Malformed,
             Self::Czip(error) => exit_of_library(error),
         }
     }
 
-    /// Whether the reader of the output has gone away.
-    pub(crate) fn is_broken_pipe(&self) -> bool {
-        matches!(self, Self::Write(error) | Self::Czip(czip::Error::Io(error))
-            if error.kind() == io::ErrorKind::BrokenPipe)
+    /// What it means that nothing can be written to standard output.
+    pub(crate) fn of_stdout(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::ReaderGone
+        } else {
+            Self::Write(error)
+        }
     }
 
     /// Names the file that the error concerns.
@@ -129,7 +202,7 @@ fn exit_of_library(error: &czip::Error) -> Exit {
     match error {
         E::Model(_) | E::Priors { .. } | E::UnknownFormat { .. } | E::Segment { .. } => Exit::Malformed,
         E::ReadV2(v2::ReadError::Format(_)) => Exit::Malformed,
-        E::MissingModel { .. } | E::WrongModel { .. } => Exit::Mismatch,
+        E::MissingModel { .. } => Exit::Mismatch,
         E::Tokenizer(TokenizerError::Split { .. }) => Exit::Failure,
         E::Tokenizer(TokenizerError::UnknownId { .. }) => Exit::Mismatch,
         E::Tokenizer(_) => Exit::Malformed,
@@ -156,6 +229,38 @@ fn exit_of_format(error: &FormatError) -> Exit {
         _ => Exit::Malformed,
     }
 }
+
+/// `bytes 0 to 1023 of the text are missing`
+fn missing_text(offset: Option<u64>, len: Option<u64>) -> String {
+    match (offset, len) {
+        (_, Some(0)) => String::from("no text is missing, but the file is damaged"),
+        (Some(offset), Some(len)) => {
+            format!("bytes {offset} to {} of the text are missing", offset + len - 1)
+        }
+        (Some(offset), None) => format!("text is missing from byte {offset} on, of unknown length"),
+        (None, Some(len)) => format!("{len} bytes of text are missing"),
+        (None, None) => String::from("text of unknown length is missing"),
+    }
+}
+
+/// `at bytes 4 to 99 of the file`
+fn place(file: &Range<u64>) -> String {
+    if file.is_empty() {
+        format!("at byte {} of the file", file.start)
+    } else {
+        format!("at bytes {} to {} of the file", file.start, file.end - 1)
+    }
+}
+
+fn list(models: &[String]) -> String {
+    if models.is_empty() {
+        String::from("is none")
+    } else {
+        format!("are {}", models.join(", "))
+    }
+}
+
+impl std::error::Error for Failure {}
 
 /// An error and the file that it concerns, if it concerns one.
 #[derive(Debug)]
@@ -195,6 +300,7 @@ impl fmt::Display for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Target;
 
     fn not_found() -> io::Error {
         io::Error::new(io::ErrorKind::NotFound, "gone")
@@ -207,17 +313,13 @@ mod tests {
             "a.txt: cannot read: gone"
         );
         assert_eq!(
-            Failure::from(Error::SameFile).to_string(),
-            "input and output are the same file"
+            Failure::from(Error::StdinClosed).to_string(),
+            "standard input is closed"
         );
 
-        let open = czip::Error::OpenModel {
-            path: "m.czm".into(),
-            source: not_found(),
-        };
         assert_eq!(
-            Failure::from(Error::Czip(open)).to_string(),
-            "cannot read the model m.czm: gone"
+            Error::ReadModel(not_found()).of("m.czm").to_string(),
+            "m.czm: cannot read the model: gone"
         );
 
         let read = czip::Error::Read(ReadError::Io {
@@ -288,7 +390,8 @@ mod tests {
             ),
             (
                 czip::Error::MissingModel {
-                    file: czip::ModelId([1, 2, 3, 4]),
+                    file: ModelId([1, 2, 3, 4]),
+                    offered: Vec::new(),
                 },
                 Exit::Mismatch,
             ),
@@ -302,11 +405,12 @@ mod tests {
     }
 
     #[test]
-    fn broken_pipe_is_told_from_other_errors() {
+    fn readers_may_leave_standard_output_alone() {
         let broken = || io::Error::from(io::ErrorKind::BrokenPipe);
-        assert!(Error::Write(broken()).is_broken_pipe());
-        assert!(Error::Czip(czip::Error::Io(broken())).is_broken_pipe());
-        assert!(!Error::Read(broken()).is_broken_pipe());
-        assert!(!Error::Write(not_found()).is_broken_pipe());
+        assert!(matches!(Error::of_stdout(broken()), Error::ReaderGone));
+        assert!(matches!(Error::of_stdout(not_found()), Error::Write(_)));
+        assert!(matches!(Target::Stdout.failed(broken()).error, Error::ReaderGone));
+        let pipe = Target::File("pipe".into());
+        assert!(matches!(pipe.failed(broken()).error, Error::Write(_)));
     }
 }

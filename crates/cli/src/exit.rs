@@ -19,8 +19,14 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The exit code of a process that an interrupt ended: 128 and the number of the signal, as shells count.
+    /// What shells make of a process that an interrupt has ended: 128 and the number of the signal. Where there are no
+    /// signals it is the exit code.
     pub(crate) const INTERRUPTED: i32 = 130;
+
+    /// The first of two that is no success.
+    pub(crate) fn or(self, other: Self) -> Self {
+        if self == Self::Success { other } else { self }
+    }
 
     /// The exit code.
     #[must_use]

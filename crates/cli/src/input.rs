@@ -2,24 +2,29 @@
 
 use std::fmt;
 use std::fs::{self, File, Permissions};
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Failure};
+use crate::identity::Identities;
+use crate::streams;
 
 /// An input as named on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     Stdin,
+    /// A file descriptor by its name in the file system, such as `/dev/fd/3`.
+    Descriptor(PathBuf),
     File(PathBuf),
 }
 
 impl From<PathBuf> for Source {
     fn from(path: PathBuf) -> Self {
-        if path.as_os_str() == "-" {
-            Self::Stdin
-        } else {
-            Self::File(path)
+        match streams::descriptor(&path) {
+            _ if path.as_os_str() == "-" => Self::Stdin,
+            Some(0) => Self::Stdin,
+            Some(_) => Self::Descriptor(path),
+            None => Self::File(path),
         }
     }
 }
@@ -28,7 +33,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stdin => f.write_str("<stdin>"),
-            Self::File(path) => path.display().fmt(f),
+            Self::Descriptor(path) | Self::File(path) => path.display().fmt(f),
         }
     }
 }
@@ -36,23 +41,33 @@ impl fmt::Display for Source {
 impl Source {
     /// Opens it for reading.
     pub(crate) fn open(&self) -> Result<Input, Failure> {
-        match self {
-            Self::Stdin => Ok(Input {
-                reader: Reader::Stdin,
-                permissions: None,
-                len: None,
-                has_failed: false,
-            }),
-            Self::File(path) => open_file(path).map_err(|error| error.of(self)),
-        }
+        let input = match self {
+            Self::Stdin if streams::stdin_is_closed() => Err(Error::StdinClosed),
+            Self::Stdin => Ok(Input::new(Reader::Stdin, None, streams::stdin_len())),
+            Self::Descriptor(path) | Self::File(path) => open_file(path),
+        };
+        input.map_err(|error| error.of(self))
     }
 
     /// Whether it is a file and no pipe or the like, found out without opening it: a pipe that is closed again has lost
     /// its writer.
     pub(crate) fn is_file(&self) -> bool {
         match self {
-            Self::Stdin => false,
             Self::File(path) => fs::metadata(path).is_ok_and(|metadata| metadata.is_file()),
+            Self::Stdin | Self::Descriptor(_) => false,
+        }
+    }
+
+    /// Refuses what may keep other inputs waiting for ever: a pipe or a device that is named like a file, as one of so
+    /// many inputs.
+    pub(crate) fn check_among(&self, inputs: usize) -> Result<(), Failure> {
+        match self {
+            Self::File(path)
+                if inputs > 1 && fs::metadata(path).is_ok_and(|it| !it.is_file() && !it.is_dir()) =>
+            {
+                Err(Error::SpecialAmongOthers.of(self))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -64,13 +79,31 @@ impl Source {
         self.open()
     }
 
-    /// All that there is to read.
-    pub(crate) fn read_all(&self) -> Result<Vec<u8>, Failure> {
+    /// All that there is to read, of one of so many inputs.
+    pub(crate) fn read_all(&self, inputs: usize) -> Result<Vec<u8>, Failure> {
+        self.check_among(inputs)?;
+        let mut input = self.open()?;
         let mut bytes = Vec::new();
-        self.open()?
+        input
             .read_to_end(&mut bytes)
-            .map_err(|error| Error::Read(error).of(self))?;
+            .map_err(Error::Read)
+            .and_then(|_| input.check_end())
+            .map_err(|error| error.of(self))?;
         Ok(bytes)
+    }
+}
+
+/// The files that are read from.
+impl<'s> FromIterator<&'s Source> for Identities {
+    fn from_iter<I: IntoIterator<Item = &'s Source>>(sources: I) -> Self {
+        let mut identities = Self::default();
+        for source in sources {
+            match source {
+                Source::Stdin => identities.add_stdin(),
+                Source::Descriptor(path) | Source::File(path) => identities.add(path),
+            }
+        }
+        identities
     }
 }
 
@@ -80,14 +113,18 @@ fn open_file(path: &Path) -> Result<Input, Error> {
         return Err(Error::Directory);
     }
     let file = File::open(path).map_err(Error::Read)?;
-    let permissions = metadata.is_file().then(|| metadata.permissions());
-    Ok(Input {
-        reader: Reader::File(file),
-        permissions,
-        len: metadata.is_file().then_some(metadata.len()),
-        has_failed: false,
-    })
+    let is_file = metadata.is_file();
+    Ok(Input::new(
+        Reader::File(file),
+        is_file.then(|| metadata.permissions()),
+        is_file.then_some(metadata.len()),
+    ))
 }
+
+/// What recovery reads.
+pub(crate) trait ReadSeek: Read + Seek {}
+
+impl<T: Read + Seek> ReadSeek for T {}
 
 /// An open input.
 #[derive(Debug)]
@@ -95,6 +132,7 @@ pub(crate) struct Input {
     reader: Reader,
     permissions: Option<Permissions>,
     len: Option<u64>,
+    read: u64,
     has_failed: bool,
 }
 
@@ -105,12 +143,22 @@ enum Reader {
 }
 
 impl Input {
+    fn new(reader: Reader, permissions: Option<Permissions>, len: Option<u64>) -> Self {
+        Self {
+            reader,
+            permissions,
+            len,
+            read: 0,
+            has_failed: false,
+        }
+    }
+
     /// The permissions of the file, if it is one.
     pub(crate) fn permissions(&self) -> Option<Permissions> {
         self.permissions.clone()
     }
 
-    /// The length of the file, if it is one.
+    /// The length of the file when it was opened, if it is one.
     pub(crate) fn file_len(&self) -> Option<u64> {
         self.len
     }
@@ -120,13 +168,30 @@ impl Input {
         self.has_failed
     }
 
-    /// Whether `path` is the file that is read from, under whatever name.
-    pub(crate) fn is(&self, path: &Path) -> io::Result<bool> {
-        let input = match &self.reader {
-            Reader::Stdin => same_file::Handle::stdin()?,
-            Reader::File(file) => same_file::Handle::from_file(file.try_clone()?)?,
-        };
-        Ok(input == same_file::Handle::from_path(path)?)
+    /// All of it, with any part at hand: the file, or what is read of a stream.
+    pub(crate) fn into_seekable(mut self) -> io::Result<Box<dyn ReadSeek>> {
+        match self.reader {
+            Reader::File(file) if self.permissions.is_some() => Ok(Box::new(file)),
+            _ => {
+                let mut bytes = Vec::new();
+                self.read_to_end(&mut bytes)?;
+                Ok(Box::new(io::Cursor::new(bytes)))
+            }
+        }
+    }
+
+    /// Called at the input's end: a file that had more bytes when it was opened has been cut while it was read.
+    pub(crate) fn check_end(&self) -> Result<(), Error> {
+        match self.len {
+            Some(len) if self.read < len => Err(Error::Shrunk { len, read: self.read }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Called at the input's end: the bytes that the file had when it was opened, if it has more now.
+    pub(crate) fn grown_from(&self) -> Option<u64> {
+        // Files without a length, as in /proc, have contents all the same.
+        self.len.filter(|&len| len > 0 && self.read > len)
     }
 }
 
@@ -136,6 +201,7 @@ impl Read for Input {
             Reader::Stdin => io::stdin().lock().read(buffer),
             Reader::File(file) => file.read(buffer),
         };
+        self.read += *result.as_ref().unwrap_or(&0) as u64;
         // An interrupted call is tried again.
         self.has_failed = result
             .as_ref()
@@ -149,9 +215,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dash_is_standard_input() {
-        assert_eq!(Source::from(PathBuf::from("-")), Source::Stdin);
-        assert_eq!(Source::from(PathBuf::from("./-")), Source::File("./-".into()));
+    fn names_of_standard_input() {
+        for (name, source) in [
+            ("-", Source::Stdin),
+            ("./-", Source::File("./-".into())),
+            #[cfg(unix)]
+            ("/dev/stdin", Source::Stdin),
+            #[cfg(unix)]
+            ("/dev/fd/0", Source::Stdin),
+            #[cfg(unix)]
+            ("/dev/fd/3", Source::Descriptor("/dev/fd/3".into())),
+        ] {
+            assert_eq!(Source::from(PathBuf::from(name)), source);
+        }
         assert_eq!(Source::Stdin.to_string(), "<stdin>");
     }
 
@@ -164,5 +240,32 @@ mod tests {
         assert!(!is_file("-"));
         #[cfg(unix)]
         assert!(!is_file("/dev/null"));
+    }
+
+    #[test]
+    fn file_that_changes_while_it_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let read = |change: &dyn Fn(&File)| {
+            fs::write(&path, [7; 1000]).unwrap();
+            let mut input = Source::File(path.clone()).open().unwrap();
+            input.read_exact(&mut [0; 100]).unwrap();
+            change(&File::options().append(true).open(&path).unwrap());
+            let mut rest = Vec::new();
+            input.read_to_end(&mut rest).unwrap();
+            input
+        };
+        let same = read(&|_| {});
+        assert!(same.check_end().is_ok());
+        assert_eq!(same.grown_from(), None);
+        let shrunk = read(&|file| file.set_len(999).unwrap());
+        let error = shrunk.check_end().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "became shorter while it was read: 999 bytes of 1000 are in the output"
+        );
+        let grown = read(&|file| file.set_len(1001).unwrap());
+        assert!(grown.check_end().is_ok());
+        assert_eq!(grown.grown_from(), Some(1000));
     }
 }

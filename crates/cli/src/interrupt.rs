@@ -1,15 +1,12 @@
-//! What an interrupt does: it removes an unfinished output, or asks long work to come to its end.
+//! What signals do that ask the process to end: they remove unfinished outputs, or ask long work to come to its end.
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::Exit;
-
-/// The temporary file that is being written.
-static UNFINISHED: Mutex<Option<PathBuf>> = Mutex::new(None);
+/// The temporary files that are being written.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 /// Whether the first interrupt is only to be told of.
 static ASK: AtomicBool = AtomicBool::new(false);
@@ -32,49 +29,112 @@ pub(crate) fn asked() -> bool {
     ASKED.load(Ordering::Relaxed)
 }
 
-/// Takes care of interrupts from here on.
-pub(crate) fn remove_unfinished_output() {
-    // An error means that somebody handles the signals already, or that the program was started with them ignored, as
-    // nohup does. Both are to stay so.
-    let _ = ctrlc::try_set_handler(end);
+/// Takes care of signals from here on.
+pub(crate) fn remove_unfinished_outputs() {
+    // Without handlers a signal leaves a temporary file, which the next run removes. That is no reason not to work.
+    let _ = handle();
 }
 
-#[allow(
-    clippy::exit,
-    reason = "an interrupt ends the process, from a thread of its own"
-)]
-fn end() {
-    if ASK.load(Ordering::Relaxed) && !ASKED.swap(true, Ordering::Relaxed) {
-        return;
-    }
-    // The lock is kept until the end: no output can be started or finished from now on.
-    let unfinished = lock();
-    if let Some(path) = &*unfinished {
+/// Whether the work goes on, since it has been asked to come to its end.
+fn goes_on() -> bool {
+    ASK.load(Ordering::Relaxed) && !ASKED.swap(true, Ordering::Relaxed)
+}
+
+/// Removes the unfinished outputs. While what it returns is held, no output can be started or finished.
+fn remove_all() -> MutexGuard<'static, Vec<PathBuf>> {
+    let mut unfinished = lock();
+    for path in unfinished.drain(..) {
         // It may be gone already, and nothing can be done if it cannot be removed.
         let _ = fs::remove_file(path);
     }
-    process::exit(Exit::INTERRUPTED);
+    unfinished
 }
 
-/// Runs what creates a temporary file, and has the file removed if an interrupt comes after.
+#[cfg(unix)]
+fn handle() -> std::io::Result<()> {
+    use std::sync::Arc;
+    use std::thread;
+
+    use signal_hook::consts::signal as number;
+    use signal_hook::iterator::Signals;
+    use signal_hook::{flag, low_level};
+
+    /// Those that ask, and those of limits and timers.
+    const ENDING: [i32; 10] = [
+        number::SIGINT,
+        number::SIGTERM,
+        number::SIGHUP,
+        number::SIGQUIT,
+        number::SIGUSR1,
+        number::SIGUSR2,
+        number::SIGALRM,
+        number::SIGVTALRM,
+        number::SIGPROF,
+        number::SIGXCPU,
+    ];
+
+    // With a handler that does nothing, writing more than a file may have is an error and not the end.
+    flag::register(number::SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
+    // A signal that was ignored when the program started stays so, as nohup wants it and a shell for its background jobs.
+    let ignored = ignored();
+    let handled = ENDING.iter().filter(|&&signal| ignored >> (signal - 1) & 1 == 0);
+    let mut signals = Signals::new(handled)?;
+    thread::Builder::new().name("signals".into()).spawn(move || {
+        for signal in signals.forever() {
+            let asks = matches!(signal, number::SIGINT | number::SIGTERM | number::SIGHUP);
+            if asks && goes_on() {
+                continue;
+            }
+            let _held = remove_all();
+            // The process ends as if there had been no handler, so that who waits for it sees which signal it was.
+            let _ = low_level::emulate_default_handler(signal);
+        }
+    })?;
+    Ok(())
+}
+
+/// The signals that the process was told to ignore, as bits, the lowest for signal 1. Only Linux tells without unsafe code.
+#[cfg(unix)]
+fn ignored() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
+}
+
+#[cfg(not(unix))]
+fn handle() -> Result<(), ctrlc::Error> {
+    #[allow(
+        clippy::exit,
+        reason = "an interrupt ends the process, from a thread of its own"
+    )]
+    ctrlc::try_set_handler(|| {
+        if !goes_on() {
+            let _held = remove_all();
+            std::process::exit(crate::Exit::INTERRUPTED);
+        }
+    })
+}
+
+/// Runs what creates a temporary file, and has the file removed if a signal comes after.
 pub(crate) fn start<T, E>(
     create: impl FnOnce() -> Result<T, E>,
     path: impl FnOnce(&T) -> &Path,
 ) -> Result<T, E> {
     let mut unfinished = lock();
     let file = create()?;
-    *unfinished = Some(path(&file).to_owned());
+    unfinished.push(path(&file).to_owned());
     Ok(file)
 }
 
-/// Runs what gives the file its name, and forgets it.
-pub(crate) fn finish<T>(persist: impl FnOnce() -> T) -> T {
+/// Runs what gives the file its name, or removes it, and forgets it.
+pub(crate) fn finish<T>(path: &Path, end: impl FnOnce() -> T) -> T {
     let mut unfinished = lock();
-    let result = persist();
-    *unfinished = None;
+    let result = end();
+    unfinished.retain(|other| other != path);
     result
 }
 
-fn lock() -> MutexGuard<'static, Option<PathBuf>> {
+fn lock() -> MutexGuard<'static, Vec<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
 }

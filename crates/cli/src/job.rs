@@ -1,23 +1,22 @@
 //! What the command line asks for, with all names and choices made.
 
-use std::env;
 use std::ffi::OsStr;
-use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use czip::{ChunkLevel, Codec, Level, Model, Options};
+use czip::{ChunkLevel, Codec, Level, Options};
 use czip_train::corpus::{CorpusOptions, Heldout};
 use czip_train::device::Device;
 use czip_train::session::{self, Budget};
 use czip_train::trainer::Plan;
 
 use crate::Exit;
-use crate::args::{self, Args, Command, Encoding, Files, Format, ModelArgs};
+use crate::args::{self, Args, Command, Encoding, Files, Format};
 use crate::commands::{Bench, Compress, Decompress, Info, Train, Verify, checkpoint_of};
 use crate::error::{Error, Failure};
 use crate::input::Source;
+use crate::models::ModelFiles;
 use crate::output::Target;
 use crate::ui::Ui;
 
@@ -58,24 +57,25 @@ impl TryFrom<Args> for Job {
             Command::Compress(args) => {
                 let choice = Choice::new(&args.encoding, options)?;
                 Self::Compress(Compress {
-                    model: ModelFiles::new(args.model)?,
+                    model: ModelFiles::one(args.model)?,
                     transfers: transfers(args.files, compressed_name)?,
                     choice,
                 })
             }
             Command::Decompress(args) => Self::Decompress(Decompress {
-                model: ModelFiles::new(args.model)?,
+                models: ModelFiles::several(args.model)?,
                 transfers: transfers(args.files, restored_name)?,
+                recover: args.recover,
                 options,
             }),
             Command::Info(args) => Self::Info(Info {
                 files: sources(args.files),
-                model: args.model.map(ModelFiles::of),
+                models: ModelFiles::only(args.model),
                 json: args.json,
             }),
             Command::Verify(args) => Self::Verify(Verify {
                 files: sources(args.files),
-                model: ModelFiles::new(args.model)?,
+                models: ModelFiles::several(args.model)?,
                 choice: Choice::new(&args.encoding, options.clone())?,
                 base_options: options,
                 json: args.json,
@@ -96,7 +96,7 @@ impl TryFrom<Args> for Job {
                 }
                 Self::Bench(Bench {
                     files: sources(args.files),
-                    model: ModelFiles::new(args.model)?,
+                    model: ModelFiles::one(args.model)?,
                     options,
                     format: args.format,
                     level: args.level,
@@ -231,7 +231,7 @@ fn transfers(files: Files, output_name: fn(&Path) -> Option<PathBuf>) -> Result<
         let source = Source::from(input);
         let target = match (&files.output, &source) {
             (Some(output), _) => Target::from(output.clone()),
-            (None, Source::Stdin) => Target::Stdout,
+            (None, Source::Stdin | Source::Descriptor(_)) => Target::Stdout,
             (None, Source::File(path)) => {
                 Target::File(output_name(path).ok_or_else(|| Error::NoOutputName.of(&source))?)
             }
@@ -243,102 +243,6 @@ fn transfers(files: Files, output_name: fn(&Path) -> Option<PathBuf>) -> Result<
         })
     };
     inputs.into_iter().map(transfer).collect()
-}
-
-/// The model that needs no file: `models/standard.czm`.
-static BUILT_IN: &[u8] = include_bytes!("../../../models/standard.czm");
-
-/// The name of [`BUILT_IN`] on command lines, and that of none.
-const NAMES: [&str; 2] = ["standard", "none"];
-
-/// Where the model comes from.
-#[derive(Debug)]
-pub(crate) struct ModelFiles {
-    /// None for the one that is built in.
-    model: Option<PathBuf>,
-    /// Whether the user has named it.
-    named: bool,
-    tokenizer: Option<PathBuf>,
-}
-
-impl ModelFiles {
-    /// The files that are named, or the model that is built in; nothing if that is asked for.
-    fn new(args: ModelArgs) -> Result<Option<Self>, Failure> {
-        let from_environment = || {
-            env::var_os("CZIP_MODEL")
-                .filter(|path| !path.is_empty())
-                .map(PathBuf::from)
-        };
-        let [built_in, none] = NAMES.map(Path::new);
-        let model = args.model.or_else(from_environment);
-        let named = model.is_some();
-        let files = match model {
-            Some(model) if model == none => None,
-            model => Some(Self {
-                model: model.filter(|model| model != built_in),
-                named,
-                tokenizer: None,
-            }),
-        };
-        match (files, args.tokenizer) {
-            (Some(files), tokenizer) if files.named || tokenizer.is_none() => {
-                Ok(Some(Self { tokenizer, ..files }))
-            }
-            (_, Some(_)) => Err(Error::NoModel.into()),
-            (files, None) => Ok(files),
-        }
-    }
-
-    fn of(model: PathBuf) -> Self {
-        Self {
-            model: Some(model),
-            named: true,
-            tokenizer: None,
-        }
-    }
-
-    /// Whether the user has named a model. Files of CZIPv1 do not say which they need, so that none is assumed.
-    pub(crate) fn are_named(files: Option<&Self>) -> bool {
-        files.is_some_and(|files| files.named)
-    }
-
-    /// Reads the files if there are any.
-    pub(crate) fn load_if_any(files: Option<&Self>, ui: &Ui) -> Result<Option<Model>, Failure> {
-        files.map(|files| files.load(ui)).transpose()
-    }
-
-    /// Reads the files.
-    pub(crate) fn load(&self, ui: &Ui) -> Result<Model, Failure> {
-        let name = match &self.model {
-            Some(path) => path.display().to_string(),
-            None => NAMES[0].to_owned(),
-        };
-        let model = match &self.model {
-            Some(path) => Model::open(path),
-            None => Model::from_bytes(BUILT_IN).map(|model| model.named(&name)),
-        };
-        let mut model = model.map_err(|error| match error {
-            // It names the file itself.
-            czip::Error::OpenModel { .. } => Failure::from(Error::from(error)),
-            error => Error::from(error).of(&name),
-        })?;
-        if let Some(path) = &self.tokenizer {
-            let json = fs::read(path).map_err(|error| Error::Read(error).of(path.display()))?;
-            model = model
-                .with_tokenizer(&json)
-                .map_err(|error| Error::from(error).of(path.display()))?;
-        }
-        let config = model.config();
-        ui.detail(format_args!(
-            "{name}: model {}, depth {}, width {}, context of {} tokens, {} kernels",
-            model.id(),
-            config.layers,
-            config.d_model,
-            config.window.unwrap_or(config.context_length),
-            czip::Kernels::detect().level(),
-        ));
-        Ok(model)
-    }
 }
 
 fn sources(files: Vec<PathBuf>) -> Vec<Source> {

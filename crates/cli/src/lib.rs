@@ -1,5 +1,5 @@
 #![doc = include_str!("../README.md")]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
 
 mod args;
@@ -7,21 +7,27 @@ mod commands;
 mod compressors;
 mod error;
 mod exit;
+mod identity;
 mod input;
 mod interrupt;
 mod job;
 mod memory;
+mod models;
 mod output;
 mod progress;
 mod report;
+mod streams;
+mod temporary;
 mod ui;
 
 pub use exit::Exit;
 
 use std::ffi::OsString;
+use std::io;
 use std::path::Path;
 
 use args::Args;
+use error::Error;
 use job::Job;
 use ui::Ui;
 
@@ -35,22 +41,23 @@ pub fn run(command_line: impl IntoIterator<Item = impl Into<OsString>>) -> Exit 
     let args = match Args::parse(program, command_line) {
         Ok(args) => args,
         Err(message) => {
-            // Help and version are messages too. If they cannot be printed, there is nowhere to say so.
-            let _ = message.print();
-            return if message.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Success
+            // Help and version are messages too.
+            let printed = message.print();
+            return match printed {
+                _ if message.use_stderr() => Exit::Usage,
+                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Failure,
+                _ if streams::stdout_is_closed() => Exit::Failure,
+                _ => Exit::Success,
             };
         }
     };
     let ui = Ui::new(program, args.global.quiet, args.global.verbose);
-    interrupt::remove_unfinished_output();
+    interrupt::remove_unfinished_outputs();
     let ended = Job::try_from(args).and_then(|job| job.run(&ui));
     match ended {
         Ok(exit) => exit,
         // Who reads the output has seen enough.
-        Err(failure) if failure.error.is_broken_pipe() => Exit::Success,
+        Err(failure) if matches!(failure.error, Error::ReaderGone) => Exit::Success,
         Err(failure) => {
             ui.failure(&failure);
             failure.error.exit()

@@ -8,25 +8,27 @@ use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
 use crate::error::{Error, Failure};
-use crate::input::Input;
-use crate::interrupt;
+use crate::identity::{Identities, folder_of};
+use crate::streams;
+use crate::temporary::Temporary;
 
 /// An output as named on the command line, or made from the input's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     Stdout,
+    /// A file descriptor by its name in the file system, such as `/dev/fd/3`.
+    Descriptor(PathBuf),
     File(PathBuf),
 }
 
 impl From<PathBuf> for Target {
     fn from(path: PathBuf) -> Self {
-        if path.as_os_str() == "-" {
-            Self::Stdout
-        } else {
-            Self::File(path)
+        match streams::descriptor(&path) {
+            _ if path.as_os_str() == "-" => Self::Stdout,
+            Some(1) => Self::Stdout,
+            Some(_) => Self::Descriptor(path),
+            None => Self::File(path),
         }
     }
 }
@@ -35,45 +37,69 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stdout => f.write_str("<stdout>"),
-            Self::File(path) => path.display().fmt(f),
+            Self::Descriptor(path) | Self::File(path) => path.display().fmt(f),
         }
     }
 }
 
 impl Target {
-    /// Opens it for the writing of what becomes of `input`.
+    /// Opens it for writing. A file has these permissions when it appears, or those of any new file.
     ///
-    /// A file that exists is only replaced if `overwrite` is set.
-    pub(crate) fn create(&self, input: &Input, overwrite: bool) -> Result<Output, Failure> {
-        match self {
-            Self::Stdout => Ok(Output(Writer::Stdout)),
-            Self::File(path) => create_file(path, input, overwrite)
-                .map(Output)
-                .map_err(|error| error.of(self)),
-        }
+    /// A file that exists is only replaced if `overwrite` is set, and none of `inputs` is.
+    pub(crate) fn create(
+        &self,
+        inputs: &Identities,
+        permissions: Option<Permissions>,
+        overwrite: bool,
+    ) -> Result<Output, Failure> {
+        let writer = match self {
+            Self::Stdout if streams::stdout_is_closed() => Err(Error::StdoutClosed),
+            Self::Stdout => Ok(Writer::Stdout),
+            // Opening the name again would begin at the file's start, over what is there.
+            Self::Descriptor(path) => {
+                let file = OpenOptions::new().append(true).open(path);
+                file.map(Writer::Special).map_err(Error::Write)
+            }
+            Self::File(path) => create_file(path, inputs, permissions, overwrite),
+        };
+        writer.map(Output).map_err(|error| error.of(self))
     }
 
     /// Whether [`Target::create`] would make a file, and nothing is in its way.
-    pub(crate) fn check(&self, input: &Input, overwrite: bool) -> Result<bool, Failure> {
+    pub(crate) fn check(&self, inputs: &Identities, overwrite: bool) -> Result<bool, Failure> {
         match self {
-            Self::Stdout => Ok(false),
-            Self::File(path) => place(path, input, overwrite)
+            Self::Stdout | Self::Descriptor(_) => Ok(false),
+            Self::File(path) => place(path, inputs, overwrite)
                 .map(|place| matches!(place, Place::File { .. }))
                 .map_err(|error| error.of(self)),
         }
     }
 
     /// [`Target::create`] for compressed data, which nobody reads.
-    pub(crate) fn create_compressed(&self, input: &Input, overwrite: bool) -> Result<Output, Failure> {
-        if *self == Self::Stdout && io::stdout().is_terminal() {
+    pub(crate) fn create_compressed(
+        &self,
+        inputs: &Identities,
+        permissions: Option<Permissions>,
+        overwrite: bool,
+    ) -> Result<Output, Failure> {
+        if self.is_terminal() {
             return Err(Error::CompressedToTerminal.into());
         }
-        self.create(input, overwrite)
+        self.create(inputs, permissions, overwrite)
     }
 
     /// Whether what is written appears on the user's screen.
     pub(crate) fn is_terminal(&self) -> bool {
         *self == Self::Stdout && io::stdout().is_terminal()
+    }
+
+    /// What it means that writing has failed. Whoever reads standard output may stop reading.
+    pub(crate) fn failed(&self, error: io::Error) -> Failure {
+        if *self == Self::Stdout {
+            Error::of_stdout(error).of(self)
+        } else {
+            Error::Write(error).of(self)
+        }
     }
 }
 
@@ -86,12 +112,12 @@ enum Place {
 }
 
 /// Checks that a file may be made or replaced.
-fn place(path: &Path, input: &Input, overwrite: bool) -> Result<Place, Error> {
+fn place(path: &Path, inputs: &Identities, overwrite: bool) -> Result<Place, Error> {
     let mut path = path.to_owned();
     match fs::metadata(&path) {
         Ok(metadata) if metadata.is_dir() => return Err(Error::Directory),
         Ok(metadata) if !metadata.is_file() => return Ok(Place::Special),
-        Ok(_) if input.is(&path).map_err(Error::Read)? => return Err(Error::SameFile),
+        _ if inputs.contains(&path) => return Err(Error::OutputIsInput),
         Ok(_) if !overwrite => return Err(Error::Exists),
         // The file that a link leads to is replaced, not the link.
         Ok(_) => path = fs::canonicalize(&path).map_err(Error::Write)?,
@@ -100,53 +126,32 @@ fn place(path: &Path, input: &Input, overwrite: bool) -> Result<Place, Error> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(Error::Write(error)),
     }
-    let directory = match path.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-        Some(parent) => parent,
-        None => return Err(Error::Directory),
-    };
+    let directory = folder_of(&path).ok_or(Error::Directory)?;
     if !directory.is_dir() {
-        return Err(Error::NoDirectory(directory.to_owned()));
+        return Err(Error::NoDirectory(directory));
     }
-    let directory = directory.to_owned();
     Ok(Place::File { path, directory })
 }
 
-fn create_file(path: &Path, input: &Input, overwrite: bool) -> Result<Writer, Error> {
-    let (path, directory) = match place(path, input, overwrite)? {
+fn create_file(
+    path: &Path,
+    inputs: &Identities,
+    permissions: Option<Permissions>,
+    overwrite: bool,
+) -> Result<Writer, Error> {
+    match place(path, inputs, overwrite)? {
         Place::Special => {
             let file = OpenOptions::new().write(true).open(path);
-            return file.map(Writer::Special).map_err(Error::Write);
+            file.map(Writer::Special).map_err(Error::Write)
         }
-        Place::File { path, directory } => (path, directory),
-    };
-    let permissions = input.permissions();
-    let temporary = interrupt::start(
-        || create_temporary(&directory, permissions.is_none()),
-        |file| file.path(),
-    )
-    .map_err(Error::Write)?;
-    Ok(Writer::File {
-        temporary,
-        path,
-        permissions,
-        overwrite,
-    })
-}
-
-/// Until it has the input's permissions, a temporary file is for its owner alone, unless it is `public` from the start.
-fn create_temporary(directory: &Path, public: bool) -> io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".czip-").suffix(".tmp");
-    #[cfg(unix)]
-    if public {
-        use std::os::unix::fs::PermissionsExt;
-        // The system takes the user's mask from this.
-        builder.permissions(Permissions::from_mode(0o666));
+        // Until it has the input's permissions, it is for its owner alone.
+        Place::File { path, directory } => Ok(Writer::File {
+            temporary: Temporary::new(&directory, permissions.is_none()).map_err(Error::Write)?,
+            path,
+            permissions,
+            overwrite,
+        }),
     }
-    #[cfg(not(unix))]
-    let _ = public;
-    builder.tempfile_in(directory)
 }
 
 /// An open output. Unless it is finished by [`Output::commit`], a file will not appear.
@@ -158,7 +163,7 @@ enum Writer {
     Stdout,
     Special(File),
     File {
-        temporary: NamedTempFile,
+        temporary: Temporary,
         path: PathBuf,
         permissions: Option<Permissions>,
         overwrite: bool,
@@ -169,7 +174,7 @@ impl Output {
     /// Makes sure that the data are where they belong, and gives a file its name.
     pub(crate) fn commit(self) -> Result<(), Error> {
         match self.0 {
-            Writer::Stdout => io::stdout().lock().flush().map_err(Error::Write),
+            Writer::Stdout => io::stdout().lock().flush().map_err(Error::of_stdout),
             Writer::Special(mut file) => file.flush().map_err(Error::Write),
             Writer::File {
                 temporary,
@@ -178,22 +183,16 @@ impl Output {
                 overwrite,
             } => {
                 if let Some(permissions) = permissions {
-                    copy_permissions(temporary.as_file(), &permissions).map_err(Error::Write)?;
+                    copy_permissions(temporary.file(), &permissions).map_err(Error::Write)?;
                 }
-                temporary.as_file().sync_all().map_err(Error::Write)?;
-                interrupt::finish(|| {
-                    if overwrite {
-                        temporary.persist(&path)
-                    } else {
-                        temporary.persist_noclobber(&path)
-                    }
-                })
-                .map_err(|failed| match failed.error.kind() {
-                    // It has come into being since it was looked for.
-                    io::ErrorKind::AlreadyExists => Error::Exists,
-                    _ => Error::Write(failed.error),
-                })?;
-                Ok(())
+                temporary.file().sync_all().map_err(Error::Write)?;
+                temporary
+                    .persist(&path, overwrite)
+                    .map_err(|error| match error.kind() {
+                        // It has come into being since it was looked for.
+                        io::ErrorKind::AlreadyExists => Error::Exists,
+                        _ => Error::Write(error),
+                    })
             }
         }
     }
@@ -216,7 +215,7 @@ impl Write for Output {
         match &mut self.0 {
             Writer::Stdout => io::stdout().lock().write(buffer),
             Writer::Special(file) => file.write(buffer),
-            Writer::File { temporary, .. } => temporary.write(buffer),
+            Writer::File { temporary, .. } => temporary.file().write(buffer),
         }
     }
 
@@ -224,7 +223,7 @@ impl Write for Output {
         match &mut self.0 {
             Writer::Stdout => io::stdout().lock().flush(),
             Writer::Special(file) => file.flush(),
-            Writer::File { temporary, .. } => temporary.flush(),
+            Writer::File { temporary, .. } => temporary.file().flush(),
         }
     }
 }
@@ -232,7 +231,6 @@ impl Write for Output {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::Source;
 
     fn names(directory: &Path) -> Vec<String> {
         let entries = fs::read_dir(directory).unwrap();
@@ -246,14 +244,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
         let target = Target::File(path.clone());
-        let input = Source::Stdin.open().unwrap();
+        let inputs = Identities::default();
 
-        let mut output = target.create(&input, false).unwrap();
+        let mut output = target.create(&inputs, None, false).unwrap();
         output.write_all(b"lost").unwrap();
         drop(output);
         assert_eq!(names(folder.path()), [""; 0]);
 
-        let mut output = target.create(&input, false).unwrap();
+        let mut output = target.create(&inputs, None, false).unwrap();
         output.write_all(b"kept").unwrap();
         assert!(!path.exists());
         output.commit().unwrap();
@@ -265,8 +263,8 @@ mod tests {
     fn file_that_comes_into_being_meanwhile_is_kept() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out");
-        let input = Source::Stdin.open().unwrap();
-        let mut output = Target::File(path.clone()).create(&input, false).unwrap();
+        let inputs = Identities::default();
+        let mut output = Target::File(path.clone()).create(&inputs, None, false).unwrap();
         output.write_all(b"mine").unwrap();
         fs::write(&path, "theirs").unwrap();
         assert!(matches!(output.commit(), Err(Error::Exists)));

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::streams;
 
 /// How often the compressed bytes go into the text's: `None` for an empty text, which has no ratio.
 pub(crate) fn ratio(text_len: u64, file_len: u64) -> Option<f64> {
@@ -91,6 +92,9 @@ impl fmt::Display for Statistics {
 
 /// Writes a report to standard output: as text, or as a line of JSON.
 pub(crate) fn print(report: &(impl fmt::Display + Serialize), json: bool) -> Result<(), Error> {
+    if streams::stdout_is_closed() {
+        return Err(Error::StdoutClosed);
+    }
     let mut output = io::stdout().lock();
     let written = if json {
         serde_json::to_writer(&mut output, report).map_err(io::Error::from)
@@ -100,7 +104,7 @@ pub(crate) fn print(report: &(impl fmt::Display + Serialize), json: bool) -> Res
     written
         .and_then(|()| writeln!(output))
         .and_then(|()| output.flush())
-        .map_err(Error::Write)
+        .map_err(Error::of_stdout)
 }
 
 #[cfg(test)]

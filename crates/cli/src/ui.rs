@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
 use crate::Exit;
-use crate::error::Failure;
+use crate::error::{Error, Failure};
 
 /// The way to the user.
 #[derive(Debug)]
@@ -66,12 +66,10 @@ impl Ui {
         for file in files {
             match run(file) {
                 Ok(()) => {}
-                Err(failure) if failure.error.is_broken_pipe() => return Err(failure),
+                Err(failure) if matches!(failure.error, Error::ReaderGone) => return Err(failure),
                 Err(failure) => {
                     self.failure(&failure);
-                    if exit == Exit::Success {
-                        exit = failure.error.exit();
-                    }
+                    exit = exit.or(failure.error.exit());
                 }
             }
         }

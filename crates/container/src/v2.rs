@@ -9,6 +9,7 @@
 //! * [`Writer`] writes a member, segment by segment, to any [`Write`](std::io::Write).
 //! * [`Reader`] reads the segments of all members in order, from any [`Read`](std::io::Read).
 //! * [`Index`] finds out where every segment is, so that some can be read without those before.
+//! * [`Salvage`] finds what segments it can in a file that is damaged.
 //!
 //! Whoever decodes a segment must compare: [`Segment::verify`] takes the text and tells whether it is the right one.
 //!
@@ -19,6 +20,7 @@ mod fields;
 mod frame;
 mod index;
 mod read;
+mod salvage;
 mod segment;
 mod source;
 mod varint;
@@ -28,6 +30,7 @@ pub use error::{FormatError, Part, ReadError, SegmentError, WriteError};
 pub use fields::{Header, Level, Mode, ModelId};
 pub use index::{Index, IndexEntry};
 pub use read::Reader;
+pub use salvage::{Remains, Salvage};
 pub use segment::{MAX_TEXT_LEN, Segment, SegmentHeader, SegmentInfo};
 pub use write::Writer;
 

@@ -102,23 +102,31 @@ pub enum Error {
     /// A czip file is malformed or cannot be read.
     #[error(transparent)]
     ReadV2(#[from] czip_container::v2::ReadError),
-    /// A czip file needs a model, and none was given.
-    #[error("needs the model {file}, but no model is given")]
+    /// A czip file needs a model that is not among those given.
+    #[error("needs the model {file}, but {}", given(offered))]
     MissingModel {
         /// What the file says of its model: the first four bytes of its hash.
         file: ModelId,
+        /// The same of the models given, as far as they are known.
+        offered: Vec<ModelId>,
     },
-    /// A czip file was made with another model than the one given.
-    #[error("made with the model {file}, but the model given is {given}")]
-    WrongModel {
-        /// What the file says of its model: the first four bytes of its hash.
-        file: ModelId,
-        /// The same of the model given.
-        given: ModelId,
-    },
+    /// A [`FindModel`](crate::FindModel) has a model that it cannot load.
+    #[error(transparent)]
+    FindModel(Box<dyn std::error::Error + Send + Sync>),
     /// CZIPv1 needs a model, and none was given.
     #[error("CZIPv1 needs a model, but no model is given")]
     ModelRequired,
+    /// CZIPv1 needs a model and does not say which, and several were given.
+    #[error("CZIPv1 files do not say which model they need, and {given} are given: give the one alone")]
+    SeveralModels {
+        /// How many.
+        given: usize,
+    },
+    /// A CZIPv1 file cannot be restored in part.
+    #[error(
+        "only files of the format czip v2 can be restored in part: CZIPv1 has no checksums that tell right from wrong"
+    )]
+    CannotRecover,
     /// A segment of a czip file does not decode to its text.
     #[error("segment {segment} of member {member}, at byte {offset}: {fault}: the file is damaged")]
     Segment {
@@ -153,6 +161,21 @@ pub enum Error {
         /// What the thread pool says.
         reason: String,
     },
+}
+
+/// What a message says of the models that were given.
+fn given(models: &[ModelId]) -> String {
+    /// Enough to see what is wrong.
+    const SHOWN: usize = 8;
+
+    let list: Vec<String> = models.iter().take(SHOWN).map(ModelId::to_string).collect();
+    let list = list.join(", ");
+    match models.len() {
+        0 => String::from("no model is given"),
+        1 => format!("the model given is {list}"),
+        2..=SHOWN => format!("the models given are {list}"),
+        len => format!("the models given are {list} and {} more", len - SHOWN),
+    }
 }
 
 /// Why a segment's payload is not what an encoder makes of its text.

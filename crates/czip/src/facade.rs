@@ -1,10 +1,10 @@
 //! Whole texts and files of either format.
 
-use std::io::{Read, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 
 use crate::options::Options;
 use crate::summary::{Counted, Format, Summary};
-use crate::{Decoder, Error, Model, v1, v2};
+use crate::{Decoder, Error, Model, Models, Recovery, v1, v2};
 
 /// Compresses a text, which may be any bytes, to a file of the format czip v2.
 ///
@@ -55,15 +55,15 @@ pub fn compress_many<'a, T: AsRef<[u8]>>(
 ///
 /// # Errors
 ///
-/// A file that is malformed or damaged, wants more than the [`Limits`](crate::Limits), or needs a model and another one
-/// is given or none. For CZIPv1 see also [`v1::decompress`].
+/// A file that is malformed or damaged, wants more than the [`Limits`](crate::Limits), or needs a model that is not among
+/// those given. For CZIPv1 see also [`v1::decompress`].
 pub fn decompress<'a>(
-    model: impl Into<Option<&'a Model>>,
+    models: impl Into<Models<'a>>,
     file: &[u8],
     options: &Options,
 ) -> Result<Vec<u8>, Error> {
     let mut text = Vec::new();
-    decompress_to(model, file, &mut text, options)?;
+    decompress_to(models, file, &mut text, options)?;
     Ok(text)
 }
 
@@ -76,12 +76,12 @@ pub fn decompress<'a>(
 ///
 /// As [`decompress`], and what reader and writer report.
 pub fn decompress_to<'a>(
-    model: impl Into<Option<&'a Model>>,
+    models: impl Into<Models<'a>>,
     input: impl Read,
     mut output: impl Write,
     options: &Options,
 ) -> Result<Summary, Error> {
-    let model = model.into();
+    let models = models.into();
     let mut input = Counted::new(input);
     let mut start = Vec::new();
     (&mut input)
@@ -91,8 +91,7 @@ pub fn decompress_to<'a>(
     let mut whole = (&start[..]).chain(&mut input);
     match format {
         Format::V1 => {
-            let model = model.ok_or(Error::ModelRequired)?;
-            let summary = v1::decompress_to(model, whole, output, options)?;
+            let summary = v1::decompress_to(models.for_v1()?, whole, output, options)?;
             Ok(Summary {
                 text_len: summary.text_len,
                 file_len: summary.file_len,
@@ -101,7 +100,7 @@ pub fn decompress_to<'a>(
             })
         }
         Format::V2 => {
-            let mut decoder = Decoder::new(model, &mut whole, options);
+            let mut decoder = Decoder::new(models, &mut whole, options);
             while let Some(piece) = decoder.next_piece()? {
                 output.write_all(piece)?;
             }
@@ -115,15 +114,74 @@ pub fn decompress_to<'a>(
     }
 }
 
+/// Restores what it can of a damaged file of the format czip v2, which is all that `input` has, and says what is missing.
+///
+/// Text is written in the order of the file, one piece after the other, and only if its checksum is right. What is wrong
+/// with a segment does not keep the others from being restored, and nor does a model that is missing:
+///
+/// * Of a member with a valid index, all segments that are whole are restored, whatever else is damaged, but for the model
+///   id in the member's header, which all of its segments need. This holds if the member is the file's last, or is
+///   followed by another whose first four bytes are whole.
+/// * Of a member without one, those are restored up to where the length of a segment is damaged, or the file was cut short.
+///   What is behind is lost up to the next member that is whole in its structure, and is followed by another or by the
+///   file's end, or has an index at the file's end. How much text that was is unknown.
+///
+/// Where a length is damaged and there is no index, the search for the next member may come upon a czip file that was
+/// itself compressed, and stored as it is. Its text is then restored in place of its bytes.
+///
+/// Memory is that of [`Index::open`](crate::Index::open) for each member, and of decoding.
+///
+/// ```
+/// use std::io::Cursor;
+///
+/// use czip::{Options, recover_to};
+///
+/// let options = Options::new().segment_len(1 << 10);
+/// let text = b"Integers are the same everywhere. ".repeat(100);
+/// let mut file = czip::compress(None, &text, &options)?;
+/// file[20] ^= 1;
+///
+/// let mut restored = Vec::new();
+/// let recovery = recover_to(None, Cursor::new(&file), &mut restored, &options)?;
+/// assert_eq!(restored, &text[1024..]);
+/// let missing = &recovery.missing[0];
+/// assert_eq!((missing.text_offset, missing.text_len), (Some(0), Some(1024)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// What reader and writer report, and a file that is empty or of CZIPv1, which has no checksums. Anything else is the
+/// [`reason`](crate::Missing::reason) of what is missing. Segments whose text would go beyond the
+/// [`Limits`](crate::Limits) are missing, too.
+pub fn recover_to<'a>(
+    models: impl Into<Models<'a>>,
+    mut input: impl Read + Seek,
+    output: impl Write,
+    options: &Options,
+) -> Result<Recovery, Error> {
+    let mut start = Vec::new();
+    input.seek(SeekFrom::Start(0))?;
+    (&mut input)
+        .take(Format::DETECTION_LEN as u64)
+        .read_to_end(&mut start)?;
+    match Format::detect(&start) {
+        Some(Format::V1) => Err(Error::CannotRecover),
+        None if start.is_empty() => Err(Error::UnknownFormat { found: start }),
+        // The start may be what is damaged.
+        Some(Format::V2) | None => v2::recover_to(models.into(), input, output, options),
+    }
+}
+
 /// Restores the text of each of several files, all of them side by side; those of CZIPv1 one after the other.
 ///
 /// The results are in the order of the files. One that is in error does not concern the others.
 pub fn decompress_many<'a, T: AsRef<[u8]>>(
-    model: impl Into<Option<&'a Model>>,
+    models: impl Into<Models<'a>>,
     files: &[T],
     options: &Options,
 ) -> Vec<Result<Vec<u8>, Error>> {
-    let model = model.into();
+    let models = models.into();
     let files: Vec<&[u8]> = files.iter().map(AsRef::as_ref).collect();
     let formats: Vec<Result<Format, Error>> = files.iter().map(|file| detect(file)).collect();
     let is_v2 = |format: &Result<Format, Error>| matches!(format, Ok(Format::V2));
@@ -133,10 +191,8 @@ pub fn decompress_many<'a, T: AsRef<[u8]>>(
         .filter(|(_, format)| is_v2(format))
         .map(|(file, _)| *file)
         .collect();
-    let mut texts = v2::decompress_many(model, &together, options)
-        .unwrap_or_default()
-        .into_iter();
-    let alone = |file: &[u8]| v1::decompress(model.ok_or(Error::ModelRequired)?, file, options);
+    let mut texts = v2::decompress_many(models, &together, options).into_iter();
+    let alone = |file: &[u8]| v1::decompress(models.for_v1()?, file, options);
     files
         .iter()
         .zip(formats)

@@ -5,6 +5,7 @@
 mod error;
 mod facade;
 mod model;
+mod models;
 mod options;
 mod summary;
 pub mod v1;
@@ -17,8 +18,11 @@ pub use czip_model::v2::Contents as ModelContents;
 pub use czip_model::{Config, Kernels, Level as KernelLevel, Weights};
 pub use czip_tokenizer::{Error as TokenizerError, Tokenizer};
 pub use error::{Error, SegmentFault};
-pub use facade::{compress, compress_many, compress_to, decompress, decompress_many, decompress_to};
+pub use facade::{
+    compress, compress_many, compress_to, decompress, decompress_many, decompress_to, recover_to,
+};
 pub use model::Model;
+pub use models::{FindModel, Models};
 pub use options::{ChunkLevel, InvalidChunkLevel, Limits, Options, Progress};
 pub use summary::{Format, ModeCounts, Summary};
-pub use v2::{Decoder, Encoder};
+pub use v2::{Decoder, Encoder, Missing, Recovery};

@@ -161,8 +161,14 @@ impl Model {
     /// What files of the format czip v2 know the model by.
     #[must_use]
     pub fn id(&self) -> ModelId {
-        let [a, b, c, d, ..] = self.hash.to_be_bytes();
-        ModelId([a, b, c, d])
+        id_of_hash(self.hash)
+    }
+
+    /// The [`id`](Self::id) of the model whose file has these bytes, without loading it; whether they are a valid model is
+    /// not looked at.
+    #[must_use]
+    pub fn id_of(bytes: &[u8]) -> ModelId {
+        id_of_hash(xxh3_128(bytes))
     }
 
     pub(crate) fn byte_coding(&self) -> &Coding {
@@ -187,4 +193,9 @@ impl Model {
     pub fn transformer(&self) -> &Transformer {
         &self.transformer
     }
+}
+
+fn id_of_hash(hash: u128) -> ModelId {
+    let [a, b, c, d, ..] = hash.to_be_bytes();
+    ModelId([a, b, c, d])
 }

@@ -8,11 +8,14 @@ mod decode;
 mod decompress;
 mod encode;
 mod plan;
+mod recover;
 
 pub use compress::Encoder;
 pub use czip_container::v2 as container;
 pub use decompress::Decoder;
+pub use recover::{Missing, Recovery};
 
 pub(crate) use compress::{compress_many, compress_to};
 pub(crate) use decompress::decompress_many;
 pub(crate) use plan::Plan;
+pub(crate) use recover::recover_to;

@@ -556,7 +556,7 @@ fn a_model_that_does_not_fit_is_named() {
     for mode in [Mode::Tokens, Mode::Net] {
         let file = czip::compress(&*MODEL, &text, &options.clone().only(mode)).unwrap();
         let (ours, theirs) = (MODEL.id(), other.id());
-        let wrong = format!("made with the model {ours}, but the model given is {theirs}");
+        let wrong = format!("needs the model {ours}, but the model given is {theirs}");
         let missing = format!("needs the model {ours}, but no model is given");
         for (model, message) in [(Some(&other), wrong), (None, missing)] {
             let mut output = Vec::new();
@@ -588,7 +588,7 @@ fn another_tokenizer_makes_another_model() {
     assert_eq!(czip::decompress(&again, &file, &options(1)).unwrap(), text);
     assert!(matches!(
         czip::decompress(&*MODEL, &file, &options(1)).unwrap_err(),
-        Error::WrongModel { .. }
+        Error::MissingModel { .. }
     ));
 }
 

@@ -14,8 +14,8 @@ use crate::commands::compare;
 use crate::compressors::Compressor;
 use crate::error::{Error, Failure};
 use crate::input::Source;
-use crate::job::ModelFiles;
 use crate::memory;
+use crate::models::ModelFiles;
 use crate::report;
 use crate::ui::Ui;
 
@@ -23,7 +23,7 @@ use crate::ui::Ui;
 #[derive(Debug)]
 pub(crate) struct Bench {
     pub(crate) files: Vec<Source>,
-    pub(crate) model: Option<ModelFiles>,
+    pub(crate) model: ModelFiles,
     /// How to compress, but for the level.
     pub(crate) options: Options,
     /// The only format to measure.
@@ -37,18 +37,18 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
-        if self.format == Some(Format::V1) && !ModelFiles::are_named(self.model.as_ref()) {
+        if self.format == Some(Format::V1) && !self.model.are_named() {
             return Err(Error::NoModel.into());
         }
-        let model = ModelFiles::load_if_any(self.model.as_ref(), ui)?;
+        let model = self.model.load(ui)?;
         let model = model.as_ref();
         let chunk_levels = match model {
-            Some(model) if ModelFiles::are_named(self.model.as_ref()) => self.chunk_levels(model, ui),
+            Some(model) if self.model.are_named() => self.chunk_levels(model, ui),
             _ => Vec::new(),
         };
         let total = RefCell::new(Report::default());
         let exit = ui.each(&self.files, |source| {
-            let text = source.read_all()?;
+            let text = source.read_all(self.files.len())?;
             let mut report = Report {
                 path: Some(source.to_string()),
                 files: 1,

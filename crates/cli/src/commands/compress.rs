@@ -6,9 +6,12 @@ use czip::Model;
 
 use crate::Exit;
 use crate::args::Format;
+use crate::commands::admit;
 use crate::commands::group::{self, Small};
 use crate::error::{Error, Failure};
-use crate::job::{Choice, ModelFiles, Transfer};
+use crate::identity::Identities;
+use crate::job::{Choice, Transfer};
+use crate::models::ModelFiles;
 use crate::progress::Progress;
 use crate::report::Statistics;
 use crate::ui::Ui;
@@ -17,42 +20,49 @@ use crate::ui::Ui;
 #[derive(Debug)]
 pub(crate) struct Compress {
     pub(crate) transfers: Vec<Transfer>,
-    pub(crate) model: Option<ModelFiles>,
+    pub(crate) model: ModelFiles,
     pub(crate) choice: Choice,
 }
 
 impl Compress {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
-        if self.choice.format == Format::V1 && !ModelFiles::are_named(self.model.as_ref()) {
+        if self.choice.format == Format::V1 && !self.model.are_named() {
             return Err(Error::NoModel.into());
         }
         self.choice.explain(ui);
         let load = || {
-            if self.model.is_none() {
+            if self.model.are_none() {
                 ui.note("note: no model, so that all is coded as bytes; -m MODEL makes texts smaller");
             }
-            ModelFiles::load_if_any(self.model.as_ref(), ui)
+            self.model.load(ui)
         };
-        if let [transfer] = &self.transfers[..] {
-            return self.one(ui, transfer, load).map(|()| Exit::Success);
+        let admitted = admit(&self.transfers, &self.model, ui);
+        let inputs = &admitted.inputs;
+        match (&self.transfers[..], &admitted.transfers[..]) {
+            (_, []) => return Ok(admitted.exit),
+            ([_], [transfer]) => return self.one(ui, transfer, inputs, load).map(|()| Exit::Success),
+            _ => {}
         }
         let model = load()?;
         if self.choice.format == Format::V1 {
-            return ui.each(&self.transfers, |transfer| {
-                self.one(ui, transfer, || Ok(model.clone()))
-            });
+            let exit = ui.each(&admitted.transfers, |transfer| {
+                self.one(ui, transfer, inputs, || Ok(model.clone()))
+            })?;
+            return Ok(admitted.exit.or(exit));
         }
-        let alone = |transfer: &Transfer| self.one(ui, transfer, || Ok(model.clone()));
+        let alone = |transfer: &Transfer| self.one(ui, transfer, inputs, || Ok(model.clone()));
         let together = |texts: &[&[u8]], progress: &Progress| {
-            czip::compress_many(model.as_ref(), texts, &progress.watch(&self.choice.options))
+            let files = czip::compress_many(model.as_ref(), texts, &progress.watch(&self.choice.options));
+            files.into_iter().map(|file| file.map_err(Error::from)).collect()
         };
-        group::run(ui, &self.transfers, false, Small::of_text, alone, together)
+        group::run(ui, &admitted, false, Small::of_text, alone, together)
     }
 
     fn one(
         &self,
         ui: &Ui,
         transfer: &Transfer,
+        inputs: &Identities,
         load: impl FnOnce() -> Result<Option<Model>, Failure>,
     ) -> Result<(), Failure> {
         let Transfer {
@@ -61,7 +71,7 @@ impl Compress {
             overwrite,
         } = transfer;
         let mut input = source.open()?;
-        let mut output = target.create_compressed(&input, *overwrite)?;
+        let mut output = target.create_compressed(inputs, input.permissions(), *overwrite)?;
         let model = load()?;
 
         let start = Instant::now();
@@ -106,6 +116,12 @@ impl Compress {
             }
         }
         output.commit().map_err(|error| error.of(target))?;
+        input.check_end().map_err(|error| error.of(source))?;
+        if let Some(len) = input.grown_from() {
+            ui.detail(format_args!(
+                "{source}: had {len} bytes when it was opened and has grown since"
+            ));
+        }
         statistics.seconds = Some(start.elapsed().as_secs_f64());
         ui.note(format_args!("{source}: {statistics}"));
         Ok(())

@@ -1,14 +1,20 @@
 //! `czip decompress`
 
+use std::borrow::Borrow;
 use std::io::Read;
 use std::time::Instant;
 
-use czip::{Format, Model, Options};
+use czip::{FindModel, Format, Options};
 
 use crate::Exit;
+use crate::commands::admit;
 use crate::commands::group::{self, Small};
 use crate::error::{Error, Failure};
-use crate::job::{ModelFiles, Transfer};
+use crate::identity::Identities;
+use crate::input::Input;
+use crate::job::Transfer;
+use crate::models::{ModelFiles, ModelSet};
+use crate::output::Output;
 use crate::progress::Progress;
 use crate::report::Statistics;
 use crate::ui::Ui;
@@ -17,29 +23,47 @@ use crate::ui::Ui;
 #[derive(Debug)]
 pub(crate) struct Decompress {
     pub(crate) transfers: Vec<Transfer>,
-    pub(crate) model: Option<ModelFiles>,
+    pub(crate) models: ModelFiles,
     pub(crate) options: Options,
+    /// Damage is no reason to stop.
+    pub(crate) recover: bool,
 }
 
 impl Decompress {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
-        let load = || ModelFiles::load_if_any(self.model.as_ref(), ui);
-        if let [transfer] = &self.transfers[..] {
-            return self.one(ui, transfer, load).map(|()| Exit::Success);
+        let load = || self.models.set(ui);
+        let admitted = admit(&self.transfers, &self.models, ui);
+        let inputs = &admitted.inputs;
+        match (&self.transfers[..], &admitted.transfers[..]) {
+            (_, []) => return Ok(admitted.exit),
+            ([_], [transfer]) => return self.one(ui, transfer, inputs, load).map(|()| Exit::Success),
+            _ => {}
         }
-        let model = load()?;
-        let alone = |transfer: &Transfer| self.one(ui, transfer, || Ok(model.clone()));
+        let models = &load()?;
+        if self.recover {
+            let exit = ui.each(&admitted.transfers, |transfer| {
+                self.one(ui, transfer, inputs, || Ok(models))
+            })?;
+            return Ok(admitted.exit.or(exit));
+        }
+        let alone = |transfer: &Transfer| self.one(ui, transfer, inputs, || Ok(models));
         let together = |files: &[&[u8]], progress: &Progress| {
-            czip::decompress_many(model.as_ref(), files, &progress.watch(&self.options))
+            let options = progress.watch(&self.options);
+            let texts = czip::decompress_many(models as &dyn FindModel, files, &options);
+            let explained = texts
+                .into_iter()
+                .map(|text| text.map_err(|error| models.explain(error)));
+            explained.collect()
         };
-        group::run(ui, &self.transfers, true, Small::of_file, alone, together)
+        group::run(ui, &admitted, true, Small::of_file, alone, together)
     }
 
-    fn one(
+    fn one<'u, M: Borrow<ModelSet<'u>>>(
         &self,
-        ui: &Ui,
+        ui: &'u Ui,
         transfer: &Transfer,
-        load: impl FnOnce() -> Result<Option<Model>, Failure>,
+        inputs: &Identities,
+        load: impl FnOnce() -> Result<M, Failure>,
     ) -> Result<(), Failure> {
         let Transfer {
             source,
@@ -47,8 +71,12 @@ impl Decompress {
             overwrite,
         } = transfer;
         let mut input = source.open_compressed()?;
-        let mut output = target.create(&input, *overwrite)?;
-        let model = load()?;
+        let mut output = target.create(inputs, input.permissions(), *overwrite)?;
+        let models = load()?;
+        let models = models.borrow();
+        if self.recover {
+            return self.recover(ui, transfer, input, output, models);
+        }
 
         let start = Instant::now();
         // A text that appears on the screen is progress enough.
@@ -57,13 +85,11 @@ impl Decompress {
         (&mut input)
             .take(Format::DETECTION_LEN as u64)
             .read_to_end(&mut first)
-            .map_err(|error| transfer.failure(error.into(), &input))?;
+            .map_err(|error| transfer.failure(czip::Error::from(error), &input))?;
         let mut whole = (&first[..]).chain(&mut input);
-        let (text_len, file_len, tokens) = match (Format::detect(&first), &model) {
-            (Some(Format::V1), _) if !ModelFiles::are_named(self.model.as_ref()) => {
-                return Err(Error::NoModel.into());
-            }
-            (Some(Format::V1), Some(model)) => {
+        let (text_len, file_len, tokens) = match Format::detect(&first) {
+            Some(Format::V1) => {
+                let model = models.for_v1()?;
                 let options = progress.watch(&self.options);
                 let summary = czip::v1::decompress_to(model, &mut whole, &mut output, &options)
                     .map_err(|error| transfer.failure(error, &input))?;
@@ -74,21 +100,83 @@ impl Decompress {
                 ));
                 (summary.text_len, summary.file_len, Some(summary.tokens))
             }
-            (_, model) => {
+            _ => {
                 let progress = progress.of_bytes(None);
                 let options = progress.watch(&self.options);
-                let summary = czip::decompress_to(model, &mut whole, &mut output, &options)
-                    .map_err(|error| transfer.failure(error, &input))?;
+                let summary =
+                    czip::decompress_to(models as &dyn FindModel, &mut whole, &mut output, &options)
+                        .map_err(|error| transfer.failure(models.explain(error), &input))?;
                 drop(progress);
                 ui.detail(format_args!("{source}: {}", group::segments(&summary)));
                 (summary.text_len, summary.file_len, None)
             }
         };
         output.commit().map_err(|error| error.of(target))?;
+        input.check_end().map_err(|error| error.of(source))?;
+        if let Some(len) = input.grown_from() {
+            ui.detail(format_args!(
+                "{source}: had {len} bytes when it was opened and has grown since"
+            ));
+        }
         let statistics = Statistics {
             text_len,
             file_len,
             tokens,
+            seconds: Some(start.elapsed().as_secs_f64()),
+            restored: true,
+        };
+        ui.note(format_args!("{source}: {statistics}"));
+        Ok(())
+    }
+
+    /// Restores what can be restored. What is missing is told of, and makes it a failure, but the output is kept.
+    fn recover(
+        &self,
+        ui: &Ui,
+        transfer: &Transfer,
+        input: Input,
+        mut output: Output,
+        models: &ModelSet<'_>,
+    ) -> Result<(), Failure> {
+        let Transfer { source, target, .. } = transfer;
+        let start = Instant::now();
+        let progress = Progress::start(ui, source.to_string(), target.is_terminal()).of_bytes(None);
+        let failed_read = |error| Error::Read(error).of(source);
+        let input = input.into_seekable().map_err(failed_read)?;
+        let options = progress.watch(&self.options);
+        let recovery = czip::recover_to(models as &dyn FindModel, input, &mut output, &options);
+        let recovery = recovery.map_err(|error| match error {
+            czip::Error::Io(error) => target.failed(error),
+            error => models.explain(error).of(source),
+        })?;
+        drop(progress);
+        output.commit().map_err(|error| error.of(target))?;
+        let is_whole = recovery.is_whole();
+        let lacks_models = recovery
+            .missing
+            .iter()
+            .all(|missing| matches!(missing.reason, czip::Error::MissingModel { .. }));
+        for missing in recovery.missing {
+            let missing = Error::TextMissing {
+                text_offset: missing.text_offset,
+                text_len: missing.text_len,
+                file: missing.file,
+                reason: Box::new(models.explain(missing.reason)),
+            };
+            ui.failure(&missing.of(source));
+        }
+        let restored = recovery.summary.text_len;
+        if !is_whole {
+            return Err(Error::PartlyRestored {
+                restored,
+                lacks_models,
+            }
+            .of(target));
+        }
+        let statistics = Statistics {
+            text_len: restored,
+            file_len: recovery.summary.file_len,
+            tokens: None,
             seconds: Some(start.elapsed().as_secs_f64()),
             restored: true,
         };

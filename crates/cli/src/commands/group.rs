@@ -1,6 +1,7 @@
 //! Several files in one run: small ones are read, coded side by side, and written; large ones come one by one.
 
 use std::fmt;
+use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::time::Instant;
 
@@ -8,8 +9,9 @@ use czip::v2::container::Reader;
 use czip::{Format, Summary};
 
 use crate::Exit;
+use crate::commands::Admitted;
 use crate::error::{Error, Failure};
-use crate::input::Input;
+use crate::identity::Identities;
 use crate::job::Transfer;
 use crate::progress::Progress;
 use crate::report::Statistics;
@@ -21,7 +23,7 @@ const SMALL: u64 = 4 << 20;
 /// Bytes of text in a group, the last apart.
 const GROUP: u64 = 32 << 20;
 
-/// Files of a group. All of them are open.
+/// Files of a group.
 const GROUP_FILES: usize = 128;
 
 /// A small file's contents.
@@ -53,31 +55,31 @@ impl Small {
     }
 }
 
-/// A small file that has its turn.
+/// A small file that has its turn. It has been read and closed.
 struct Member<'t> {
     transfer: &'t Transfer,
-    input: Input,
+    permissions: Option<Permissions>,
     small: Small,
+    /// Whether all of it was read.
+    end: Result<(), Error>,
 }
 
 /// Does something with each file. As [`Ui::each`], a failure does not keep the others from their turn.
 pub(crate) fn run(
     ui: &Ui,
-    transfers: &[Transfer],
+    admitted: &Admitted<'_>,
     restored: bool,
     small: impl Fn(Vec<u8>) -> Option<Small>,
     alone: impl Fn(&Transfer) -> Result<(), Failure>,
-    together: impl Fn(&[&[u8]], &Progress) -> Vec<Result<Vec<u8>, czip::Error>>,
+    together: impl Fn(&[&[u8]], &Progress) -> Vec<Result<Vec<u8>, Error>>,
 ) -> Result<Exit, Failure> {
-    let mut exit = Exit::Success;
+    let mut exit = admitted.exit;
     let mut failed = |failure: Failure| {
-        if failure.error.is_broken_pipe() {
+        if matches!(failure.error, Error::ReaderGone) {
             return Err(failure);
         }
         ui.failure(&failure);
-        if exit == Exit::Success {
-            exit = failure.error.exit();
-        }
+        exit = exit.or(failure.error.exit());
         Ok(())
     };
     let flush = |group: &mut Vec<Member<'_>>, failed: &mut dyn FnMut(Failure) -> Result<(), Failure>| {
@@ -92,13 +94,16 @@ pub(crate) fn run(
         let outputs = together(&inputs, &progress);
         drop(progress);
         let mut sum = Sum::default();
-        for (member, output) in members.iter().zip(outputs) {
-            match member.write(output, restored) {
+        for (member, output) in members.into_iter().zip(outputs) {
+            match member.write(output, restored, &admitted.inputs) {
                 Ok(statistics) => {
                     ui.note(format_args!("{}: {statistics}", member.transfer.source));
                     sum.add(&statistics);
                 }
                 Err(failure) => failed(failure)?,
+            }
+            if let Err(error) = member.end {
+                failed(error.of(&member.transfer.source))?;
             }
         }
         if sum.files > 1 {
@@ -109,15 +114,11 @@ pub(crate) fn run(
     };
     let mut group = Vec::new();
     let mut group_len = 0;
-    for transfer in transfers {
-        match open(transfer, &small) {
-            Ok(Some((input, small))) => {
-                group_len += small.text_len;
-                group.push(Member {
-                    transfer,
-                    input,
-                    small,
-                });
+    for &transfer in &admitted.transfers {
+        match open(transfer, &small, &admitted.inputs) {
+            Ok(Some(member)) => {
+                group_len += member.small.text_len;
+                group.push(member);
                 if group_len >= GROUP || group.len() >= GROUP_FILES {
                     flush(&mut group, &mut failed)?;
                     group_len = 0;
@@ -133,10 +134,11 @@ pub(crate) fn run(
 
 /// Reads a file that is small, and checks that its output can be made. What is no file, or cannot be looked at, has its
 /// turn alone.
-fn open(
-    transfer: &Transfer,
+fn open<'t>(
+    transfer: &'t Transfer,
     small: impl Fn(Vec<u8>) -> Option<Small>,
-) -> Result<Option<(Input, Small)>, Failure> {
+    inputs: &Identities,
+) -> Result<Option<Member<'t>>, Failure> {
     let Transfer {
         source,
         target,
@@ -146,7 +148,7 @@ fn open(
         return Ok(None);
     }
     let mut input = source.open()?;
-    if input.file_len().is_none_or(|len| len > SMALL) || !target.check(&input, *overwrite)? {
+    if input.file_len().is_none_or(|len| len > SMALL) || !target.check(inputs, *overwrite)? {
         return Ok(None);
     }
     let mut bytes = Vec::new();
@@ -158,18 +160,28 @@ fn open(
     Ok((bytes.len() as u64 <= SMALL)
         .then_some(bytes)
         .and_then(small)
-        .map(|small| (input, small)))
+        .map(|small| Member {
+            transfer,
+            permissions: input.permissions(),
+            small,
+            end: input.check_end(),
+        }))
 }
 
 impl Member<'_> {
-    fn write(&self, output: Result<Vec<u8>, czip::Error>, restored: bool) -> Result<Statistics, Failure> {
+    fn write(
+        &self,
+        output: Result<Vec<u8>, Error>,
+        restored: bool,
+        inputs: &Identities,
+    ) -> Result<Statistics, Failure> {
         let Transfer {
             source,
             target,
             overwrite,
         } = self.transfer;
-        let bytes = output.map_err(|error| Error::from(error).of(source))?;
-        let mut output = target.create(&self.input, *overwrite)?;
+        let bytes = output.map_err(|error| error.of(source))?;
+        let mut output = target.create(inputs, self.permissions.clone(), *overwrite)?;
         output
             .write_all(&bytes)
             .map_err(Error::Write)

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::Exit;
 use crate::error::{Error, Failure};
 use crate::input::Source;
-use crate::job::ModelFiles;
+use crate::models::ModelFiles;
 use crate::report;
 use crate::ui::Ui;
 
@@ -19,17 +19,17 @@ use crate::ui::Ui;
 #[derive(Debug)]
 pub(crate) struct Info {
     pub(crate) files: Vec<Source>,
-    /// A model to hold files against.
-    pub(crate) model: Option<ModelFiles>,
+    /// Models to hold files against.
+    pub(crate) models: ModelFiles,
     pub(crate) json: bool,
 }
 
 impl Info {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
-        let model = ModelFiles::load_if_any(self.model.as_ref(), ui)?;
+        let models = self.models.set(ui)?.ids();
         ui.each(&self.files, |source| {
-            let bytes = source.read_all()?;
-            let description = describe(&bytes, model.as_ref()).map_err(|error| error.of(source))?;
+            let bytes = source.read_all(self.files.len())?;
+            let description = describe(&bytes, &models).map_err(|error| error.of(source))?;
             report::print(
                 &Report {
                     path: source.to_string(),
@@ -44,10 +44,10 @@ impl Info {
 
 /// Files are known by their contents: a compressed one by its first bytes, a model by the length and opening brace of
 /// its header.
-fn describe(bytes: &[u8], model: Option<&Model>) -> Result<Description, Error> {
+fn describe(bytes: &[u8], models: &[ModelId]) -> Result<Description, Error> {
     let format = Format::detect(bytes);
     if format == Some(Format::V2) {
-        SegmentedFile::read(bytes, model.map(Model::id)).map(Description::SegmentedFile)
+        SegmentedFile::read(bytes, models).map(Description::SegmentedFile)
     } else if bytes.starts_with(&container::MAGIC) {
         CompressedFile::read(bytes).map(Description::CompressedFile)
     } else if bytes.get(8) == Some(&b'{') {
@@ -136,7 +136,7 @@ struct SegmentedFile {
     models: Vec<String>,
     /// Whether a segment needs a model.
     needs_model: bool,
-    /// Whether the model given is the only one that is named; `None` without a model on either side.
+    /// Whether those given are all that are named; `None` without a model on either side.
     model_matches: Option<bool>,
     /// Bytes of all indexes.
     index_len: u64,
@@ -145,7 +145,7 @@ struct SegmentedFile {
 }
 
 impl SegmentedFile {
-    fn read(bytes: &[u8], given: Option<ModelId>) -> Result<Self, Error> {
+    fn read(bytes: &[u8], given: &[ModelId]) -> Result<Self, Error> {
         let mut counts = ModeCounts::default();
         let (mut levels, mut models) = (BTreeSet::new(), BTreeSet::new());
         let (mut members, mut segments, mut text_len, mut longest_segment) = (0, 0, 0, 0);
@@ -168,7 +168,7 @@ impl SegmentedFile {
             needs_model |= info.header.mode().needs_model();
         }
         let file_len = bytes.len() as u64;
-        let matches = |ModelId(given): ModelId| models.iter().all(|&id| id == given);
+        let compared = !given.is_empty() && !models.is_empty();
         Ok(Self {
             format: "czip v2",
             file_len,
@@ -182,7 +182,7 @@ impl SegmentedFile {
                 .map(|(mode, count)| (mode.to_string(), count))
                 .into(),
             needs_model,
-            model_matches: given.filter(|_| !models.is_empty()).map(matches),
+            model_matches: compared.then(|| models.iter().all(|&id| given.contains(&ModelId(id)))),
             models: models.iter().map(|&id| ModelId(id).to_string()).collect(),
             index_len: file_len - known_len,
             ratio: report::ratio(text_len, file_len),

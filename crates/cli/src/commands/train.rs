@@ -19,7 +19,7 @@ use czip_train::session::{self, Base, Budget, End, Progress, Trained};
 use crate::Exit;
 use crate::compressors::Compressor;
 use crate::error::{Error, Failure};
-use crate::input::Source;
+use crate::identity::Identities;
 use crate::interrupt;
 use crate::output::Target;
 use crate::progress;
@@ -45,7 +45,7 @@ const MEASURED: usize = 1 << 20;
 
 impl Train {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
-        let nothing = Source::Stdin.open()?;
+        let nothing = Identities::default();
         let target = Target::from(self.output.clone());
         // Hours later would be too late to say so.
         target.check(&nothing, self.overwrite)?;
@@ -89,7 +89,7 @@ impl Train {
 
         ui.note("teaching the adaptive coder");
         let file = self.file(&corpus, &trained)?;
-        let mut output = target.create(&nothing, self.overwrite)?;
+        let mut output = target.create(&nothing, None, self.overwrite)?;
         output
             .write_all(&file)
             .map_err(Error::Write)

@@ -5,7 +5,7 @@ use std::io;
 use std::time::Instant;
 
 use czip::v1::container::{self, Limits};
-use czip::{ChunkLevel, Format, Model, Options, v1};
+use czip::{ChunkLevel, FindModel, Format, Model, Options, v1};
 use serde::Serialize;
 
 use crate::Exit;
@@ -14,7 +14,8 @@ use crate::commands::compare;
 use crate::compressors::Compressor;
 use crate::error::{Error, Failure};
 use crate::input::Source;
-use crate::job::{Choice, ModelFiles};
+use crate::job::Choice;
+use crate::models::{ModelFiles, ModelSet};
 use crate::progress::Progress;
 use crate::report;
 use crate::ui::Ui;
@@ -23,7 +24,7 @@ use crate::ui::Ui;
 #[derive(Debug)]
 pub(crate) struct Verify {
     pub(crate) files: Vec<Source>,
-    pub(crate) model: Option<ModelFiles>,
+    pub(crate) models: ModelFiles,
     /// How to compress texts.
     pub(crate) choice: Choice,
     /// Options without what a compressed file states itself.
@@ -34,18 +35,19 @@ pub(crate) struct Verify {
 impl Verify {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
         self.choice.explain(ui);
-        let model = ModelFiles::load_if_any(self.model.as_ref(), ui)?;
+        let models = &self.models.set(ui)?;
+        let model = self.models.load(ui)?;
         let model = model.as_ref();
-        let named = model.filter(|_| ModelFiles::are_named(self.model.as_ref()));
+        let named = model.filter(|_| self.models.are_named());
         ui.each(&self.files, |source| {
-            let bytes = source.read_all()?;
+            let bytes = source.read_all(self.files.len())?;
             let progress = Progress::start(ui, source.to_string(), false);
             // A text may well begin with the letter C: only the whole of a magic number counts here.
             let format = Format::detect(&bytes).filter(|_| bytes.len() >= Format::DETECTION_LEN);
             let report = match (format, self.choice.format) {
                 (Some(Format::V2), _) => {
                     let progress = progress.of_bytes(None);
-                    check_segments(model, &bytes, &self.base_options, &progress)
+                    check_segments(models, &bytes, &self.base_options, &progress)
                 }
                 (Some(_), _) => {
                     needed(named).and_then(|model| check_chunks(model, &bytes, &self.base_options, &progress))
@@ -173,13 +175,15 @@ fn check_text_in_v1(
 
 /// Restores a file of the format czip v2. Its checksums tell whether the text is the right one.
 fn check_segments(
-    model: Option<&Model>,
+    models: &ModelSet<'_>,
     bytes: &[u8],
     options: &Options,
     progress: &Progress,
 ) -> Result<Check, Error> {
-    let (text, decompressed) =
-        timed(|text| czip::decompress_to(model, bytes, text, &progress.watch(options)))?;
+    let (text, decompressed) = timed(|text| {
+        czip::decompress_to(models as &dyn FindModel, bytes, text, &progress.watch(options))
+            .map_err(|error| models.explain(error))
+    })?;
     Ok(Check {
         kind: Kind::CompressedFile,
         text,
@@ -232,12 +236,12 @@ fn encoding_as(options: Options, log2: u8, model: &Model) -> Option<Options> {
     }
 }
 
-fn timed<S: Into<Summary>>(
-    run: impl FnOnce(&mut Vec<u8>) -> Result<S, czip::Error>,
+fn timed<S: Into<Summary>, E: Into<Error>>(
+    run: impl FnOnce(&mut Vec<u8>) -> Result<S, E>,
 ) -> Result<(Vec<u8>, Timed), Error> {
     let mut output = Vec::new();
     let start = Instant::now();
-    let summary = run(&mut output)?.into();
+    let summary = run(&mut output).map_err(Into::into)?.into();
     Ok((
         output,
         Timed {

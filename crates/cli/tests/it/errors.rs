@@ -122,7 +122,7 @@ fn models_and_tokenizers_that_cannot_be() {
     assert!(
         missing
             .stderr()
-            .starts_with("czip: cannot read the model none.czm: "),
+            .starts_with("czip: none.czm: cannot read the model: "),
         "{}",
         missing.stderr()
     );
@@ -252,14 +252,19 @@ fn model_that_a_file_needs() {
         .czip("none".as_ref(), ["decompress", "notes.txt.czip", "-o", "out"])
         .fails(
             3,
-            &format!("notes.txt.czip: needs the model {id}, but no model is given"),
+            &format!(
+                "notes.txt.czip: needs the model {id}: name it, or a folder that has it, with -m; at hand is none"
+            ),
         );
-    folder
+    let refused = folder
         .czip(&other, ["decompress", "notes.txt.czip", "-o", "out"])
-        .fails(
-            3,
-            &format!("notes.txt.czip: made with the model {id}, but the model given is {other_id}"),
-        );
+        .exits(3);
+    let start = format!(
+        "czip: notes.txt.czip: needs the model {id}: name it, or a folder that has it, with -m; at hand are {} \
+         ({other_id}), standard (",
+        other.display()
+    );
+    assert!(refused.stderr().starts_with(&start), "{}", refused.stderr());
     let mut file = folder.read("notes.txt.czip");
     let last = file.len() - 1;
     file[last] ^= 1;

@@ -5,6 +5,8 @@
 mod compatibility;
 mod errors;
 mod files;
+mod losses;
+mod models;
 mod reports;
 mod run;
 mod train;

@@ -5,12 +5,16 @@ use std::io::{Read, Seek, SeekFrom};
 use super::frame::{self, Expected};
 use super::source::{Frame, Source};
 use super::{
-    FormatError, Header, INDEX_END, INDEX_MAGIC, MAX_TEXT_LEN, Part, ReadError, Segment, SegmentHeader,
+    FormatError, Header, INDEX_END, INDEX_MAGIC, MAX_TEXT_LEN, ModelId, Part, ReadError, Segment,
     SegmentInfo, varint,
 };
 
 /// The least bytes of a segment: two numbers, no payload, and a checksum.
 const MIN_SEGMENT_LEN: u32 = 6;
+
+/// The most bytes that may have to be read to see whether a segment without text is there: two numbers of five bytes, and
+/// a checksum.
+const LONGEST_EMPTY_LEN: u64 = 14;
 
 /// Where a segment is, and what it is part of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +34,29 @@ pub struct IndexEntry {
     pub number: u64,
     /// Whether it is the last of its member.
     pub last: bool,
+}
+
+impl IndexEntry {
+    /// Reads the segment from a file, as if that ended at `end`.
+    fn read<R: Read + Seek>(&self, reader: R, end: u64) -> Result<Segment, ReadError> {
+        let mut source = Source::between(reader, self.offset, end)?;
+        let header = source.segment_header(&self.member)?;
+        let found = (header.segment_len(), header.text_len(), header.last());
+        if found != (self.len, self.text_len, self.last) {
+            return Err(FormatError::IndexEntry { offset: self.offset }.into());
+        }
+        let mut payload = Vec::new();
+        source.append(header.payload_len(), Part::Payload, &mut payload)?;
+        let info = SegmentInfo {
+            member: self.member,
+            number: self.number,
+            offset: self.offset,
+            text_offset: self.text_offset,
+            header,
+            checksum: source.checksum(&header)?,
+        };
+        Ok(Segment { info, payload })
+    }
 }
 
 /// Where all segments of a file are, those of all its members.
@@ -52,7 +79,7 @@ pub struct IndexEntry {
 /// assert_eq!(segment.payload, b"world");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Index {
     segments: Vec<IndexEntry>,
     text_len: u64,
@@ -61,13 +88,13 @@ pub struct Index {
 impl Index {
     /// Finds the segments of a file, which is all that `reader` has.
     ///
-    /// Members with an index are found from the file's end backwards, each in three or four short reads. From the last
-    /// member without a valid index on, the file is read from its start up to there: the header of each segment, and not
-    /// its payload.
+    /// Members with an index are found from the file's end backwards, each in three short reads. From the last member
+    /// without a valid index on, the file is read from its start up to there: the header of each segment, and not its
+    /// payload.
     ///
     /// What an index says is held against the segment in [`read_segment`](Self::read_segment), not before. Only segments
-    /// without text, which nobody has to read, are verified here. Where a member has no index, places in the text rest
-    /// on what its segments say of their lengths, and that is not verified before they are decoded.
+    /// without text, which nobody has to read, are read and verified here. Where a member has no index, places in the text
+    /// rest on what its segments say of their lengths, and that is not verified before they are decoded.
     ///
     /// Memory in use is 64 bytes for each segment; a segment takes six bytes of the file or more.
     pub fn open<R: Read + Seek>(mut reader: R) -> Result<Self, ReadError> {
@@ -80,15 +107,16 @@ impl Index {
             rest = member.start;
             indexed.push(member);
         }
-        let mut index = Self {
-            segments: Vec::new(),
-            text_len: 0,
-        };
+        let mut index = Self::default();
         if rest > 0 || file_len == 0 {
             index.walk(&mut reader, rest)?;
         }
         for member in indexed.iter().rev() {
             index.push_member(member);
+        }
+        for entry in index.segments.iter().filter(|entry| entry.text_len == 0) {
+            let end = entry.offset.saturating_add(LONGEST_EMPTY_LEN);
+            entry.read(&mut reader, end)?.verify(&[])?;
         }
         Ok(index)
     }
@@ -122,24 +150,7 @@ impl Index {
     ///
     /// If there is no such segment.
     pub fn read_segment<R: Read + Seek>(&self, reader: R, segment: usize) -> Result<Segment, ReadError> {
-        let entry = &self.segments[segment];
-        let mut source = Source::between(reader, entry.offset, u64::MAX)?;
-        let header = source.segment_header(&entry.member)?;
-        let found = (header.segment_len(), header.text_len(), header.last());
-        if found != (entry.len, entry.text_len, entry.last) {
-            return Err(FormatError::IndexEntry { offset: entry.offset }.into());
-        }
-        let mut payload = Vec::new();
-        source.append(header.payload_len(), Part::Payload, &mut payload)?;
-        let info = SegmentInfo {
-            member: entry.member,
-            number: entry.number,
-            offset: entry.offset,
-            text_offset: entry.text_offset,
-            header,
-            checksum: source.checksum(&header)?,
-        };
-        Ok(Segment { info, payload })
+        self.segments[segment].read(reader, u64::MAX)
     }
 
     fn push(&mut self, member: Header, number: u64, offset: u64, len: u32, text_len: u32, last: bool) {
@@ -155,7 +166,7 @@ impl Index {
         self.text_len += u64::from(text_len);
     }
 
-    fn push_member(&mut self, member: &Member) {
+    pub(super) fn push_member(&mut self, member: &Member) {
         let mut offset = member.start + member.header.byte_len() as u64;
         for (number, &(len, text_len)) in (0..).zip(&member.entries) {
             let last = number + 1 == member.entries.len() as u64;
@@ -169,69 +180,114 @@ impl Index {
         let mut source = Source::between(reader, 0, end)?;
         let mut frame = source.frame(false)?;
         while let Frame::Header(member) = frame {
-            let mut expected = Expected::new();
-            loop {
-                let offset = source.offset();
-                let header = source.segment_header(&member)?;
-                source.skip(header.payload_len(), Part::Payload)?;
-                if header.text_len() == 0 {
-                    verify_empty(&mut source, member, expected.count(), offset, header)?;
-                } else {
-                    source.skip(header.checksum_len(), Part::Checksum)?;
-                }
-                self.push(
-                    member,
-                    expected.count(),
-                    offset,
-                    header.segment_len(),
-                    header.text_len(),
-                    header.last(),
-                );
-                expected.push(&header);
-                if header.last() {
-                    break;
-                }
-            }
-            frame = source.frame(true)?;
-            if let Frame::Index { tag } = frame {
-                source.check_index(tag, &member, &expected)?;
-                frame = source.frame(false)?;
-            }
+            frame = self.walk_segments(&mut source, member, &mut 0)?;
         }
         Ok(())
     }
-}
 
-/// Verifies a segment without text, which has no payload either, from its checksum on.
-fn verify_empty<R: Read>(
-    source: &mut Source<R>,
-    member: Header,
-    number: u64,
-    offset: u64,
-    header: SegmentHeader,
-) -> Result<(), ReadError> {
-    let info = SegmentInfo {
-        member,
-        number,
-        offset,
-        text_offset: 0, // not part of the checksum
-        header,
-        checksum: source.checksum(&header)?,
-    };
-    Ok(info.verify(&[], &[])?)
+    /// Adds the one member that starts at `start`, in a file that ends at `file_len`. Returns where it ends, before
+    /// another or at the file's end. With an error comes the offset of the header, segment or index that it is in; the
+    /// segments before are added.
+    pub(super) fn walk_member<R: Read + Seek>(
+        &mut self,
+        reader: R,
+        start: u64,
+        file_len: u64,
+    ) -> Result<u64, (u64, ReadError)> {
+        let mut place = start;
+        self.try_walk_member(reader, start, file_len, &mut place)
+            .map(|()| place)
+            .map_err(|error| (place, error))
+    }
+
+    fn try_walk_member<R: Read + Seek>(
+        &mut self,
+        reader: R,
+        start: u64,
+        file_len: u64,
+        place: &mut u64,
+    ) -> Result<(), ReadError> {
+        let mut source = Source::between(reader, start, file_len)?;
+        let Frame::Header(member) = source.frame(false)? else {
+            return Err(FormatError::TrailingBytes { offset: start }.into());
+        };
+        self.walk_segments(&mut source, member, place)?;
+        Ok(())
+    }
+
+    /// Adds the segments of a member whose header has been read, and reads what comes after it. `place` is kept where the
+    /// segment or frame that is being read starts.
+    fn walk_segments<R: Read + Seek>(
+        &mut self,
+        source: &mut Source<R>,
+        member: Header,
+        place: &mut u64,
+    ) -> Result<Frame, ReadError> {
+        let mut expected = Expected::new();
+        loop {
+            let offset = source.offset();
+            *place = offset;
+            let header = source.segment_header(&member)?;
+            source.skip(header.payload_len(), Part::Payload)?;
+            source.skip(header.checksum_len(), Part::Checksum)?;
+            self.push(
+                member,
+                expected.count(),
+                offset,
+                header.segment_len(),
+                header.text_len(),
+                header.last(),
+            );
+            expected.push(&header);
+            if header.last() {
+                break;
+            }
+        }
+        *place = source.offset();
+        let mut frame = source.frame(true)?;
+        if let Frame::Index { tag } = frame {
+            source.check_index(tag, &member, &expected)?;
+            *place = source.offset();
+            frame = source.frame(false)?;
+        }
+        Ok(frame)
+    }
+
+    /// Bytes of an index of these segments, which are those of one member; `None` if there is none of so few or so many.
+    pub(super) fn frame_len(&self) -> Option<u64> {
+        let count = u32::try_from(self.segments.len())
+            .ok()
+            .filter(|&count| count > 1)?;
+        let entries = self.segments.iter();
+        let lens = entries.map(|entry| u64::from(varint::len(entry.len) + varint::len(entry.text_len)));
+        let body_len = u64::from(varint::len(count)).checked_add(lens.sum())?;
+        frame::frame_len(u32::try_from(body_len).ok()?).map(u64::from)
+    }
 }
 
 /// A member as its index describes it.
-struct Member {
-    start: u64,
-    header: Header,
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) start: u64,
+    /// Where the index ends.
+    pub(super) end: u64,
+    pub(super) header: Header,
     /// The lengths of each segment and its text.
     entries: Vec<(u32, u32)>,
+    /// What is wrong with the header in the file, if this one is made of the index's tag.
+    pub(super) header_fault: Option<FormatError>,
 }
 
 impl Member {
     /// The member that ends with a valid index at `end`; `None` if there is no such member.
-    fn before<R: Read + Seek>(mut reader: R, end: u64) -> Result<Option<Self>, ReadError> {
+    fn before<R: Read + Seek>(reader: R, end: u64) -> Result<Option<Self>, ReadError> {
+        let member = Self::of_damaged(reader, end)?;
+        Ok(member.filter(|member| member.header_fault.is_none()))
+    }
+
+    /// As [`before`](Self::before), but the header may be damaged: an index repeats its tag, and the model id is taken as
+    /// it is.
+    pub(super) fn of_damaged<R: Read + Seek>(mut reader: R, end: u64) -> Result<Option<Self>, ReadError> {
         let Some(footer) = end.checked_sub(frame::FOOTER_LEN.into()) else {
             return Ok(None);
         };
@@ -292,23 +348,36 @@ impl Member {
             return Ok(None);
         };
         let header_end = member_start + header_len;
-        let header = match Source::between(&mut reader, member_start, header_end)?.frame(false)? {
-            Frame::Header(header) if header.tag() == tag => header,
-            _ => return Ok(None),
-        };
-        if let Some(&(len, 0)) = entries.last() {
-            let offset = start - u64::from(len);
-            let mut source = Source::between(reader, offset, start)?;
-            let segment = source.segment_header(&header)?;
-            if (segment.segment_len(), segment.text_len(), segment.last()) != (len, 0, true) {
-                return Ok(None);
+        let found = Source::between(&mut reader, member_start, header_end)?.frame(false);
+        let (header, header_fault) = match found {
+            Ok(Frame::Header(header)) if header.tag() == tag => (header, None),
+            Ok(_) => {
+                let header = Self::rebuilt_header(reader, member_start, tag)?;
+                (header, Some(FormatError::IndexMismatch { offset: start }))
             }
-            verify_empty(&mut source, header, entries.len() as u64 - 1, offset, segment)?;
-        }
+            Err(ReadError::Format(error)) => (Self::rebuilt_header(reader, member_start, tag)?, Some(error)),
+            Err(error) => return Err(error),
+        };
         Ok(Some(Self {
             start: member_start,
+            end,
             header,
             entries,
+            header_fault,
         }))
+    }
+
+    /// The header at `start` with another tag.
+    fn rebuilt_header<R: Read + Seek>(reader: R, start: u64, tag: u8) -> Result<Header, ReadError> {
+        let (level, has_model) = Header::parse_tag(tag, start + 3)?;
+        let without = Header { level, model: None };
+        let model = if has_model {
+            let id = start + without.byte_len() as u64;
+            let mut source = Source::between(reader, id, u64::MAX)?;
+            Some(ModelId(source.array(Part::Header)?))
+        } else {
+            None
+        };
+        Ok(Header { level, model })
     }
 }

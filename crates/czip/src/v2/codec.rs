@@ -1,4 +1,4 @@
-//! What all segments are coded with.
+//! What segments are coded with.
 
 use std::sync::LazyLock;
 
@@ -6,11 +6,17 @@ use czip_container::v2::{Header, Mode, ModelId};
 use czip_kernels::Kernels;
 use czip_mix::Coding;
 
+use crate::models::Models;
 use crate::{Error, Model};
 
 static BYTES: LazyLock<Coding> = LazyLock::new(|| Coding::for_bytes(Kernels::detect()));
 
-/// The model, if there is one, and the coding of bytes, which needs none.
+/// The coding of bytes, which needs no model, at the model's instruction-set level if there is one.
+fn byte_coding(model: Option<&Model>) -> &Coding {
+    model.map_or_else(|| &*BYTES, Model::byte_coding)
+}
+
+/// What an encoder has: the model, if there is one, and the coding of bytes.
 #[derive(Clone, Copy)]
 pub(crate) struct Codec<'a> {
     pub(crate) model: Option<&'a Model>,
@@ -21,22 +27,42 @@ impl<'a> Codec<'a> {
     pub(crate) fn new(model: Option<&'a Model>) -> Self {
         Self {
             model,
-            bytes: model.map_or_else(|| &*BYTES, Model::byte_coding),
+            bytes: byte_coding(model),
         }
     }
 
     pub(crate) fn model_id(&self) -> Option<ModelId> {
         self.model.map(Model::id)
     }
+}
 
-    /// Whether a segment of this mode in a member with this header can be decoded.
-    pub(crate) fn check(&self, header: &Header, mode: Mode) -> Result<(), Error> {
-        match (header.model, self.model_id()) {
-            (Some(file), None) if mode.needs_model() => Err(Error::MissingModel { file }),
-            (Some(file), Some(given)) if mode.needs_model() && file != given => {
-                Err(Error::WrongModel { file, given })
-            }
-            _ => Ok(()),
+/// What a decoder has: models to find, those that have been found, and the coding of bytes.
+pub(crate) struct Codecs<'a> {
+    models: Models<'a>,
+    found: Vec<(ModelId, &'a Model)>,
+    pub(crate) bytes: &'a Coding,
+}
+
+impl<'a> Codecs<'a> {
+    pub(crate) fn new(models: Models<'a>) -> Self {
+        Self {
+            models,
+            found: Vec::new(),
+            bytes: byte_coding(models.first()),
         }
+    }
+
+    /// The model that a segment of this mode needs, in a member with this header; `None` if it needs none.
+    pub(crate) fn model(&mut self, header: &Header, mode: Mode) -> Result<Option<&'a Model>, Error> {
+        // The container has checked that a header names the model that a mode needs.
+        let Some(id) = header.model.filter(|_| mode.needs_model()) else {
+            return Ok(None);
+        };
+        if let Some((_, model)) = self.found.iter().find(|(found, _)| *found == id) {
+            return Ok(Some(model));
+        }
+        let model = self.models.find(id)?;
+        self.found.push((id, model));
+        Ok(Some(model))
     }
 }

@@ -5,18 +5,20 @@
 //! own, and takes the next segment when one has ended.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use czip_coder::binary::Decoder;
 use czip_container::v2::{Mode, Segment};
-use czip_mix::{Mixer, Variant};
+use czip_mix::{Coding, Mixer, Variant};
 use czip_model::{Cache, Row, Scratch, Window};
 
-use super::codec::Codec;
+use super::codec::Codecs;
 use super::encode::restarted;
 use super::plan::{NetPlan, Plan};
 use crate::Model;
 use crate::error::{Error, SegmentFault};
+use crate::models::Models;
 use crate::options::Options;
 use crate::work::{self, Counter};
 
@@ -32,17 +34,20 @@ const BATCH: usize = 64;
 /// What comes of a segment: its text, verified.
 pub(crate) type Decoded = Result<Vec<u8>, SegmentFault>;
 
+/// A segment, and the model that it needs.
+pub(crate) type WithModel<'s, 'a> = (&'s Segment, Option<&'a Model>);
+
 /// Decodes segments, as many side by side as threads and memory allow.
 pub(crate) struct Decoders<'a> {
-    codec: Codec<'a>,
+    codecs: Codecs<'a>,
     threads: usize,
     workers: Vec<SegmentDecoder<'a>>,
 }
 
 impl<'a> Decoders<'a> {
-    pub(crate) fn new(codec: Codec<'a>, options: &Options) -> Self {
+    pub(crate) fn new(models: Models<'a>, options: &Options) -> Self {
         Self {
-            codec,
+            codecs: Codecs::new(models),
             threads: work::thread_count(options),
             workers: Vec::new(),
         }
@@ -52,35 +57,45 @@ impl<'a> Decoders<'a> {
         self.threads
     }
 
-    pub(crate) fn codec(&self) -> &Codec<'a> {
-        &self.codec
+    pub(crate) fn codecs(&mut self) -> &mut Codecs<'a> {
+        &mut self.codecs
     }
 
-    /// The texts of segments whose modes have been [checked](Codec::check).
-    pub(crate) fn decode(&mut self, segments: &[&Segment], counter: &Counter) -> Result<Vec<Decoded>, Error> {
+    /// The texts of segments.
+    pub(crate) fn decode(
+        &mut self,
+        segments: &[WithModel<'_, 'a>],
+        counter: &Counter,
+    ) -> Result<Vec<Decoded>, Error> {
         let threads = self.threads.clamp(1, segments.len().max(1));
         while self.workers.len() < threads {
-            self.workers.push(SegmentDecoder::new(self.codec));
+            self.workers.push(SegmentDecoder::new(self.codecs.bytes));
         }
         // The longest first, so that no thread is left with a long one when the others have ended.
         let mut order: Vec<usize> = (0..segments.len()).collect();
-        order.sort_by_key(|&index| std::cmp::Reverse(segments[index].info.header.text_len()));
+        order.sort_by_key(|&index| std::cmp::Reverse(segments[index].0.info.header.text_len()));
         let (net, others): (Vec<usize>, Vec<usize>) = order
             .into_iter()
-            .partition(|&index| segments[index].info.header.mode() == Mode::Net);
+            .partition(|&index| segments[index].0.info.header.mode() == Mode::Net);
         let work = Work {
             segments,
             lanes: net.len().div_ceil(threads).clamp(1, LANES),
-            net: Mutex::new(net.into()),
+            nets: by_model(segments, &net),
             others: Mutex::new(others.into()),
             decoded: segments.iter().map(|_| OnceLock::new()).collect(),
             counter,
         };
+        let next = AtomicUsize::new(0);
         work::share(&mut self.workers[..threads], |worker| {
-            worker.lockstep(&work);
+            // Each thread begins with another model, so that few share the segments of one.
+            let first = next.fetch_add(1, Ordering::Relaxed);
+            for turn in 0..work.nets.len() {
+                let (model, queue) = &work.nets[(first + turn) % work.nets.len()];
+                worker.lockstep(*model, queue, &work);
+            }
             while let Some(index) = pop(&work.others, |_| true) {
-                let segment = segments[index];
-                work.end(index, worker.decode(segment));
+                let (segment, model) = segments[index];
+                work.end(index, worker.decode(segment, model));
                 counter.add(segment.info.header.text_len() as usize);
             }
         });
@@ -89,21 +104,51 @@ impl<'a> Decoders<'a> {
     }
 }
 
+/// Segments that are waiting.
+type Queue = Mutex<VecDeque<usize>>;
+
+/// The numbers of segments of the net, those of each model apart.
+fn by_model<'a>(segments: &[WithModel<'_, 'a>], net: &[usize]) -> Vec<(Option<&'a Model>, Queue)> {
+    let mut queues: Vec<(Option<&Model>, VecDeque<usize>)> = Vec::new();
+    for &index in net {
+        let model = segments[index].1;
+        match queues.iter_mut().find(|(other, _)| is_same(*other, model)) {
+            Some((_, queue)) => queue.push_back(index),
+            None => queues.push((model, VecDeque::from([index]))),
+        }
+    }
+    let queues = queues.into_iter();
+    queues.map(|(model, queue)| (model, Mutex::new(queue))).collect()
+}
+
+/// Whether both are the same place in memory, which is enough where models come from one [`Codecs`].
+fn is_same(model: Option<&Model>, other: Option<&Model>) -> bool {
+    match (model, other) {
+        (Some(model), Some(other)) => std::ptr::eq(model, other),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
 /// What threads share.
-struct Work<'s> {
-    segments: &'s [&'s Segment],
+struct Work<'s, 'a> {
+    segments: &'s [WithModel<'s, 'a>],
     /// The most lanes of a thread.
     lanes: usize,
-    /// Segments of the net that are waiting.
-    net: Mutex<VecDeque<usize>>,
-    others: Mutex<VecDeque<usize>>,
+    /// Segments of the net, for each model.
+    nets: Vec<(Option<&'a Model>, Queue)>,
+    others: Queue,
     decoded: Vec<OnceLock<Decoded>>,
     counter: &'s Counter,
 }
 
-impl Work<'_> {
+impl<'s> Work<'s, '_> {
+    fn segment(&self, index: usize) -> &'s Segment {
+        self.segments[index].0
+    }
+
     fn end(&self, index: usize, text: Result<Vec<u8>, SegmentFault>) {
-        let Segment { info, payload } = self.segments[index];
+        let Segment { info, payload } = self.segment(index);
         let text = text.and_then(|text| match info.verify(payload, &text) {
             Ok(()) => Ok(text),
             Err(error) => Err(error.into()),
@@ -114,7 +159,7 @@ impl Work<'_> {
 }
 
 /// Takes the first of a queue, if it is wanted.
-fn pop(queue: &Mutex<VecDeque<usize>>, wanted: impl FnOnce(usize) -> bool) -> Option<usize> {
+fn pop(queue: &Queue, wanted: impl FnOnce(usize) -> bool) -> Option<usize> {
     let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
     queue.front().copied().filter(|&first| wanted(first))?;
     queue.pop_front()
@@ -122,22 +167,39 @@ fn pop(queue: &Mutex<VecDeque<usize>>, wanted: impl FnOnce(usize) -> bool) -> Op
 
 /// Decodes in the same memory again and again.
 struct SegmentDecoder<'a> {
-    codec: Codec<'a>,
-    bytes: Option<(Variant, Option<Mixer<'a>>)>,
-    alone: Option<(Variant, Option<Mixer<'a>>)>,
+    byte_coding: &'a Coding,
+    bytes: Option<(Variant, Mixer<'a>)>,
+    /// What belongs to a model: to one at a time, so that the number of models costs no memory.
+    of_model: Option<OfModel<'a>>,
+}
+
+/// What a thread has of a model.
+struct OfModel<'a> {
+    model: &'a Model,
+    alone: Option<(Variant, Mixer<'a>)>,
     lanes: Vec<Lane<'a>>,
     /// One for each lane.
     caches: Vec<Cache>,
     net: Option<Net>,
 }
 
-/// The place of a mixer of this variant, empty if there was one of another.
+/// The mixer at the start of a text: the one at hand, if it is of this variant, or a new one.
 fn of_variant<'m, 'a>(
-    held: &'m mut Option<(Variant, Option<Mixer<'a>>)>,
+    held: &'m mut Option<(Variant, Mixer<'a>)>,
+    coding: &'a Coding,
     variant: Variant,
-) -> &'m mut Option<Mixer<'a>> {
-    let same = held.take().filter(|(last, _)| *last == variant);
-    &mut held.insert(same.unwrap_or((variant, None))).1
+    text_len: usize,
+) -> &'m mut Mixer<'a> {
+    // One of another variant gives its memory back before a new one takes some.
+    let before = held.take().filter(|(last, _)| *last == variant);
+    let mixer = match before {
+        Some((_, mut mixer)) => {
+            mixer.restart(text_len);
+            mixer
+        }
+        None => Mixer::new(coding, variant, false, text_len),
+    };
+    &mut held.insert((variant, mixer)).1
 }
 
 /// What the lanes of a thread share.
@@ -217,29 +279,32 @@ impl Text {
 }
 
 impl<'a> SegmentDecoder<'a> {
-    fn new(codec: Codec<'a>) -> Self {
+    fn new(byte_coding: &'a Coding) -> Self {
         Self {
-            codec,
+            byte_coding,
             bytes: None,
-            alone: None,
-            lanes: Vec::new(),
-            caches: Vec::new(),
-            net: None,
+            of_model: None,
         }
     }
 
+    /// What this thread has of a model. What it had of another is given back.
+    fn of_model(&mut self, model: &'a Model) -> &mut OfModel<'a> {
+        let held = self.of_model.take();
+        let held = held.filter(|held| std::ptr::eq(held.model, model));
+        self.of_model.insert(held.unwrap_or_else(|| OfModel::new(model)))
+    }
+
     /// Decodes a segment without the net.
-    fn decode(&mut self, segment: &Segment) -> Decoded {
+    fn decode(&mut self, segment: &Segment, model: Option<&'a Model>) -> Decoded {
         let Segment { info, payload } = segment;
         let text_len = info.header.text_len() as usize;
         let mut decoder = Decoder::new(payload);
         let mut text = Text::new(segment);
-        match (info.header.mode(), self.codec.model) {
+        match (info.header.mode(), model) {
             (Mode::Stored, _) => return Ok(payload.clone()),
             (Mode::Bytes, _) => {
                 let variant = Plan::of(info.member.level).bytes;
-                let new = || Mixer::new(self.codec.bytes, variant, false, text_len);
-                let mixer = restarted(of_variant(&mut self.bytes, variant), new, text_len);
+                let mixer = of_variant(&mut self.bytes, self.byte_coding, variant, text_len);
                 while text.bytes.len() < text_len {
                     // Symbols of this coding are bytes.
                     text.bytes.push(mixer.decode(None, &mut decoder) as u8);
@@ -247,8 +312,8 @@ impl<'a> SegmentDecoder<'a> {
             }
             (_, Some(model)) => {
                 let variant = Plan::of(info.member.level).tokens;
-                let new = || Mixer::new(&model.coding, variant, false, text_len);
-                let mixer = restarted(of_variant(&mut self.alone, variant), new, text_len);
+                let alone = &mut self.of_model(model).alone;
+                let mixer = of_variant(alone, &model.coding, variant, text_len);
                 while text.push(model, mixer.decode(None, &mut decoder))? {}
             }
             (_, None) => return Err(SegmentFault::NoModel),
@@ -257,19 +322,38 @@ impl<'a> SegmentDecoder<'a> {
         Ok(text.bytes)
     }
 
-    /// Decodes segments of the net as long as there are some.
-    fn lockstep(&mut self, work: &Work<'_>) {
-        let Some(model) = self.codec.model else {
-            while let Some(index) = pop(&work.net, |_| true) {
-                work.end(index, Err(SegmentFault::NoModel));
+    /// Decodes the segments of the net that need this model, as long as there are some.
+    fn lockstep(&mut self, model: Option<&'a Model>, queue: &Queue, work: &Work<'_, 'a>) {
+        match model {
+            Some(_) if queue.lock().unwrap_or_else(PoisonError::into_inner).is_empty() => {}
+            Some(model) => self.of_model(model).lockstep(queue, work),
+            None => {
+                while let Some(index) = pop(queue, |_| true) {
+                    work.end(index, Err(SegmentFault::NoModel));
+                }
             }
-            return;
-        };
+        }
+    }
+}
+
+impl<'a> OfModel<'a> {
+    fn new(model: &'a Model) -> Self {
+        Self {
+            model,
+            alone: None,
+            lanes: Vec::new(),
+            caches: Vec::new(),
+            net: None,
+        }
+    }
+
+    fn lockstep(&mut self, queue: &Queue, work: &Work<'_, 'a>) {
+        let model = self.model;
         let transformer = &*model.transformer;
         let mut active: Vec<Active<'_>> = Vec::with_capacity(work.lanes);
         loop {
             while active.len() < work.lanes {
-                match self.admit(model, work, active.is_empty()) {
+                match self.admit(queue, work, active.is_empty()) {
                     Admitted::Segment(segment) => active.push(segment),
                     Admitted::Refused => {}
                     Admitted::Nothing => break,
@@ -318,13 +402,14 @@ impl<'a> SegmentDecoder<'a> {
     }
 
     /// Takes the next segment into a lane, if memory allows or nothing is at work.
-    fn admit<'s>(&mut self, model: &'a Model, work: &Work<'s>, idle: bool) -> Admitted<'s> {
-        let plan = |index: usize| Plan::of(work.segments[index].info.member.level);
-        let Some(index) = pop(&work.net, |index| {
+    fn admit<'s>(&mut self, queue: &Queue, work: &Work<'s, 'a>, idle: bool) -> Admitted<'s> {
+        let model = self.model;
+        let plan = |index: usize| Plan::of(work.segment(index).info.member.level);
+        let Some(index) = pop(queue, |index| {
             let Plan {
                 tokens: variant, net, ..
             } = *plan(index);
-            let text_len = work.segments[index].info.header.text_len() as usize;
+            let text_len = work.segment(index).info.header.text_len() as usize;
             idle || net.is_none_or(|net| self.fits(memory(model, variant, net, text_len)))
         }) else {
             return Admitted::Nothing;
@@ -332,13 +417,13 @@ impl<'a> SegmentDecoder<'a> {
         let Plan {
             tokens: variant, net, ..
         } = *plan(index);
-        let segment = work.segments[index];
+        let segment = work.segment(index);
         let Some(net) = net else {
             let level = segment.info.member.level;
             work.end(index, Err(SegmentFault::NoNet { level }));
             return Admitted::Refused;
         };
-        let lane = self.lane(model, variant, net, segment.info.header.text_len() as usize);
+        let lane = self.lane(variant, net, segment.info.header.text_len() as usize);
         Admitted::Segment(Active {
             index,
             lane,
@@ -357,7 +442,8 @@ impl<'a> SegmentDecoder<'a> {
     }
 
     /// A lane made ready for a text of this length.
-    fn lane(&mut self, model: &'a Model, variant: Variant, net: NetPlan, text_len: usize) -> usize {
+    fn lane(&mut self, variant: Variant, net: NetPlan, text_len: usize) -> usize {
+        let model = self.model;
         let transformer = &*model.transformer;
         let (length, kept) = net.window(transformer.config().context_length);
         let window = transformer.window(model.start_token, length, kept);

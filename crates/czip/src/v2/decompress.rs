@@ -7,8 +7,9 @@ use std::ops::Range;
 
 use czip_container::v2::{Index, IndexEntry, ReadError, Reader, Segment};
 
-use super::codec::Codec;
-use super::decode::Decoders;
+use super::codec::Codecs;
+use super::decode::{Decoders, WithModel};
+use crate::models::Models;
 use crate::options::Options;
 use crate::summary::{Format, Summary};
 use crate::work::Counter;
@@ -84,11 +85,11 @@ struct Indexed<R> {
 }
 
 impl<'a, R: Read> Decoder<'a, R> {
-    /// A decoder at the start of a file. Segments of some modes need the model that the file was made with.
+    /// A decoder at the start of a file. Segments of some modes need the model that their member was made with.
     #[must_use]
-    pub fn new(model: impl Into<Option<&'a Model>>, reader: R, options: &Options) -> Self {
+    pub fn new(models: impl Into<Models<'a>>, reader: R, options: &Options) -> Self {
         Self {
-            decoders: Decoders::new(Codec::new(model.into()), options),
+            decoders: Decoders::new(models.into(), options),
             counter: Counter::new(None, options),
             max_text_len: options.limits.max_text_len,
             source: Source::Stream(Box::new(Reader::new(reader)), 0),
@@ -151,7 +152,8 @@ impl<'a, R: Read> Decoder<'a, R> {
             Source::Indexed(indexed) => {
                 let mut batch = Batch::new(threads, indexed.batch);
                 indexed.batch = indexed.batch.saturating_mul(4);
-                indexed.next = indexed.read_from(indexed.next, usize::MAX, &self.decoders, &mut batch)?;
+                let codecs = self.decoders.codecs();
+                indexed.next = indexed.read_from(indexed.next, usize::MAX, codecs, &mut batch)?;
                 batch
             }
             Source::Stream(reader, members) => {
@@ -168,7 +170,7 @@ impl<'a, R: Read> Decoder<'a, R> {
                     let (info, header) = (&segment.info, &segment.info.header);
                     *members += u64::from(info.number == 0);
                     // A file that needs another model is refused before anything of it is decoded.
-                    self.decoders.codec().check(&info.member, header.mode())?;
+                    let model = self.decoders.codecs().model(&info.member, header.mode())?;
                     if let Err(error) =
                         within(info.text_offset + u64::from(header.text_len()), self.max_text_len)
                     {
@@ -177,7 +179,7 @@ impl<'a, R: Read> Decoder<'a, R> {
                     }
                     self.summary
                         .add_segment(header.mode(), header.text_len() as usize);
-                    batch.push(*members - 1, segment);
+                    batch.push(*members - 1, segment, model);
                 }
                 batch
             }
@@ -190,12 +192,12 @@ impl<'a, R: Read> Decoder<'a, R> {
 
 impl<R> Indexed<R> {
     /// Reads segments from number `first` to `end` until the batch is full. Returns where it has stopped.
-    fn read_from(
+    fn read_from<'a>(
         &mut self,
         first: usize,
         end: usize,
-        decoders: &Decoders<'_>,
-        batch: &mut Batch,
+        codecs: &mut Codecs<'a>,
+        batch: &mut Batch<'a>,
     ) -> Result<usize, Error> {
         let entries = self.index.segments();
         let begun = |entries: &[IndexEntry]| entries.iter().filter(|entry| entry.number == 0).count() as u64;
@@ -203,11 +205,9 @@ impl<R> Indexed<R> {
         let mut next = first;
         while next < end.min(entries.len()) && !batch.is_full() {
             let segment = (self.read)(&self.index, &mut self.reader, next)?;
-            decoders
-                .codec()
-                .check(&segment.info.member, segment.info.header.mode())?;
+            let model = codecs.model(&segment.info.member, segment.info.header.mode())?;
             members += begun(&entries[next..=next]);
-            batch.push(members.saturating_sub(1), segment);
+            batch.push(members.saturating_sub(1), segment, model);
             next += 1;
         }
         Ok(next)
@@ -249,7 +249,7 @@ impl<R: Read + Seek> Decoder<'_, R> {
             let Source::Indexed(indexed) = &mut self.source else {
                 return Err(Error::AfterError);
             };
-            next = indexed.read_from(next, last + 1, &self.decoders, &mut batch)?;
+            next = indexed.read_from(next, last + 1, self.decoders.codecs(), &mut batch)?;
             for piece in batch.decode(&mut self.decoders, &self.counter)? {
                 text.extend_from_slice(&piece?);
             }
@@ -293,7 +293,7 @@ impl<R: Read + Seek> Decoder<'_, R> {
     }
 }
 
-fn within(text_len: u64, limit: u64) -> Result<(), Error> {
+pub(super) fn within(text_len: u64, limit: u64) -> Result<(), Error> {
     if text_len > limit {
         return Err(Error::TextLimit {
             declared: text_len,
@@ -373,15 +373,22 @@ impl<R> fmt::Debug for Decoder<'_, R> {
 }
 
 /// Segments to decode together.
-struct Batch {
-    segments: Vec<(u64, Segment)>,
+pub(super) struct Batch<'a> {
+    segments: Vec<Member<'a>>,
     len: usize,
     max_len: usize,
     max_segments: usize,
 }
 
-impl Batch {
-    fn new(threads: usize, max_segments: usize) -> Self {
+/// A segment, the number of its member, and the model that it needs.
+struct Member<'a> {
+    number: u64,
+    segment: Segment,
+    model: Option<&'a Model>,
+}
+
+impl<'a> Batch<'a> {
+    pub(super) fn new(threads: usize, max_segments: usize) -> Self {
         Self {
             segments: Vec::new(),
             len: 0,
@@ -390,58 +397,68 @@ impl Batch {
         }
     }
 
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.len >= self.max_len || self.segments.len() >= self.max_segments
     }
 
-    fn push(&mut self, member: u64, segment: Segment) {
+    pub(super) fn push(&mut self, number: u64, segment: Segment, model: Option<&'a Model>) {
         self.len += segment.payload.len() + segment.info.header.text_len() as usize;
-        self.segments.push((member, segment));
+        self.segments.push(Member {
+            number,
+            segment,
+            model,
+        });
     }
 
-    fn decode(
+    pub(super) fn decode(
         &self,
-        decoders: &mut Decoders<'_>,
+        decoders: &mut Decoders<'a>,
         counter: &Counter,
     ) -> Result<Vec<Result<Vec<u8>, Error>>, Error> {
-        let segments: Vec<&Segment> = self.segments.iter().map(|(_, segment)| segment).collect();
+        let segments = self.segments.iter();
+        let segments: Vec<WithModel<'_, '_>> =
+            segments.map(|member| (&member.segment, member.model)).collect();
         let decoded = decoders.decode(&segments, counter)?;
-        let named = decoded
-            .into_iter()
-            .zip(&self.segments)
-            .map(|(text, (member, segment))| {
-                text.map_err(|fault| Error::Segment {
-                    member: *member,
-                    segment: segment.info.number,
-                    offset: segment.info.offset,
-                    fault,
-                })
-            });
+        let named = decoded.into_iter().zip(&self.segments).map(|(text, member)| {
+            text.map_err(|fault| Error::Segment {
+                member: member.number,
+                segment: member.segment.info.number,
+                offset: member.segment.info.offset,
+                fault,
+            })
+        });
         Ok(named.collect())
     }
 }
 
 /// The texts of files, all of whose segments are decoded side by side.
 pub(crate) fn decompress_many(
-    model: Option<&Model>,
+    models: Models<'_>,
     files: &[&[u8]],
     options: &Options,
-) -> Result<Vec<Result<Vec<u8>, Error>>, Error> {
-    let mut decoders = Decoders::new(Codec::new(model), options);
+) -> Vec<Result<Vec<u8>, Error>> {
+    let mut decoders = Decoders::new(models, options);
     let counter = Counter::new(None, options);
     let mut batch = Batch::new(1, 0);
     // Of each file, how many of the batch's segments it has, or why it is not decoded at all.
     let mut counts = Vec::with_capacity(files.len());
     for file in files {
         let before = batch.segments.len();
-        let read = read_all(file, decoders.codec(), options, &mut batch);
+        let read = read_all(file, decoders.codecs(), options, &mut batch);
         if read.is_err() {
             batch.segments.truncate(before);
         }
         counts.push(read.map(|()| batch.segments.len() - before));
     }
-    let mut decoded = batch.decode(&mut decoders, &counter)?.into_iter();
-    let text = |count: usize| {
+    // What ends the decoding of all ends that of each.
+    let Ok(decoded) = batch.decode(&mut decoders, &counter) else {
+        return counts
+            .into_iter()
+            .map(|count| count.and(Err(Error::Interrupted)))
+            .collect();
+    };
+    let mut decoded = decoded.into_iter();
+    let mut text = |count: usize| {
         let mut text = Vec::new();
         let mut end = Ok(());
         for piece in decoded.by_ref().take(count) {
@@ -454,25 +471,29 @@ pub(crate) fn decompress_many(
         }
         end.map(|()| text)
     };
-    let mut text = text;
-    Ok(counts
+    counts
         .into_iter()
         .map(|count| count.and_then(&mut text))
-        .collect())
+        .collect()
 }
 
-fn read_all(file: &[u8], codec: &Codec<'_>, options: &Options, batch: &mut Batch) -> Result<(), Error> {
+fn read_all<'a>(
+    file: &[u8],
+    codecs: &mut Codecs<'a>,
+    options: &Options,
+    batch: &mut Batch<'a>,
+) -> Result<(), Error> {
     let mut members = 0;
     for segment in Reader::new(file) {
         let segment = segment?;
         let (info, header) = (&segment.info, &segment.info.header);
         members += u64::from(info.number == 0);
-        codec.check(&info.member, header.mode())?;
+        let model = codecs.model(&info.member, header.mode())?;
         within(
             info.text_offset + u64::from(header.text_len()),
             options.limits.max_text_len,
         )?;
-        batch.push(members - 1, segment);
+        batch.push(members - 1, segment, model);
     }
     Ok(())
 }

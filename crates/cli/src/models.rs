@@ -1,0 +1,341 @@
+//! The models at hand: those that the user names, and the one that is built in.
+//!
+//! To compress there is one. To restore, each file says by a hash which it needs.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use czip::{FindModel, Model, ModelId};
+
+use crate::args::ModelArgs;
+use crate::error::{Error, Failure};
+use crate::ui::Ui;
+
+/// The model that needs no file: `models/standard.czm`.
+static BUILT_IN: &[u8] = include_bytes!("../../../models/standard.czm");
+
+/// The name of [`BUILT_IN`] on command lines, and that of none.
+const NAMES: [&str; 2] = ["standard", "none"];
+
+/// The ending of model files' names, by which they are found in folders.
+const EXTENSION: &str = "czm";
+
+/// Where a model comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Origin {
+    BuiltIn,
+    File(PathBuf),
+}
+
+impl From<PathBuf> for Origin {
+    fn from(path: PathBuf) -> Self {
+        if path.as_os_str() == NAMES[0] {
+            Self::BuiltIn
+        } else {
+            Self::File(path)
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BuiltIn => f.write_str(NAMES[0]),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+impl Origin {
+    fn is_folder(&self) -> bool {
+        matches!(self, Self::File(path) if path.is_dir())
+    }
+
+    /// What compressed files know it by.
+    fn id(&self) -> Result<ModelId, Failure> {
+        match self {
+            Self::BuiltIn => Ok(Model::id_of(BUILT_IN)),
+            Self::File(path) => {
+                let bytes = fs::read(path).map_err(|error| Error::ReadModel(error).of(self))?;
+                Ok(Model::id_of(&bytes))
+            }
+        }
+    }
+
+    fn load(&self, ui: &Ui) -> Result<Model, Failure> {
+        let model = match self {
+            Self::BuiltIn => Model::from_bytes(BUILT_IN),
+            Self::File(path) => Model::open(path),
+        };
+        let model = model.map_err(|error| match error {
+            czip::Error::OpenModel { source, .. } => Error::ReadModel(source).of(self),
+            error => Error::from(error).of(self),
+        })?;
+        let config = model.config();
+        ui.detail(format_args!(
+            "{self}: model {}, depth {}, width {}, context of {} tokens, {} kernels",
+            model.id(),
+            config.layers,
+            config.d_model,
+            config.window.unwrap_or(config.context_length),
+            czip::Kernels::detect().level(),
+        ));
+        Ok(model.named(&self.to_string()))
+    }
+}
+
+/// The models that a command line, or else the environment, names.
+#[derive(Debug)]
+pub(crate) struct ModelFiles {
+    /// Those that the user has named for this run, in order.
+    named: Vec<Origin>,
+    /// Those in the environment, if the command line names others.
+    others: Vec<Origin>,
+    /// There are to be no models that the user has not named.
+    none: bool,
+    tokenizer: Option<PathBuf>,
+}
+
+impl ModelFiles {
+    /// For a command that compresses: the command line may name one model.
+    pub(crate) fn one(args: ModelArgs) -> Result<Self, Failure> {
+        match &args.model[..] {
+            [_, _, ..] => return Err(Error::OneModel.into()),
+            [path] if path.is_dir() => return Err(Error::Directory.of(path.display())),
+            _ => {}
+        }
+        Self::several(args)
+    }
+
+    /// For a command that restores: the command line may name several, and folders of them.
+    pub(crate) fn several(args: ModelArgs) -> Result<Self, Failure> {
+        let in_environment = || {
+            let paths = env::var_os("CZIP_MODEL").unwrap_or_default();
+            let paths = env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty());
+            paths.collect::<Vec<_>>()
+        };
+        let (mut named, mut others) = (args.model, in_environment());
+        if named.is_empty() {
+            named = std::mem::take(&mut others);
+        }
+        let is_none = |path: &PathBuf| path.as_os_str() == NAMES[1];
+        let none = named.iter().any(is_none);
+        if none && named.len() > 1 {
+            return Err(Error::NoneAndOthers.into());
+        }
+        named.retain(|path| !is_none(path));
+        others.retain(|path| !none && !is_none(path));
+        if args.tokenizer.is_some() && named.len() != 1 {
+            return Err(if named.is_empty() {
+                Error::NoModel.into()
+            } else {
+                Error::TokenizerOfSeveral.into()
+            });
+        }
+        Ok(Self {
+            named: named.into_iter().map(Origin::from).collect(),
+            others: others.into_iter().map(Origin::from).collect(),
+            none,
+            tokenizer: args.tokenizer,
+        })
+    }
+
+    /// These and no others.
+    pub(crate) fn only(models: Vec<PathBuf>) -> Self {
+        Self {
+            named: models.into_iter().map(Origin::from).collect(),
+            others: Vec::new(),
+            none: true,
+            tokenizer: None,
+        }
+    }
+
+    /// The files that models are read from.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        let mut paths: Vec<PathBuf> = self.tokenizer.iter().cloned().collect();
+        for origin in self.named.iter().chain(&self.others) {
+            match origin {
+                Origin::BuiltIn => {}
+                Origin::File(path) if origin.is_folder() => paths.extend(models_in(path)),
+                Origin::File(path) => paths.push(path.clone()),
+            }
+        }
+        paths
+    }
+
+    /// Whether the user has named a model. CZIPv1 does not say which its files need, so that none is assumed.
+    pub(crate) fn are_named(&self) -> bool {
+        self.named.iter().any(|origin| !origin.is_folder())
+    }
+
+    /// Whether the user wants no model.
+    pub(crate) fn are_none(&self) -> bool {
+        self.none && self.named.is_empty()
+    }
+
+    /// The model to compress with: the first that is named and no folder, else the one that is built in.
+    pub(crate) fn load(&self, ui: &Ui) -> Result<Option<Model>, Failure> {
+        if self.are_none() {
+            return Ok(None);
+        }
+        let origin = self.named.iter().find(|origin| !origin.is_folder());
+        let model = origin.unwrap_or(&Origin::BuiltIn).load(ui)?;
+        self.with_tokenizer(model).map(Some)
+    }
+
+    fn with_tokenizer(&self, model: Model) -> Result<Model, Failure> {
+        let Some(path) = &self.tokenizer else {
+            return Ok(model);
+        };
+        let json = fs::read(path).map_err(|error| Error::Read(error).of(path.display()))?;
+        let model = model.with_tokenizer(&json);
+        model.map_err(|error| Error::from(error).of(path.display()))
+    }
+
+    /// The models to restore with. None of them is unpacked before a file needs it.
+    pub(crate) fn set<'u>(&self, ui: &'u Ui) -> Result<ModelSet<'u>, Failure> {
+        let (folders, files): (Vec<&Origin>, Vec<&Origin>) =
+            self.named.iter().partition(|origin| origin.is_folder());
+        let mut candidates = Vec::new();
+        for origin in files {
+            candidates.push(if self.tokenizer.is_some() {
+                // Its tokenizer makes it another model.
+                let model = self.with_tokenizer(origin.load(ui)?)?;
+                Candidate {
+                    origin: origin.clone(),
+                    id: model.id(),
+                    model: OnceLock::from(model),
+                }
+            } else {
+                Candidate::new(origin.clone())?
+            });
+        }
+        let mut places: Vec<Origin> = folders.into_iter().chain(&self.others).cloned().collect();
+        if !self.none {
+            places.push(Origin::BuiltIn);
+        }
+        Ok(ModelSet {
+            ui,
+            candidates,
+            places,
+            others: OnceLock::new(),
+        })
+    }
+}
+
+/// The model files in a folder, in the order of their names. A folder that cannot be read has none.
+fn models_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension() == Some(OsStr::new(EXTENSION)) && path.is_file())
+        .collect();
+    paths.sort();
+    paths
+}
+
+/// A model that may be loaded.
+#[derive(Debug)]
+struct Candidate {
+    origin: Origin,
+    id: ModelId,
+    model: OnceLock<Model>,
+}
+
+impl Candidate {
+    fn new(origin: Origin) -> Result<Self, Failure> {
+        Ok(Self {
+            id: origin.id()?,
+            origin,
+            model: OnceLock::new(),
+        })
+    }
+
+    fn model(&self, ui: &Ui) -> Result<&Model, Failure> {
+        if let Some(model) = self.model.get() {
+            return Ok(model);
+        }
+        let loaded = self.origin.load(ui)?;
+        Ok(self.model.get_or_init(|| loaded))
+    }
+}
+
+/// Models to restore with.
+#[derive(Debug)]
+pub(crate) struct ModelSet<'u> {
+    ui: &'u Ui,
+    /// Those that the user has named.
+    candidates: Vec<Candidate>,
+    /// Where else to look.
+    places: Vec<Origin>,
+    /// What is there, once looked at.
+    others: OnceLock<Vec<Candidate>>,
+}
+
+impl ModelSet<'_> {
+    /// All models, the ones in other places too.
+    fn all(&self) -> impl Iterator<Item = &Candidate> {
+        let others = self.others.get_or_init(|| {
+            let files = self.places.iter().flat_map(|place| match place {
+                Origin::File(path) if place.is_folder() => {
+                    models_in(path).into_iter().map(Origin::File).collect()
+                }
+                place => vec![place.clone()],
+            });
+            // Nobody has asked for these in particular.
+            files.filter_map(|origin| Candidate::new(origin).ok()).collect()
+        });
+        self.candidates.iter().chain(others)
+    }
+
+    /// What files know them by.
+    pub(crate) fn ids(&self) -> Vec<ModelId> {
+        self.all().map(|candidate| candidate.id).collect()
+    }
+
+    /// The model for a file of CZIPv1, which does not say which it needs: the only one that the user names.
+    pub(crate) fn for_v1(&self) -> Result<&Model, Failure> {
+        match &self.candidates[..] {
+            [] => Err(Error::NoModel.into()),
+            [candidate] => candidate.model(self.ui),
+            candidates => Err(Error::SeveralModels {
+                named: candidates.len(),
+            }
+            .into()),
+        }
+    }
+
+    /// An error of the library, with what can be done about a model that is missing.
+    pub(crate) fn explain(&self, error: czip::Error) -> Error {
+        match error {
+            czip::Error::MissingModel { file, .. } if file == Model::id_of(BUILT_IN) => {
+                Error::BuiltInModelNeeded { file }
+            }
+            czip::Error::MissingModel { file, .. } => Error::MissingModel {
+                file,
+                at_hand: self
+                    .all()
+                    .map(|candidate| format!("{} ({})", candidate.origin, candidate.id))
+                    .collect(),
+            },
+            error => error.into(),
+        }
+    }
+}
+
+impl FindModel for ModelSet<'_> {
+    fn find(&self, id: ModelId) -> Result<Option<&Model>, czip::Error> {
+        let named = self.candidates.iter().find(|candidate| candidate.id == id);
+        let Some(candidate) = named.or_else(|| self.all().find(|candidate| candidate.id == id)) else {
+            return Ok(None);
+        };
+        let model = candidate.model(self.ui);
+        model
+            .map(Some)
+            .map_err(|failure| czip::Error::FindModel(Box::new(failure)))
+    }
+}

@@ -1,0 +1,181 @@
+//! Temporary files beside outputs, and those that killed runs have left behind.
+//!
+//! A run holds a lock on each of its temporary files. The system lets go of it when the process is gone, in whatever way,
+//! and on whichever machine or in whichever container it ran. So what has such a name and can be locked is stale.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use tempfile::NamedTempFile;
+
+use crate::identity::Identity;
+use crate::interrupt;
+
+const PREFIX: &str = ".czip-";
+const SUFFIX: &str = ".tmp";
+/// Letters and digits between them, which `tempfile` chooses.
+const RANDOM_LEN: usize = 6;
+
+/// A file that is removed unless it gets a name.
+#[derive(Debug)]
+pub(crate) struct Temporary(Option<NamedTempFile>);
+
+impl Temporary {
+    /// Makes one in a folder, and removes stale ones there.
+    ///
+    /// It is for its owner alone, unless it is to be `public`.
+    pub(crate) fn new(folder: &Path, public: bool) -> io::Result<Self> {
+        remove_stale_once(folder);
+        let file = interrupt::start(|| create(folder, public), |file| file.path())?;
+        Ok(Self(Some(file)))
+    }
+
+    fn named(&self) -> &NamedTempFile {
+        let Some(file) = &self.0 else {
+            unreachable!("it is there until it is persisted or dropped")
+        };
+        file
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        self.named().as_file()
+    }
+
+    /// Gives it its name: atomically, and in place of a file that is there only if told to.
+    pub(crate) fn persist(mut self, path: &Path, overwrite: bool) -> io::Result<()> {
+        let Some(file) = self.0.take() else { return Ok(()) };
+        let temporary = file.path().to_owned();
+        let persisted = interrupt::finish(&temporary, || {
+            if overwrite {
+                file.persist(path)
+            } else {
+                file.persist_noclobber(path)
+            }
+        });
+        persisted.map(drop).map_err(|failed| failed.error)
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Some(file) = self.0.take() {
+            let path = file.path().to_owned();
+            interrupt::finish(&path, || drop(file));
+        }
+    }
+}
+
+fn create(folder: &Path, public: bool) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM_LEN);
+    #[cfg(unix)]
+    if public {
+        use std::fs::Permissions;
+        use std::os::unix::fs::PermissionsExt;
+        // The system takes the user's mask from this.
+        builder.permissions(Permissions::from_mode(0o666));
+    }
+    #[cfg(not(unix))]
+    let _ = public;
+    loop {
+        let file = builder.tempfile_in(folder)?;
+        match file.as_file().try_lock() {
+            // Another run may have taken it for a stale one, and removed it, before it was locked.
+            Ok(()) if Identity::of(file.path()).is_none() => {}
+            Err(TryLockError::WouldBlock) => {}
+            // Some file systems have no locks. Then nobody else can lock it either.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(file),
+        }
+    }
+}
+
+/// Removes the stale temporary files of a folder, if that has not been done. That it cannot be done is no failure of
+/// whatever is to be written there.
+fn remove_stale_once(folder: &Path) {
+    static DONE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+    let mut done = DONE.lock().unwrap_or_else(PoisonError::into_inner);
+    if done.insert(folder.to_owned()) {
+        remove_stale(folder);
+    }
+}
+
+fn remove_stale(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        // What is no file is not ours, and opening it might wait.
+        if !is_name(&entry.file_name()) || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            continue;
+        }
+        if let Ok(file) = File::open(entry.path())
+            && file.try_lock().is_ok()
+        {
+            // The lock is held meanwhile.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Whether temporary files have such a name.
+fn is_name(name: &OsStr) -> bool {
+    let random = name
+        .to_str()
+        .and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX));
+    random.is_some_and(|random| {
+        random.len() == RANDOM_LEN && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn stale_files_are_removed_and_live_ones_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        let live = create(folder, false).unwrap();
+        assert!(is_name(live.path().file_name().unwrap()));
+        let live_name = live.path().file_name().unwrap().to_str().unwrap().to_owned();
+        let others = [
+            ".czip-.tmp",
+            ".czip-abcde.tmp",
+            ".czip-abcdefg.tmp",
+            ".czip-abc-ef.tmp",
+            "czip-abcdef.tmp",
+            ".czip-abcdef.txt",
+        ];
+        for name in others.iter().chain(&[".czip-abcdef.tmp", ".czip-012XYZ.tmp"]) {
+            fs::write(folder.join(name), "x").unwrap();
+        }
+        fs::create_dir(folder.join(".czip-folder.tmp")).unwrap();
+        remove_stale(folder);
+        let mut expected: Vec<String> = others.iter().map(|&name| name.to_owned()).collect();
+        expected.extend([live_name, ".czip-folder.tmp".to_owned()]);
+        expected.sort();
+        assert_eq!(names(folder), expected);
+    }
+
+    #[test]
+    fn folder_is_looked_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let stale = folder.path().join(".czip-abcdef.tmp");
+        fs::write(&stale, "x").unwrap();
+        drop(Temporary::new(folder.path(), false).unwrap());
+        assert_eq!(names(folder.path()), [""; 0]);
+        fs::write(&stale, "x").unwrap();
+        drop(Temporary::new(folder.path(), false).unwrap());
+        assert_eq!(names(folder.path()), [".czip-abcdef.tmp"]);
+    }
+}

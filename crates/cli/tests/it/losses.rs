@@ -1,0 +1,384 @@
+//! What must not be lost, whatever is named as input and output, and however the program ends.
+
+use std::fs;
+use std::path::Path;
+
+use crate::files::IS_INPUT;
+use crate::run::{Finished, Folder, TEXT, model};
+
+/// Coding as bytes: it needs no model, and is quick.
+fn none() -> &'static Path {
+    Path::new("none")
+}
+
+#[test]
+fn output_that_is_another_input_is_refused_before_anything_is_written() {
+    let folder = Folder::with_text();
+    folder.write("notes.txt.czip", "precious");
+    let finished = folder
+        .czip(none(), ["compress", "-f", "-L1", "notes.txt", "notes.txt.czip"])
+        .exits(2);
+    assert!(
+        finished
+            .stderr()
+            .contains(&format!("czip: notes.txt.czip: {IS_INPUT}\n")),
+        "{}",
+        finished.stderr()
+    );
+    assert_eq!(folder.read("notes.txt.czip"), b"precious");
+    assert_eq!(
+        folder.names(),
+        ["notes.txt", "notes.txt.czip", "notes.txt.czip.czip"]
+    );
+    // An input that is not there yet would be another's output.
+    folder.write("new", TEXT);
+    folder
+        .czip(none(), ["compress", "-L1", "new", "new.czip"])
+        .exits(2);
+    assert!(!folder.path("new.czip").exists());
+}
+
+#[test]
+fn outputs_are_compared_with_inputs_of_all_groups() {
+    let folder = Folder::new();
+    let names: Vec<String> = (0..140).map(|number| format!("text{number}")).collect();
+    for name in &names {
+        folder.write(name, TEXT);
+    }
+    // Files are coded in groups: this input is read long after its name as an output comes up.
+    folder.write("text0.czip", "precious");
+    let arguments = ["compress", "-qf", "-L1"].into_iter();
+    let arguments = arguments
+        .chain(names.iter().map(String::as_str))
+        .chain(["text0.czip"]);
+    folder.czip(none(), arguments).exits(2);
+    assert_eq!(folder.read("text0.czip"), b"precious");
+    assert!(folder.path("text0.czip.czip").exists());
+    assert!(folder.path("text139.czip").exists());
+}
+
+#[test]
+fn two_inputs_have_no_common_output() {
+    let folder = Folder::with_text();
+    let finished = folder
+        .czip(none(), ["compress", "-f", "-L1", "notes.txt", "./notes.txt"])
+        .exits(2);
+    assert!(
+        finished
+            .stderr()
+            .contains("czip: ./notes.txt.czip: is the output of another input, too\n"),
+        "{}",
+        finished.stderr()
+    );
+    assert_eq!(folder.names(), ["notes.txt", "notes.txt.czip"]);
+}
+
+#[test]
+fn number_of_threads_is_bounded() {
+    let folder = Folder::with_text();
+    folder.czip(none(), ["compress", "-L1", "notes.txt"]).exits(0);
+    for threads in ["1025", "2199023255552", "18446744073709551615"] {
+        let arguments = ["decompress", "-T", threads, "notes.txt.czip", "-o", "out"];
+        folder.czip(none(), arguments).exits(2);
+    }
+    let arguments = ["decompress", "-T", "1024", "notes.txt.czip", "-o", "out"];
+    folder.czip(none(), arguments).exits(0);
+    assert_eq!(folder.read("out"), TEXT.as_bytes());
+}
+
+#[test]
+fn stale_temporary_files_are_removed() {
+    let folder = Folder::with_text();
+    folder.write(".czip-abc123.tmp", "left by a run that was killed");
+    folder.write(".czip-mine.tmp", "another's");
+    folder.czip(none(), ["compress", "-L1", "notes.txt"]).exits(0);
+    assert_eq!(folder.names(), [".czip-mine.tmp", "notes.txt", "notes.txt.czip"]);
+}
+
+/// What a shell makes of a line in which `$czip` is the program.
+#[cfg(unix)]
+fn shell(folder: &Folder, line: &str) -> Finished {
+    let mut command = folder.command_called("sh");
+    command
+        .env("CZIP_MODEL", "none")
+        .env("czip", env!("CARGO_BIN_EXE_czip"));
+    Finished(command.args(["-c", line]).output().unwrap())
+}
+
+#[cfg(unix)]
+#[test]
+fn streams_have_names() {
+    let folder = Folder::with_text();
+    let file = shell(&folder, "$czip compress -L1 - <notes.txt").exits(0);
+    let file = file.stdout();
+    let appended = [b"before", file].concat();
+
+    for (output, stream) in [
+        ("/dev/stdout", ">>out"),
+        ("/dev/fd/1", ">>out"),
+        ("/dev/fd/3", "3>>out"),
+        ("link", ">>out"),
+    ] {
+        for force in ["", "-f"] {
+            folder.write("out", "before");
+            let _ = std::os::unix::fs::symlink("/dev/stdout", folder.path("link"));
+            let line = format!("$czip compress {force} -L1 notes.txt -o {output} {stream}");
+            shell(&folder, &line).exits(0);
+            assert_eq!(folder.read("out"), appended, "{line}");
+        }
+    }
+    for line in [
+        "$czip compress -L1 /dev/stdin <notes.txt",
+        "cat notes.txt | $czip compress -L1 /dev/stdin",
+        "$czip compress -L1 /dev/fd/3 3<notes.txt",
+    ] {
+        assert_eq!(shell(&folder, line).exits(0).stdout(), file, "{line}");
+    }
+    assert_eq!(folder.names(), ["link", "notes.txt", "out"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn closed_streams_are_errors() {
+    let folder = Folder::with_text();
+    shell(&folder, "$czip compress -L1 notes.txt").exits(0);
+    for line in [
+        "$czip compress notes.txt -o - >&-",
+        "$czip decompress notes.txt.czip -o - >&-",
+        "$czip decompress notes.txt.czip -o /dev/stdout >&-",
+        "$czip info notes.txt.czip >&-",
+        "$czip verify --json notes.txt >&-",
+    ] {
+        let finished = shell(&folder, line).exits(1);
+        assert!(
+            finished.stderr().ends_with("standard output is closed\n"),
+            "{line}: {}",
+            finished.stderr()
+        );
+    }
+    for line in [
+        "$czip compress - -o out <&-",
+        "$czip compress /dev/stdin -o out <&-",
+        "$czip decompress - -o out <&-",
+        "$czip verify - <&-",
+    ] {
+        shell(&folder, line).fails(1, "<stdin>: standard input is closed");
+    }
+    // What is only redirected to nowhere is as good as any other stream.
+    shell(
+        &folder,
+        "$czip decompress notes.txt.czip -o - <>/dev/null 1<>/dev/null",
+    )
+    .exits(0);
+    assert_eq!(folder.names(), ["notes.txt", "notes.txt.czip"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn pipe_does_not_keep_other_inputs_waiting() {
+    let folder = Folder::with_text();
+    shell(&folder, "mkfifo pipe").exits(0);
+    let message = "pipe: is no file, and might keep the other inputs waiting; name it alone";
+    for command in ["compress -L1", "info", "verify", "bench -L1"] {
+        let finished = shell(&folder, &format!("$czip {command} pipe notes.txt"));
+        assert!(
+            finished.stderr().contains(&format!("czip: {message}\n")),
+            "{command}: {}",
+            finished.stderr()
+        );
+    }
+    assert_eq!(folder.names(), ["notes.txt", "notes.txt.czip", "pipe"]);
+    shell(&folder, "cat notes.txt >pipe & $czip compress -L1 pipe -o out").exits(0);
+    assert_eq!(folder.read("out"), folder.read("notes.txt.czip"));
+}
+
+#[cfg(unix)]
+#[test]
+fn only_standard_output_may_end_early() {
+    let folder = Folder::new();
+    // More than a pipe holds.
+    folder.write("long", vec![b'x'; 1 << 20]);
+    shell(&folder, "$czip compress -L1 long; mkfifo pipe").exits(0);
+    let finished = shell(
+        &folder,
+        "head -c 1 <pipe >first & $czip decompress long.czip -o pipe; code=$?; wait; exit $code",
+    );
+    assert!(
+        finished.stderr().starts_with("czip: pipe: cannot write: "),
+        "{}",
+        finished.stderr()
+    );
+    finished.exits(1);
+    assert_eq!(folder.read("first"), b"x");
+    shell(&folder, "$czip decompress -q long.czip -o - | head -c 1 >first").exits(0);
+}
+
+#[cfg(unix)]
+#[test]
+fn many_files_need_few_descriptors() {
+    let folder = Folder::new();
+    let names: Vec<String> = (0..200).map(|number| format!("text{number}")).collect();
+    for name in &names {
+        folder.write(name, TEXT);
+    }
+    shell(&folder, "ulimit -n 32; $czip compress -q -L1 text*").exits(0);
+    for name in &names {
+        fs::remove_file(folder.path(name)).unwrap();
+    }
+    shell(&folder, "ulimit -n 32; $czip decompress -q text*.czip").exits(0);
+    for name in &names {
+        assert_eq!(folder.read(name), TEXT.as_bytes());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn output_longer_than_files_may_be_is_an_error() {
+    let folder = Folder::new();
+    folder.write("long", vec![b'x'; 1 << 20]);
+    shell(&folder, "$czip compress -L1 long").exits(0);
+    // Shells count in kilobytes or half of that.
+    let finished = shell(&folder, "ulimit -f 100; $czip decompress long.czip -o out").exits(1);
+    assert!(
+        finished.stderr().starts_with("czip: out: cannot write: "),
+        "{}",
+        finished.stderr()
+    );
+    assert_eq!(folder.names(), ["long", "long.czip"]);
+}
+
+/// The process waits for its input when the signal comes.
+#[cfg(target_os = "linux")]
+#[test]
+fn signals_leave_no_file() {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Child, Command, Stdio};
+    use std::thread::sleep;
+    use std::time::Duration;
+
+    // A process that was started with signals ignored leaves them so, and its children inherit that.
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = u64::from_str_radix(ignored.unwrap().trim(), 16).unwrap();
+
+    let waiting = |folder: &Folder, line: &str| {
+        let mut command = folder.command_called("sh");
+        command
+            .env("CZIP_MODEL", "none")
+            .env("czip", env!("CARGO_BIN_EXE_czip"))
+            .args(["-c", line]);
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        while folder.names().is_empty() {
+            assert_eq!(child.try_wait().unwrap(), None);
+            sleep(Duration::from_millis(5));
+        }
+        child
+    };
+    let kill = |child: &Child, signal: i32| {
+        let signal = format!("-{signal}");
+        let status = Command::new("kill")
+            .args([signal, child.id().to_string()])
+            .status();
+        assert!(status.unwrap().success());
+    };
+    let plain = "ulimit -c 0; exec $czip compress -q - -o out";
+    // Hangup, interrupt, quit, user's two, alarm, terminate, time limit, timers.
+    for signal in [1, 2, 3, 10, 12, 14, 15, 24, 26, 27] {
+        if ignored >> (signal - 1) & 1 == 1 {
+            continue;
+        }
+        let folder = Folder::new();
+        let mut child = waiting(&folder, plain);
+        kill(&child, signal);
+        assert_eq!(child.wait().unwrap().signal(), Some(signal));
+        assert_eq!(folder.names(), [""; 0], "{signal}");
+    }
+
+    // With some ignored, they stay so, and the others leave no file either.
+    let folder = Folder::new();
+    let mut child = waiting(&folder, "trap '' INT HUP; exec $czip compress -q - -o out");
+    kill(&child, 2);
+    kill(&child, 1);
+    sleep(Duration::from_millis(50));
+    assert_eq!(child.try_wait().unwrap(), None);
+    kill(&child, 15);
+    assert_eq!(child.wait().unwrap().signal(), Some(15));
+    assert_eq!(folder.names(), [""; 0]);
+}
+
+#[test]
+fn model_is_not_overwritten_by_what_is_made_with_it() {
+    let Some(model) = model() else { return };
+    let folder = Folder::with_text();
+    fs::copy(&model, folder.path("m.czm")).unwrap();
+    let arguments = ["compress", "-f", "-m", "m.czm", "notes.txt", "-o", "m.czm"];
+    folder
+        .czip(none(), arguments)
+        .fails(2, &format!("m.czm: {IS_INPUT}"));
+    assert_eq!(folder.read("m.czm"), fs::read(&model).unwrap());
+}
+
+#[test]
+fn what_is_not_damaged_can_be_restored() {
+    let folder = Folder::new();
+    let text: String = (0..1000)
+        .map(|number| format!("line {number} of many\n"))
+        .collect();
+    folder.write("text", &text);
+    folder
+        .czip(none(), ["compress", "-L1", "--segment", "4K", "text"])
+        .exits(0);
+    let file = folder.read("text.czip");
+    let mut damaged = file.clone();
+    // The first segment starts behind a header of four bytes.
+    damaged[20] ^= 1;
+    folder.write("damaged.czip", &damaged);
+    folder.czip(none(), ["decompress", "damaged.czip"]).exits(4);
+    assert!(!folder.path("damaged").exists());
+
+    let finished = folder
+        .czip(none(), ["decompress", "-q", "--recover", "damaged.czip"])
+        .exits(4);
+    let stderr = finished.stderr();
+    let lines: Vec<&str> = stderr.lines().collect();
+    assert_eq!(lines.len(), 2, "{stderr}");
+    let start = "czip: damaged.czip: bytes 0 to 4095 of the text are missing at bytes 4 to ";
+    assert!(lines[0].starts_with(start), "{stderr}");
+    assert!(
+        lines[0].contains(": segment 0 of member 0, at byte 4: "),
+        "{stderr}"
+    );
+    let rest = &text.as_bytes()[4096..];
+    let end = format!(
+        "czip: damaged: {} bytes of text are restored, and not all of it",
+        rest.len()
+    );
+    assert_eq!(lines[1], end);
+    assert_eq!(folder.read("damaged"), rest);
+
+    // From a stream, and of a file that was cut short.
+    let cut = &file[..file.len() / 2];
+    let restored = folder
+        .pipe(none(), ["decompress", "-", "--recover"], cut)
+        .exits(4);
+    let len = restored.stdout().len();
+    assert!(len > 0 && len.is_multiple_of(4096), "{len}");
+    assert_eq!(restored.stdout(), &text.as_bytes()[..len]);
+    let message = format!("czip: <stdin>: text is missing from byte {len} on, of unknown length at bytes ");
+    assert!(restored.stderr().starts_with(&message), "{}", restored.stderr());
+
+    // What is whole is restored as ever.
+    fs::remove_file(folder.path("text")).unwrap();
+    folder
+        .czip(
+            none(),
+            ["decompress", "-f", "--recover", "text.czip", "damaged.czip"],
+        )
+        .exits(4);
+    assert_eq!(folder.read("text"), text.as_bytes());
+    assert_eq!(folder.read("damaged"), rest);
+    folder.write("none.czip", "no file at all");
+    folder
+        .czip(none(), ["decompress", "--recover", "none.czip"])
+        .exits(4);
+}

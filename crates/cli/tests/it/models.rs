@@ -1,0 +1,228 @@
+//! Which model is taken, where several may be.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::run::{Finished, Folder, TEXT};
+
+/// The other model that is shipped; it is not built in.
+fn fast() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/fast.czm")
+}
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../vectors/data")
+        .join(name)
+}
+
+/// A folder with a text, its files with two models and without, and one that is joined of them.
+fn folder() -> Folder {
+    let folder = Folder::with_text();
+    fs::create_dir(folder.path("models")).unwrap();
+    fs::copy(fast(), folder.path("models/fast.czm")).unwrap();
+    fs::copy(golden("model.czm"), folder.path("small.czm")).unwrap();
+    folder.write("models/none.czm", "no model at all");
+    folder.write("models/readme.txt", "not looked at");
+    let mut joined = Vec::new();
+    for model in ["standard", "models/fast.czm", "none"] {
+        let file = run(&folder, &["compress", "-m", model, "notes.txt", "-o", "-"]).exits(0);
+        joined.extend_from_slice(file.stdout());
+        let name = Path::new(model).file_stem().unwrap().to_str().unwrap();
+        folder.write(&format!("{name}.czip"), file.stdout());
+    }
+    folder.write("joined.czip", joined);
+    folder
+}
+
+fn run(folder: &Folder, arguments: &[&str]) -> Finished {
+    Finished(folder.command().args(arguments).output().unwrap())
+}
+
+#[test]
+fn files_choose_among_models() {
+    let folder = folder();
+    let text = TEXT.repeat(3);
+    for models in [
+        &["-m", "models/fast.czm"][..],
+        &["-m", "models"],
+        &["-m", "small.czm", "-m", "models/fast.czm"],
+        &["-m", "models", "-m", "small.czm"],
+        &["-m", "small.czm", "-m", "models", "-m", "standard"],
+    ] {
+        let arguments = [&["decompress", "joined.czip", "-o", "-"], models].concat();
+        let restored = run(&folder, &arguments).exits(0);
+        assert_eq!(restored.stdout(), text.as_bytes(), "{models:?}");
+
+        let names = ["standard", "fast", "none"].map(|name| format!("{name}.czip"));
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        run(&folder, &[&["decompress"], models, &names].concat()).exits(0);
+        for name in ["standard", "fast", "none"] {
+            assert_eq!(folder.read(name), TEXT.as_bytes(), "{models:?}");
+            fs::remove_file(folder.path(name)).unwrap();
+        }
+        let verified = [&["verify", "-q"], models, &names, &["joined.czip"]].concat();
+        run(&folder, &verified).exits(0);
+    }
+    // The environment's are looked at too, and name several as paths do.
+    let paths = std::env::join_paths(["small.czm", "models"]).unwrap();
+    for arguments in [
+        &["decompress", "joined.czip", "-o", "-"][..],
+        &["decompress", "-m", "small.czm", "joined.czip", "-o", "-"],
+    ] {
+        let mut command = folder.command();
+        let output = command.env("CZIP_MODEL", &paths).args(arguments).output();
+        let restored = Finished(output.unwrap()).exits(0);
+        assert_eq!(restored.stdout(), text.as_bytes());
+    }
+    // To compress, the first of them is taken that is no folder.
+    let paths = std::env::join_paths(["models", "models/fast.czm"]).unwrap();
+    let mut command = folder.command();
+    command
+        .env("CZIP_MODEL", &paths)
+        .args(["compress", "notes.txt", "-o", "-"]);
+    let compressed = Finished(command.output().unwrap()).exits(0);
+    assert_eq!(compressed.stdout(), folder.read("fast.czip"));
+}
+
+#[test]
+fn model_that_is_missing_is_named() {
+    let folder = folder();
+    let id = |path: &Path| czip::Model::id_of(&fs::read(path).unwrap());
+    let standard = id(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/standard.czm"));
+    run(
+        &folder,
+        &["decompress", "-m", "none", "standard.czip", "-o", "out"],
+    )
+    .fails(
+        3,
+        &format!("standard.czip: needs the model {standard}, which is built in: -m standard"),
+    );
+    run(&folder, &["decompress", "fast.czip", "-o", "out"]).fails(
+        3,
+        &format!(
+            "fast.czip: needs the model {}: name it, or a folder that has it, with -m; at hand are standard ({standard})",
+            id(&fast())
+        ),
+    );
+    // Among several files, too.
+    let finished = run(
+        &folder,
+        &["decompress", "-m", "small.czm", "fast.czip", "none.czip"],
+    )
+    .exits(3);
+    let message = format!(
+        "czip: fast.czip: needs the model {}: name it, or a folder that has it, with -m; at hand are small.czm ",
+        id(&fast())
+    );
+    assert!(finished.stderr().contains(&message), "{}", finished.stderr());
+    assert_eq!(folder.read("none"), TEXT.as_bytes());
+    assert!(!folder.path("fast").exists());
+}
+
+#[test]
+fn models_are_named_as_each_command_can_use_them() {
+    let folder = folder();
+    let compress = ["compress", "notes.txt", "-o", "out"];
+    for (arguments, message) in [
+        (
+            &["-m", "standard", "-m", "small.czm"][..],
+            "-m names one model here; to restore files, it may name several",
+        ),
+        (&["-m", "models"], "models: is a directory"),
+        (
+            &["-m", "none", "-t", "t.json"],
+            "no model: name one with -m MODEL or in the environment variable CZIP_MODEL",
+        ),
+    ] {
+        let finished = run(&folder, &[&compress, arguments].concat());
+        assert_eq!(finished.stderr(), format!("czip: {message}\n"));
+        assert_eq!(finished.stdout(), b"");
+    }
+    let decompress = ["decompress", "standard.czip", "-o", "out"];
+    for (arguments, message) in [
+        (
+            &["-m", "none", "-m", "small.czm"][..],
+            "-m none means no model, so that there can be no other",
+        ),
+        (
+            &["-m", "standard", "-m", "small.czm", "-t", "t.json"],
+            "-t is for one model, so that -m has to name one",
+        ),
+    ] {
+        run(&folder, &[&decompress, arguments].concat()).fails(2, message);
+    }
+    // A model that is named is looked at, if only for its hash; one that is needed must be one.
+    let missing = run(&folder, &[&decompress[..], &["-m", "missing.czm"]].concat()).exits(1);
+    assert!(
+        missing
+            .stderr()
+            .starts_with("czip: missing.czm: cannot read the model: "),
+        "{}",
+        missing.stderr()
+    );
+    let bad = fs::read(fast()).unwrap()[..1000].to_vec();
+    let id = czip::Model::id_of(&bad);
+    let mut file = folder.read("fast.czip");
+    file[4..8].copy_from_slice(&id.0);
+    folder.write("bad.czm", bad);
+    folder.write("bad.czip", file);
+    let refused = run(&folder, &["decompress", "-m", "bad.czm", "bad.czip", "-o", "out"]).exits(4);
+    assert!(
+        refused
+            .stderr()
+            .starts_with("czip: bad.czip: bad.czm: bad model: "),
+        "{}",
+        refused.stderr()
+    );
+    assert!(!folder.path("out").exists());
+}
+
+#[test]
+fn old_files_need_one_model_to_be_named() {
+    let folder = folder();
+    let small = "small.czm";
+    run(
+        &folder,
+        &[
+            "compress",
+            "-m",
+            small,
+            "-c",
+            "brotli",
+            "notes.txt",
+            "-o",
+            "v1.czip",
+        ],
+    )
+    .exits(0);
+    let decompress = ["decompress", "v1.czip", "-o", "out"];
+    let no_model = "no model: name one with -m MODEL or in the environment variable CZIP_MODEL";
+    run(&folder, &decompress).fails(2, no_model);
+    run(&folder, &[&decompress[..], &["-m", "models"]].concat()).fails(2, no_model);
+    run(
+        &folder,
+        &[&decompress[..], &["-m", small, "-m", "standard"]].concat(),
+    )
+    .fails(
+        2,
+        "CZIPv1 does not say which of 2 models a file needs: name one with -m",
+    );
+    run(&folder, &[&decompress[..], &["-m", small]].concat()).exits(0);
+    assert_eq!(folder.read("out"), TEXT.as_bytes());
+}
+
+#[test]
+fn info_compares_with_several_models() {
+    let folder = folder();
+    let matches = |models: &[&str]| {
+        let arguments = [&["info", "--json", "joined.czip"], models].concat();
+        let report = run(&folder, &arguments).exits(0);
+        let report: serde_json::Value = serde_json::from_slice(report.stdout()).unwrap();
+        report["model_matches"].as_bool()
+    };
+    assert_eq!(matches(&[]), None);
+    assert_eq!(matches(&["-m", "standard"]), Some(false));
+    assert_eq!(matches(&["-m", "models"]), Some(false));
+    assert_eq!(matches(&["-m", "models", "-m", "standard"]), Some(true));
+}
