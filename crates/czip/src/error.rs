@@ -83,6 +83,14 @@ pub enum Error {
         /// As the caller has it.
         limit: u64,
     },
+    /// Decoding a file takes more memory than the caller allows.
+    #[error("decoding takes {needed} bytes of memory, more than the limit of {limit}")]
+    MemoryLimit {
+        /// The least limit that could let it through, in bytes.
+        needed: u64,
+        /// As the caller has it.
+        limit: u64,
+    },
     /// The text that came out has not the length that the header declares.
     #[error(
         "decoded {found} bytes where the file declares {declared}: the file is damaged or made with another model"
@@ -243,12 +251,20 @@ impl From<FormatError> for SegmentFault {
     }
 }
 
+/// An error of a reader or writer as it was; `InvalidData` where a file is malformed or damaged.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         match error {
-            Error::Io(error) => error,
-            Error::ReadV2(czip_container::v2::ReadError::Io { source, .. }) => source,
-            Error::ReadV2(_) | Error::Segment { .. } => Self::new(io::ErrorKind::InvalidData, error),
+            Error::Io(source)
+            | Error::OpenModel { source, .. }
+            | Error::Read(czip_container::v1::ReadError::Io { source, .. })
+            | Error::ReadV2(czip_container::v2::ReadError::Io { source, .. }) => source,
+            Error::Read(_)
+            | Error::ReadV2(_)
+            | Error::Segment { .. }
+            | Error::Chunk { .. }
+            | Error::LengthMismatch { .. }
+            | Error::UnknownFormat { .. } => Self::new(io::ErrorKind::InvalidData, error),
             error => Self::other(error),
         }
     }

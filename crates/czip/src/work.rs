@@ -1,6 +1,5 @@
 //! Threads, and how far they are.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
@@ -67,8 +66,14 @@ pub(crate) struct Threads(Option<ThreadPool>);
 
 impl Threads {
     pub(crate) fn new(options: &Options) -> Result<Self, Error> {
-        let Some(threads) = options.threads.map(usize::from) else {
-            return Ok(Self(None));
+        Self::at_most(usize::MAX, options)
+    }
+
+    /// As [`new`](Self::new), but no more than so many, of which there is one at least.
+    pub(crate) fn at_most(most: usize, options: &Options) -> Result<Self, Error> {
+        let threads = match options.threads.map(usize::from) {
+            None if rayon::current_num_threads() <= most => return Ok(Self(None)),
+            threads => threads.unwrap_or(most).min(most).max(1),
         };
         let pool = ThreadPoolBuilder::new().num_threads(threads).build();
         pool.map(Some).map(Self).map_err(|error| Error::Threads {
@@ -91,10 +96,10 @@ impl Threads {
     }
 }
 
-/// The number of threads that the options ask for.
+/// The number of threads that the options ask for, 1 to [`Options::MAX_THREADS`].
 pub(crate) fn thread_count(options: &Options) -> usize {
     let threads = options.threads.or_else(|| thread::available_parallelism().ok());
-    threads.map_or(1, NonZeroUsize::get)
+    threads.map_or(1, |threads| threads.min(Options::MAX_THREADS).get())
 }
 
 /// Has all workers work at the same time, the first of them on this thread. They take what they do from a queue, so

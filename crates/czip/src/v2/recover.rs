@@ -229,7 +229,7 @@ impl<W: Write> Recoverer<'_, '_, W> {
         next: &mut usize,
         reader: &mut R,
     ) -> Result<Vec<(IndexEntry, Restored)>, Error> {
-        let mut batch = Batch::new(self.decoders.threads(), usize::MAX);
+        let mut batch = Batch::new(&self.decoders, usize::MAX);
         let mut read: Vec<(IndexEntry, Result<Mode, Error>)> = Vec::new();
         // What is not restored does not count.
         let mut text_len = self.recovery.summary.text_len;
@@ -243,7 +243,7 @@ impl<W: Write> Recoverer<'_, '_, W> {
                 let mode = segment.info.header.mode();
                 let with_it = text_len + u64::from(entry.text_len);
                 within(with_it, self.max_text_len)?;
-                let model = self.decoders.codecs().model(&entry.member, mode)?;
+                let model = self.decoders.admit(&segment.info)?;
                 text_len = with_it;
                 batch.push(member, segment, model);
                 Ok(mode)
