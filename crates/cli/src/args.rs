@@ -67,6 +67,8 @@ pub(crate) struct Decompress {
     #[arg(long)]
     pub(crate) recover: bool,
     #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+    #[command(flatten)]
     pub(crate) files: Files,
 }
 
@@ -78,6 +80,8 @@ pub(crate) struct Info {
     /// Write a line of JSON for each file
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
     /// Compressed files and models; - is standard input
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
@@ -200,6 +204,18 @@ pub(crate) struct ModelArgs {
     pub(crate) tokenizer: Option<PathBuf>,
 }
 
+/// For files from strangers.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct LimitArgs {
+    /// Refuse files of more text, such as 500M or 2G
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) max_output: Option<u64>,
+    /// Memory that a file may take while it is restored, models apart, such as 256M; with little of it, less is done
+    /// side by side [default: 4G]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) memory: Option<u64>,
+}
+
 #[derive(Debug, clap::Args)]
 pub(crate) struct Encoding {
     /// Level: 1 is the fastest, 9 gives the smallest files, and 4 and above use the model's net; in v1, 1 to 5 for
@@ -261,17 +277,23 @@ fn split(name: &str) -> Result<Split, String> {
     found.ok_or_else(|| String::from("kinds are text, code, logs and cjk"))
 }
 
-/// A number of bytes, KiB or MiB.
-fn segment_len(size: &str) -> Result<usize, String> {
-    let (number, unit) = match size.as_bytes().last() {
-        Some(b'k' | b'K') => (&size[..size.len() - 1], 1 << 10),
-        Some(b'm' | b'M') => (&size[..size.len() - 1], 1 << 20),
-        _ => (size, 1),
-    };
-    let bytes = number
-        .parse::<usize>()
-        .ok()
-        .and_then(|number| number.checked_mul(unit));
+/// A number of bytes, KiB, MiB, GiB or TiB.
+fn size(size: &str) -> Result<u64, String> {
+    let units = [("k", 10), ("m", 20), ("g", 30), ("t", 40)];
+    let lower = size.to_ascii_lowercase();
+    let (number, shift) = units
+        .iter()
+        .find_map(|&(unit, shift)| Some((lower.strip_suffix(unit)?, shift)))
+        .unwrap_or((&lower, 0));
+    let number = number.parse().ok();
+    number
+        .and_then(|number: u64| number.checked_mul(1 << shift))
+        .ok_or_else(|| String::from("sizes are such as 1000, 64K, 1M or 2G"))
+}
+
+/// A size that segments may have.
+fn segment_len(text: &str) -> Result<usize, String> {
+    let bytes = size(text).ok().and_then(|bytes| usize::try_from(bytes).ok());
     bytes
         .filter(|bytes| Options::SEGMENT_LENS.contains(bytes))
         .ok_or_else(|| String::from("segments have 1K to 16M"))
@@ -389,6 +411,27 @@ mod tests {
             ("16384K", 1 << 24),
         ] {
             assert_eq!(segment_len(size), Ok(bytes));
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("0", Some(0)),
+            ("1000", Some(1000)),
+            ("3k", Some(3 << 10)),
+            ("2G", Some(2 << 30)),
+            ("16383T", Some(16383 << 40)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("16777216T", None),
+            ("-1", None),
+            ("1.5G", None),
+            ("G", None),
+            ("", None),
+            ("1MB", None),
+        ] {
+            assert_eq!(size(text).ok(), bytes, "{text}");
         }
     }
 

@@ -109,6 +109,8 @@ pub(crate) enum Error {
         /// All that is missing needs a model.
         lacks_models: bool,
     },
+    #[error("needs {needed} bytes of memory, more than the limit of {limit}; --memory sets another")]
+    MemoryLimit { needed: u64, limit: u64 },
     #[error("restored text differs from byte {offset} on")]
     RoundTrip { offset: usize },
     #[error(
@@ -131,6 +133,7 @@ impl From<czip::Error> for Error {
     fn from(error: czip::Error) -> Self {
         match error {
             czip::Error::ModelRequired => Self::NoModel,
+            czip::Error::MemoryLimit { needed, limit } => Self::MemoryLimit { needed, limit },
             czip::Error::FindModel(error) => match error.downcast() {
                 Ok(failure) => Self::Model(failure),
                 Err(error) => Self::Czip(czip::Error::FindModel(error)),
@@ -175,6 +178,7 @@ impl Error {
             | Self::StdinClosed
             | Self::StdoutClosed
             | Self::Shrunk { .. }
+            | Self::MemoryLimit { .. }
             | Self::OtherCompressor(_)
             | Self::Corpus(_)
             | Self::Training(_)
