@@ -123,10 +123,11 @@ pub(crate) struct Bench {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Train {
-    /// Model file to write; the curve of the training is written beside it
+    /// Model file to write; beside it the curve of the training, as MODEL.csv and MODEL.svg, and until the model is written
+    /// MODEL.checkpoint
     #[arg(short, long, value_name = "MODEL")]
     pub(crate) output: PathBuf,
-    /// Overwrite a model that exists
+    /// Overwrite outputs that exist, and begin anew where an interrupted run could go on; inputs are never overwritten
     #[arg(short, long)]
     pub(crate) force: bool,
     /// Size of the net: fast, standard or large
@@ -165,7 +166,7 @@ pub(crate) struct Train {
     /// Seed of all that is random
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Go on with a run that was interrupted, from MODEL.checkpoint
+    /// Go on with a run that was interrupted, from MODEL.checkpoint; the text and all options have to be the same
     #[arg(long)]
     pub(crate) resume: bool,
     /// Name that the model is to give itself
@@ -174,7 +175,8 @@ pub(crate) struct Train {
     /// Licence that the model is to name
     #[arg(long)]
     pub(crate) licence: Option<String>,
-    /// Texts: files, folders, patterns; - is standard input
+    /// Texts: files, folders, patterns; - is standard input. In folders, what is no text is left out, and what czip has
+    /// made; a file that is named must be a text
     #[arg(value_name = "CORPUS", required = true)]
     pub(crate) corpus: Vec<PathBuf>,
 }

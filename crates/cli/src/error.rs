@@ -73,6 +73,16 @@ pub(crate) enum Error {
     Exists,
     #[error("there is no directory {}", .0.display())]
     NoDirectory(PathBuf),
+    #[error("is no file, but other files are written beside a model; name a file with -o")]
+    ModelToStream,
+    #[error("is of a run that was interrupted; --resume goes on with it, -f begins anew")]
+    Interrupted,
+    #[error("is not there, so that there is no run to go on with; without --resume one begins")]
+    NothingToResume,
+    #[error("{0}; -f in place of --resume begins anew")]
+    Resume(#[source] Box<czip_train::session::Error>),
+    #[error("--vocab and --split are for a new tokenizer, but --from keeps the model's; add --new-tokenizer")]
+    TokenizerKept,
     #[error("cannot read")]
     Read(#[source] io::Error),
     #[error("cannot write")]
@@ -147,11 +157,16 @@ impl Error {
             | Self::OutputIsInput
             | Self::SameOutput
             | Self::CompressedFromTerminal
+            | Self::ModelToStream
+            | Self::TokenizerKept
             | Self::Device(device::Error::NotBuilt)
             | Self::CompressedToTerminal => Exit::Usage,
             Self::Directory
             | Self::Exists
             | Self::NoDirectory(_)
+            | Self::Interrupted
+            | Self::NothingToResume
+            | Self::Resume(_)
             | Self::Read(_)
             | Self::ReadModel(_)
             | Self::Write(_)

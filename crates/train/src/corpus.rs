@@ -5,10 +5,15 @@
 //! - a file; or, if it has lines that hold nothing but the separator, what is between them;
 //! - with a field named, each record of a file of records (`.ndjson`, `.jsonl`, `.csv`, `.tsv`): the text is that of
 //!   the field. Without, such a file is text like any other, since that's how it will be compressed.
+//!
+//! A text is taken as it is, with the byte order mark that it may begin with; a file of records loses it.
 
 mod documents;
+mod faults;
 mod heldout;
 mod inputs;
+mod own;
+mod table;
 
 use std::fmt;
 use std::io::Read;
@@ -16,6 +21,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::documents::Reader;
+pub use self::faults::{Fault, Faults, LeftOut, Reason};
+use self::inputs::Found;
+pub use self::own::is_made_by_czip;
+use crate::shown;
 
 /// How to read a corpus.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,8 +84,8 @@ pub struct Corpus {
     pub aside: Vec<Document>,
     /// How it was chosen.
     pub heldout_by: HeldoutBy,
-    /// How many records didn't have the field.
-    pub skipped_records: usize,
+    /// What can't be used, of both.
+    pub left_out: LeftOut,
     /// How many documents were taken out of the corpus because they are in [`Heldout::Path`].
     pub removed_documents: usize,
 }
@@ -144,8 +153,8 @@ pub struct Source {
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.line {
-            Some(line) => write!(f, "{}:{line}", self.path.display()),
-            None => write!(f, "{}", self.path.display()),
+            Some(line) => write!(f, "{}:{line}", shown::path(&self.path)),
+            None => f.write_str(&shown::path(&self.path)),
         }
     }
 }
@@ -155,21 +164,21 @@ impl fmt::Display for Source {
 #[non_exhaustive]
 pub enum Error {
     /// An input isn't there.
-    #[error("no such file: {}", path.display())]
+    #[error("no such file: {}", shown::path(path))]
     NotFound {
         /// The input.
         path: PathBuf,
     },
 
     /// No file has a name like this.
-    #[error("no file matches {pattern}")]
+    #[error("no file matches {}", shown::value(pattern))]
     NoMatch {
         /// The input with `*`, `?` or `[` in it.
         pattern: String,
     },
 
     /// An input with `*`, `?` or `[` in it isn't a pattern.
-    #[error("not a pattern of file names: {pattern}: {source}")]
+    #[error("not a pattern of file names: {}: {source}", shown::value(pattern))]
     Pattern {
         /// The input.
         pattern: String,
@@ -178,14 +187,14 @@ pub enum Error {
     },
 
     /// A folder has nothing to read, or only hidden files.
-    #[error("no files in the folder {}", path.display())]
+    #[error("no files in the folder {}", shown::path(path))]
     NoFiles {
         /// The folder.
         path: PathBuf,
     },
 
     /// A file or a folder can't be read.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", shown::path(path))]
     Io {
         /// The file or folder; `-` is standard input.
         path: PathBuf,
@@ -194,7 +203,7 @@ pub enum Error {
     },
 
     /// A file isn't text.
-    #[error("{}: not UTF-8 at byte {offset}", path.display())]
+    #[error("{}: not UTF-8 at byte {offset}", shown::path(path))]
     NotUtf8 {
         /// The file; `-` is standard input.
         path: PathBuf,
@@ -202,38 +211,45 @@ pub enum Error {
         offset: usize,
     },
 
-    /// A line of a file of records isn't JSON.
-    #[error("{}:{line}: not JSON: {source}", path.display())]
-    Json {
-        /// The file; `-` is standard input.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
-        /// What is wrong with it. It counts lines from that one.
-        source: serde_json::Error,
-    },
-
-    /// A table isn't well-formed.
-    #[error("{}: not CSV: {source}", path.display())]
-    Csv {
+    /// A table ends inside quotes, or a row has more lines than any row should: a quote isn't closed, and hides the rows
+    /// that follow.
+    #[error("{}:{row}: {}", shown::path(path), describe_quote(*row, *quote, *at_end))]
+    OpenQuote {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, and in which line.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        /// The line, from 1, where the row starts.
+        row: u64,
+        /// The line of the quote.
+        quote: u64,
+        /// Whether the table ends inside the quotes.
+        at_end: bool,
     },
 
+    /// Too many files can't be used: see [`LeftOut`].
+    #[error("too many files can't be read or aren't text, {0}")]
+    BadFiles(Faults),
+
+    /// Too many records can't be used: see [`LeftOut`].
+    #[error("too many records can't be read, {0}")]
+    BadRecords(Faults),
+
     /// No record has the field.
-    #[error("no record has the field {field:?}: {}", list_fields(fields))]
+    #[error(
+        "no record has the field \"{}\": {}",
+        shown::value(field),
+        list_fields(fields)
+    )]
     NoField {
         /// The field asked for.
         field: String,
-        /// The fields that there are. A large number is cut.
+        /// The fields that there are. A large number is cut, and so are long names.
         fields: Vec<String>,
     },
 
     /// A field is named, but no file has records.
     #[error(
-        "no records to take the field {field:?} from: none of the files is .ndjson, .jsonl, .csv or .tsv"
+        "no records to take the field \"{}\" from: none of the files is .ndjson, .jsonl, .csv or .tsv",
+        shown::value(field)
     )]
     NoRecords {
         /// The field asked for.
@@ -264,7 +280,7 @@ pub enum Error {
     },
 
     /// There's no text but what is to be held out.
-    #[error("every document is also in {}, which is to be held out", path.display())]
+    #[error("every document is also in {}, which is to be held out", shown::path(path))]
     HeldoutIsCorpus {
         /// What is to be held out.
         path: PathBuf,
@@ -275,26 +291,150 @@ fn list_fields(fields: &[String]) -> String {
     if fields.is_empty() {
         "the records have no fields".to_owned()
     } else {
-        format!("there are {}", fields.join(", "))
+        format!("there are {}", shown::list(fields.iter().map(String::as_str)))
     }
 }
+
+fn describe_quote(row: u64, quote: u64, at_end: bool) -> String {
+    let place = if quote == row {
+        "a quote".to_owned()
+    } else {
+        format!("a quote in line {quote}")
+    };
+    if at_end {
+        format!("{place} is not closed before the end of the file")
+    } else {
+        format!("{place} is not closed within {} lines", table::MAX_LINES)
+    }
+}
+
+/// The most inputs that an error names.
+const MAX_INPUTS: usize = 10;
 
 fn paths_of(inputs: &[PathBuf]) -> String {
-    let inputs: Vec<String> = inputs.iter().map(|input| input.display().to_string()).collect();
-    if inputs.is_empty() {
-        "no files".to_owned()
-    } else {
-        inputs.join(", ")
+    let mut paths: Vec<String> = inputs
+        .iter()
+        .take(MAX_INPUTS)
+        .map(|input| shown::path(input))
+        .collect();
+    if paths.is_empty() {
+        return "no files".to_owned();
+    }
+    if inputs.len() > MAX_INPUTS {
+        paths.push("...".to_owned());
+    }
+    paths.join(", ")
+}
+
+/// A file to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputFile {
+    /// The file; `-` is standard input.
+    pub path: PathBuf,
+    /// Whether an input names it. Others were found in a folder, or by a pattern.
+    pub is_named: bool,
+}
+
+/// The files of a corpus that is to be read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Files<'o> {
+    options: &'o CorpusOptions,
+    inputs: Vec<PathBuf>,
+    train: Found,
+    heldout: HeldoutFiles,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum HeldoutFiles {
+    Fraction(f64),
+    Path(PathBuf, Found),
+}
+
+/// Finds the files of a corpus, without reading them.
+///
+/// An input is a file; a folder, of which all files are read but hidden ones, also those in folders inside; a pattern
+/// such as `logs/**/*.log`; or `-`, which is standard input. A file that several inputs name is read once.
+///
+/// # Errors
+///
+/// Inputs that aren't there or can't be listed, and a share to hold out that is none.
+pub fn find<'o>(inputs: &[impl AsRef<Path>], options: &'o CorpusOptions) -> Result<Files<'o>, Error> {
+    let heldout = match &options.heldout {
+        &Heldout::Fraction(fraction) if (0.0..1.0).contains(&fraction) => HeldoutFiles::Fraction(fraction),
+        &Heldout::Fraction(fraction) => return Err(Error::Fraction { fraction }),
+        Heldout::Path(path) => HeldoutFiles::Path(path.clone(), inputs::find(&[path])?),
+    };
+    Ok(Files {
+        options,
+        inputs: inputs.iter().map(|input| input.as_ref().to_owned()).collect(),
+        train: inputs::find(inputs)?,
+        heldout,
+    })
+}
+
+impl Files<'_> {
+    /// All files, those that are held out as well, but not standard input. Those that [`is_made_by_czip`] are left out when
+    /// they are read, unless they are named.
+    pub fn iter(&self) -> impl Iterator<Item = &InputFile> {
+        let heldout = match &self.heldout {
+            HeldoutFiles::Fraction(_) => &[][..],
+            HeldoutFiles::Path(_, found) => &found.files,
+        };
+        let files = self.train.files.iter().chain(heldout);
+        files.filter(|file| file.path != Path::new(inputs::STDIN))
+    }
+
+    /// Reads them. The same files and options make the same corpus.
+    ///
+    /// The text is held in memory once, and the file that is being cut into documents besides.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] has a variant for each reason. A little that can't be used is none: see [`LeftOut`].
+    pub fn read(self, stdin: &mut dyn Read) -> Result<Corpus, Error> {
+        let options = self.options;
+        let mut reader = Reader::new(options);
+        let mut documents = read_documents(&mut reader, self.train, stdin)?;
+        let mut left_out = reader.finish(true)?;
+        if documents.is_empty() {
+            return Err(Error::Empty { inputs: self.inputs });
+        }
+
+        let mut removed_documents = 0;
+        let (train, heldout, heldout_by) = match self.heldout {
+            HeldoutFiles::Path(path, found) => {
+                let mut reader = Reader::new(options);
+                let heldout = read_documents(&mut reader, found, &mut std::io::empty())?;
+                // With a field named, what is held out may be a text all the same.
+                let has_records = reader.has_records();
+                left_out.add(reader.finish(has_records)?);
+                if heldout.is_empty() {
+                    return Err(Error::Empty { inputs: vec![path] });
+                }
+                removed_documents = heldout::remove(&mut documents, &heldout);
+                if documents.is_empty() {
+                    return Err(Error::HeldoutIsCorpus { path });
+                }
+                check_len(&documents, options)?;
+                (documents, heldout, HeldoutBy::Path)
+            }
+            HeldoutFiles::Fraction(fraction) => {
+                check_len(&documents, options)?;
+                heldout::split(documents, fraction, options.seed)
+            }
+        };
+        Ok(Corpus {
+            train,
+            heldout,
+            aside: Vec::new(),
+            heldout_by,
+            left_out,
+            removed_documents,
+        })
     }
 }
 
-/// Reads a corpus.
-///
-/// An input is a file; a folder, of which all files are read but hidden ones, also those in folders inside; a pattern
-/// such as `logs/**/*.log`; or `-`, which is `stdin`. A file that several inputs name is read once. The same files and
-/// options make the same corpus.
-///
-/// The text is held in memory once, and the file that is being cut into documents besides.
+/// Finds the files of a corpus and reads them: see [`find`] and [`Files::read`].
 ///
 /// # Errors
 ///
@@ -304,60 +444,20 @@ pub fn read(
     stdin: &mut dyn Read,
     options: &CorpusOptions,
 ) -> Result<Corpus, Error> {
-    if let Heldout::Fraction(fraction) = options.heldout
-        && !(0.0..1.0).contains(&fraction)
-    {
-        return Err(Error::Fraction { fraction });
-    }
-    let mut reader = Reader::new(options);
-    let mut documents = read_documents(&mut reader, inputs, stdin)?;
-    let skipped_records = reader.finish()?;
-    if documents.is_empty() {
-        return Err(empty(inputs));
-    }
-
-    let mut removed_documents = 0;
-    let (train, heldout, heldout_by) = match &options.heldout {
-        &Heldout::Fraction(fraction) => {
-            check_len(&documents, options)?;
-            heldout::split(documents, fraction, options.seed)
-        }
-        Heldout::Path(path) => {
-            let mut reader = Reader::new(options);
-            let heldout = read_documents(&mut reader, &[path], &mut std::io::empty())?;
-            // With a field named, what is held out may be a text all the same.
-            if reader.has_records() {
-                reader.finish()?;
-            }
-            if heldout.is_empty() {
-                return Err(empty(&[path]));
-            }
-            removed_documents = heldout::remove(&mut documents, &heldout);
-            if documents.is_empty() {
-                return Err(Error::HeldoutIsCorpus { path: path.clone() });
-            }
-            check_len(&documents, options)?;
-            (documents, heldout, HeldoutBy::Path)
-        }
-    };
-    Ok(Corpus {
-        train,
-        heldout,
-        aside: Vec::new(),
-        heldout_by,
-        skipped_records,
-        removed_documents,
-    })
+    find(inputs, options)?.read(stdin)
 }
 
 fn read_documents(
     reader: &mut Reader<'_>,
-    inputs: &[impl AsRef<Path>],
+    found: Found,
     stdin: &mut dyn Read,
 ) -> Result<Vec<Document>, Error> {
     let mut documents = Vec::new();
-    for path in inputs::files(inputs)? {
-        reader.read(path, stdin, &mut documents)?;
+    for fault in found.faults {
+        reader.add_fault(fault);
+    }
+    for file in found.files {
+        reader.read(&file, stdin, &mut documents)?;
     }
     Ok(documents)
 }
@@ -371,12 +471,6 @@ fn check_len(documents: &[Document], options: &CorpusOptions) -> Result<(), Erro
         });
     }
     Ok(())
-}
-
-fn empty(inputs: &[impl AsRef<Path>]) -> Error {
-    Error::Empty {
-        inputs: inputs.iter().map(|input| input.as_ref().to_owned()).collect(),
-    }
 }
 
 fn total_len(documents: &[Document]) -> usize {

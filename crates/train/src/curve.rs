@@ -4,10 +4,17 @@ use std::fmt::Write as _;
 
 use crate::session::Point;
 
+/// How every table begins.
+pub(crate) const CSV_START: &str = "tokens,seconds,train_bits_per_byte,heldout_bits_per_byte\n";
+
+/// How every picture begins.
+pub(crate) const SVG_START: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 360\" font-family=\"sans-serif\" \
+     font-size=\"12\">\n<rect width=\"640\" height=\"360\" fill=\"white\"/>\n";
+
 /// A table with a header, one line a point.
 #[must_use]
 pub fn csv(curve: &[Point]) -> String {
-    let mut table = String::from("tokens,seconds,train_bits_per_byte,heldout_bits_per_byte\n");
+    let mut table = String::from(CSV_START);
     for point in curve {
         let _ = writeln!(
             table,
@@ -34,10 +41,7 @@ pub fn svg(curve: &[Point]) -> String {
     let (low, high) = ((low - 0.05).max(0.0), high.min(low + 1.5).max(low + 0.5));
     let x = |tokens: f64| MARGIN + tokens / most * (WIDTH - 2.0 * MARGIN);
     let y = |cost: f64| HEIGHT - MARGIN - (cost - low) / (high - low) * (HEIGHT - 2.0 * MARGIN);
-    let mut picture = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {HEIGHT}\" font-family=\"sans-serif\" \
-         font-size=\"12\">\n<rect width=\"{WIDTH}\" height=\"{HEIGHT}\" fill=\"white\"/>\n"
-    );
+    let mut picture = String::from(SVG_START);
     for step in 0..=4 {
         let cost = low + (high - low) * f64::from(step) / 4.0;
         let at = y(cost);

@@ -16,6 +16,7 @@ pub mod parameters;
 pub mod preset;
 pub mod priors;
 pub mod session;
+mod shown;
 mod tape;
 pub mod trainer;
 

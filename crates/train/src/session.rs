@@ -3,22 +3,23 @@
 use std::collections::HashMap;
 use std::io;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use czip_model::v2::{Config, Contents, Weights};
 use czip_model::{Kernels, Row, Transformer};
-use czip_tokenizer::Tokenizer;
+use czip_tokenizer::{MAX_VOCAB_SIZE, Tokenizer};
 use thiserror::Error as ThisError;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::bpe::{self, BOS, BpeOptions, Split};
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, Stored};
 use crate::corpus::{Corpus, Document};
 use crate::device::Device;
 use crate::parameters::{Layout, Random};
 use crate::preset::Preset;
 use crate::priors::{self, Sample};
+use crate::shown;
 use crate::trainer::{Plan, Stream, Trainer};
 
 /// Why a run failed.
@@ -37,22 +38,46 @@ pub enum Error {
     /// The model to start from has no start token.
     #[error("the model to start from has no token <|bos|>")]
     NoStartToken,
-    /// A checkpoint cannot be read or written.
-    #[error("checkpoint {}", path.display())]
-    Checkpoint {
+    /// The vocabulary of the model to start from is not that of its tokenizer.
+    #[error("the model to start from has {model} tokens, its tokenizer {tokenizer}")]
+    Vocabulary {
+        /// Tokens that the model has rows for.
+        model: usize,
+        /// Tokens of the tokenizer.
+        tokenizer: usize,
+    },
+    /// A checkpoint cannot be written. The one before, if there is one, is whole.
+    #[error("cannot write the checkpoint {}", shown::path(path))]
+    SaveCheckpoint {
         /// The file.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
     },
-    /// A file that is no checkpoint.
-    #[error("{} is no checkpoint of a training run", path.display())]
-    NoCheckpoint {
+    /// A checkpoint cannot be read.
+    #[error("cannot read the checkpoint {}", shown::path(path))]
+    ReadCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Another process writes the checkpoint.
+    #[error("another run is writing {}", shown::path(path))]
+    Busy {
         /// The file.
         path: PathBuf,
     },
+    /// A file that is no checkpoint.
+    #[error("{} is no checkpoint of a training run: {problem}", shown::path(path))]
+    NoCheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// A checkpoint of another run.
-    #[error("{} is of a run with other text or options", path.display())]
+    #[error("{} is of a run with other text or options", shown::path(path))]
     OtherRun {
         /// The file.
         path: PathBuf,
@@ -127,9 +152,20 @@ pub struct Point {
     pub heldout: f64,
 }
 
+/// The tokens of a tokenizer that was trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Vocabulary {
+    /// As many as there were to be.
+    pub wanted: usize,
+    /// As many as there are: fewer, if no more pairs of tokens came twice in the text.
+    pub made: usize,
+}
+
 /// How far a run has come.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Progress {
+    /// The vocabulary, if it was made for this run.
+    pub vocabulary: Option<Vocabulary>,
     /// The part of the budget that is used up.
     pub done: f64,
     /// Tokens seen.
@@ -184,6 +220,10 @@ const POINTS: f64 = 50.0;
 const TRAINED_TO_MEASURED: f64 = 10.0;
 /// How many times as long as it takes to measure a point there is none.
 const REST: f64 = 15.0;
+/// Seconds after which there is another checkpoint, at the latest, unless writing takes long.
+const SAVED_EACH: f64 = 60.0;
+/// More tokens than any machine trains on in a second.
+const MOST_SPEED: f64 = 1e8;
 /// Steps in which the rates rise to their full height.
 const WARM_UP: u64 = 60;
 /// The part of the budget after which rates begin to fall, in a straight line to zero.
@@ -204,26 +244,28 @@ pub fn train(
     options: &Options,
     mut watch: impl FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Trained, Error> {
+    if let Some(base) = &options.base {
+        let tokenizer = Tokenizer::from_json(&base.tokenizer_json)?.vocab_size();
+        let model = base.weights.config.vocab_size;
+        if tokenizer != model {
+            return Err(Error::Vocabulary { model, tokenizer });
+        }
+    }
+    let run = run_hash(corpus, options)?;
     let saved = match &options.checkpoint {
-        Some(path) if options.resume => Some((path, Checkpoint::load(path)?)),
+        Some(path) if options.resume => Some(load(path, run, options)?),
         _ => None,
     };
-    let run = run_hash(corpus, options)?;
+    let vocab_size = options.vocab_size.unwrap_or(options.preset.vocab_size());
     let mut split = None;
     let tokenizer_json = match (&saved, &options.base) {
-        (Some((path, checkpoint)), _) if checkpoint.run != run => {
-            return Err(Error::OtherRun {
-                path: path.to_path_buf(),
-            });
-        }
-        (Some((_, checkpoint)), _) => checkpoint.tokenizer_json.clone(),
+        (Some(checkpoint), _) => checkpoint.tokenizer_json.clone(),
         (None, Some(base)) if !base.new_tokenizer => base.tokenizer_json.clone(),
         _ => {
             let chosen = options
                 .split
                 .unwrap_or_else(|| Split::choose(&sample_text(corpus)));
             split = Some(chosen);
-            let vocab_size = options.vocab_size.unwrap_or(options.preset.vocab_size());
             let texts = corpus.train.iter().map(|document| document.text.as_str());
             let wanted = BpeOptions {
                 vocab_size,
@@ -234,6 +276,11 @@ pub fn train(
     };
     let tokenizer = Tokenizer::from_json(&tokenizer_json)?;
     let start_token = tokenizer.special_token(BOS).ok_or(Error::NoStartToken)?;
+    let is_new = options.base.as_ref().is_none_or(|base| base.new_tokenizer);
+    let vocabulary = is_new.then_some(Vocabulary {
+        wanted: vocab_size,
+        made: tokenizer.vocab_size(),
+    });
     let text = stream(
         &tokenizer,
         start_token,
@@ -245,7 +292,7 @@ pub fn train(
 
     let (plan, device) = (options.plan, options.device.clone());
     let mut state = match saved {
-        Some((_, checkpoint)) => {
+        Some(checkpoint) => {
             let layout = Layout::new(&checkpoint.config);
             let mut trainer = Trainer::from_state(layout, plan, checkpoint.parameters, checkpoint.state);
             trainer.seek(&text);
@@ -274,13 +321,19 @@ pub fn train(
     let began = Instant::now();
     let already = state.trainer.tokens();
     let per_byte = text.predicted() as f64 / text.bytes.max(1) as f64;
-    // When the last point was measured, and how long that took.
+    // When the last point was measured, and how long that took; and the same of the last checkpoint.
     let mut measured = (0.0, 0.0);
+    let mut saved = (state.before, 0.0);
     let mut end = End::Whole;
     loop {
         let seconds = state.before + began.elapsed().as_secs_f64();
         let done = options.budget.used(&state.trainer, seconds);
         if done >= 1.0 {
+            break;
+        }
+        // A run that goes on may have been at its end.
+        if state.is_overfitted() {
+            end = End::Overfitted;
             break;
         }
         let loss = state
@@ -306,12 +359,18 @@ pub fn train(
             state.measure(&heldout, per_byte, seconds);
             measured.0 = state.before + began.elapsed().as_secs_f64();
             measured.1 = measured.0 - seconds;
-            if let Some(path) = &options.checkpoint {
-                state.checkpoint(&tokenizer_json, seconds, run).save(path)?;
-            }
+        }
+        let has_rested = seconds - saved.0 > SAVED_EACH.max(REST * saved.1);
+        if let Some(path) = &options.checkpoint
+            && (due || now >= 1.0 || has_rested)
+        {
+            let before = began.elapsed().as_secs_f64();
+            state.checkpoint(&tokenizer_json, seconds, run).save(path)?;
+            saved = (seconds, began.elapsed().as_secs_f64() - before);
         }
         let session = began.elapsed().as_secs_f64();
         let progress = Progress {
+            vocabulary,
             done: now.min(1.0),
             tokens: state.trainer.tokens(),
             seconds,
@@ -326,10 +385,6 @@ pub fn train(
             }
             // What was learnt since the point before may be the best.
             state.measure(&heldout, per_byte, seconds);
-            break;
-        }
-        if now < 1.0 && state.is_overfitted() {
-            end = End::Overfitted;
             break;
         }
     }
@@ -523,18 +578,58 @@ impl Running {
     }
 }
 
+/// The checkpoint of this run.
+fn load(path: &Path, run: u64, options: &Options) -> Result<Checkpoint, Error> {
+    let stored = Stored::open(path)?;
+    if stored.run() != run {
+        return Err(Error::OtherRun {
+            path: path.to_owned(),
+        });
+    }
+    let bad = |problem| Error::NoCheckpoint {
+        path: path.to_owned(),
+        problem,
+    };
+    // That bounds what is read.
+    let vocab_size = stored.config().vocab_size;
+    if vocab_size > MAX_VOCAB_SIZE || *stored.config() != config(options, vocab_size) {
+        return Err(bad("its net has other sizes than the run's"));
+    }
+    let checkpoint = stored.read()?;
+    if Tokenizer::from_json(&checkpoint.tokenizer_json)?.vocab_size() != vocab_size {
+        return Err(bad("its net and its tokenizer have other vocabularies"));
+    }
+    let step = (options.plan.sequence * options.plan.batch) as u64;
+    let most = match options.budget {
+        Budget::Tokens(tokens) => tokens.saturating_add(step),
+        Budget::Seconds(_) => ((checkpoint.seconds * MOST_SPEED) as u64).saturating_add(step),
+    };
+    if checkpoint.state.steps.saturating_mul(step) > most {
+        return Err(bad("it has taken more steps than the run can have"));
+    }
+    Ok(checkpoint)
+}
+
+/// The sizes of the net, with the vocabulary of the tokenizer.
+fn config(options: &Options, vocab_size: usize) -> Config {
+    match (&options.base, &options.config) {
+        (Some(base), _) if !base.new_tokenizer => base.weights.config.clone(),
+        (Some(base), _) => Config {
+            vocab_size,
+            ..base.weights.config.clone()
+        },
+        (None, Some(config)) => Config {
+            vocab_size,
+            ..config.clone()
+        },
+        (None, None) => options.preset.config(vocab_size),
+    }
+}
+
 /// The parameters to begin with.
 fn initial(tokenizer: &Tokenizer, options: &Options) -> Result<(Layout, Vec<f32>), Error> {
-    let vocab_size = tokenizer.vocab_size();
+    let layout = Layout::new(&config(options, tokenizer.vocab_size()));
     let Some(base) = &options.base else {
-        let config = match &options.config {
-            Some(config) => Config {
-                vocab_size,
-                ..config.clone()
-            },
-            None => options.preset.config(vocab_size),
-        };
-        let layout = Layout::new(&config);
         let parameters = layout.initial(options.plan.seed);
         return Ok((layout, parameters));
     };
@@ -543,10 +638,6 @@ fn initial(tokenizer: &Tokenizer, options: &Options) -> Result<(Layout, Vec<f32>
     if !base.new_tokenizer {
         return Ok((from, known));
     }
-    let layout = Layout::new(&Config {
-        vocab_size,
-        ..base.weights.config.clone()
-    });
     let mut parameters = layout.initial(options.plan.seed);
     for (tensor, old) in layout.tensors().zip(from.tensors()) {
         if tensor.range().len() == old.range().len() {

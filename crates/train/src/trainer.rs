@@ -135,10 +135,16 @@ struct Order {
 }
 
 impl Order {
-    fn new(stream: &Stream, plan: &Plan, epoch: u64) -> Self {
+    /// What is random in a pass, and where it begins.
+    fn start(stream: &Stream, plan: &Plan, epoch: u64) -> (Random, usize) {
         let mut random = Random(plan.seed ^ epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let most = plan.sequence.min(stream.tokens.len() / 2).max(1);
         let offset = if epoch == 0 { 0 } else { random.below(most) };
+        (random, offset)
+    }
+
+    fn new(stream: &Stream, plan: &Plan, epoch: u64) -> Self {
+        let (mut random, offset) = Self::start(stream, plan, epoch);
         let mut indices: Vec<u32> = (0..stream.sequences(offset, plan.sequence) as u32).collect();
         random.shuffle(&mut indices);
         Self {
@@ -249,11 +255,17 @@ impl Trainer {
     /// Takes up the order of sequences where a run that has taken as many steps left it.
     pub fn seek(&mut self, stream: &Stream) {
         let mut left = self.state.steps * self.plan.batch as u64;
-        let mut order = Order::new(stream, &self.plan, 0);
-        while !order.indices.is_empty() && left > order.indices.len() as u64 {
-            left -= order.indices.len() as u64;
-            order = Order::new(stream, &self.plan, order.epoch + 1);
+        let sequences = |epoch| {
+            let (_, offset) = Order::start(stream, &self.plan, epoch);
+            stream.sequences(offset, self.plan.sequence) as u64
+        };
+        let (mut epoch, mut count) = (0, sequences(0));
+        while count > 0 && left > count {
+            left -= count;
+            epoch += 1;
+            count = sequences(epoch);
         }
+        let mut order = Order::new(stream, &self.plan, epoch);
         order.next = left as usize;
         self.order = order;
     }

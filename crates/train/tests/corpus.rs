@@ -6,7 +6,8 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use czip_train::corpus::{self, Corpus, CorpusOptions, Document, Error, Heldout, HeldoutBy};
+use czip_train::corpus::{self, Corpus, CorpusOptions, Document, Error, Faults, Heldout, HeldoutBy};
+use czip_train::curve;
 use tempfile::TempDir;
 
 /// A folder with these files.
@@ -136,12 +137,23 @@ fn patterns_match_files_and_folders() {
 
 #[cfg(unix)]
 #[test]
-fn links_to_folders_are_not_followed() {
+fn neither_links_to_folders_nor_pipes_are_followed() {
     let folder = folder(&[("c/a.txt", "a"), ("other/b.txt", "b")]);
     std::os::unix::fs::symlink(folder.path(), folder.path().join("c/circle")).unwrap();
     std::os::unix::fs::symlink(folder.path().join("other/b.txt"), folder.path().join("c/b.txt")).unwrap();
     std::os::unix::fs::symlink("nowhere", folder.path().join("c/d.txt")).unwrap();
-    assert_eq!(train(&folder, &["c"], &all()), ["a", "b"]);
+    // Nobody writes to this pipe, so that who opens it waits for ever.
+    let pipe = folder.path().join("c/e.txt");
+    assert!(
+        std::process::Command::new("mkfifo")
+            .arg(pipe)
+            .status()
+            .unwrap()
+            .success()
+    );
+    for input in ["c", "c/*.txt"] {
+        assert_eq!(train(&folder, &[input], &all()), ["a", "b"]);
+    }
 }
 
 #[test]
@@ -208,7 +220,7 @@ fn a_field_of_json_is_a_document() {
         sources(&folder, &corpus.train),
         ["a.JSONL:1", "a.JSONL:5", "c.txt"]
     );
-    assert_eq!(corpus.skipped_records, 2);
+    assert_eq!(corpus.left_out.without_field, 2);
     assert_eq!(train(&folder, &["b.ndjson"], &field("a.b")), ["dotted", "inside"]);
     assert_eq!(train(&folder, &["b.ndjson"], &field("a.0.b")), ["x"]);
 }
@@ -254,16 +266,29 @@ fn a_missing_field_names_those_there_are() {
     }
     // One file with it is enough.
     let corpus = read(&folder, &["a.ndjson", "b.csv"], &field("name")).unwrap();
-    assert_eq!((texts(&corpus.train), corpus.skipped_records), (vec!["a"], 2));
+    assert_eq!(
+        (texts(&corpus.train), corpus.left_out.without_field),
+        (vec!["a"], 2)
+    );
+}
+
+/// What was left out, without the folder.
+fn faults(folder: &TempDir, faults: &Faults) -> (usize, usize, Vec<String>) {
+    let prefix = format!("{}{}", folder.path().display(), std::path::MAIN_SEPARATOR);
+    let examples = faults.examples.iter();
+    let examples = examples.map(|fault| fault.to_string().replace(&prefix, ""));
+    (faults.count, faults.of, examples.collect())
 }
 
 #[test]
 fn errors_say_where() {
     let folder = folder(&[
-        ("bad.ndjson", "{\"text\":\"a\"}\n{\"text\":\n"),
-        ("bad.csv", "text,n\na,1\nb\n"),
         ("blank.txt", "\n"),
         ("other/.hidden", "x"),
+        ("none.csv", "a\n"),
+        ("end.csv", "id,text\n1,a\n2,\"b\n3,c\n"),
+        ("later.csv", "id,text\n1,\"a\"\n\"2\nb\",\"c\n\n"),
+        ("long.csv", &format!("text\na\n\"b\n{}\"\n", "c\n".repeat(1000))),
     ]);
     fs::write(folder.path().join("latin1.txt"), b"caf\xe9").unwrap();
     for (input, options, expected) in [
@@ -271,16 +296,21 @@ fn errors_say_where() {
         ("latin1.txt", all(), "latin1.txt: not UTF-8 at byte 3"),
         ("blank.txt", all(), "no text in blank.txt"),
         ("other", all(), "no files in the folder other"),
+        ("none.csv", field("a"), "no text in none.csv"),
         (
-            "bad.ndjson",
+            "end.csv",
             field("text"),
-            "bad.ndjson:2: not JSON: EOF while parsing a value at line 1 column 8",
+            "end.csv:3: a quote is not closed before the end of the file",
         ),
         (
-            "bad.csv",
+            "later.csv",
             field("text"),
-            "bad.csv: not CSV: CSV error: record 2 (line: 3, byte: 11): found record with 1 fields, but the previous \
-             record has 2 fields",
+            "later.csv:3: a quote in line 4 is not closed before the end of the file",
+        ),
+        (
+            "long.csv",
+            field("text"),
+            "long.csv:3: a quote is not closed within 1000 lines",
         ),
     ] {
         assert_eq!(message(&folder, &[input], &options), expected);
@@ -288,6 +318,289 @@ fn errors_say_where() {
     let none: [&Path; 0] = [];
     let error = corpus::read(&none, &mut std::io::empty(), &all()).unwrap_err();
     assert_eq!(error.to_string(), "no text in no files");
+}
+
+#[test]
+fn records_that_cannot_be_read_are_left_out() {
+    let json = "{\"text\":\"good\"}\n".repeat(20);
+    let folder = folder(&[(
+        "a.csv",
+        "id,text\n1,one\n2\n3,two,\n \n\"4\nx\",three\n5,\"f\"our\n6,five\n",
+    )]);
+    let bad: [&[u8]; 2] = [
+        b"{\"text\":\"lone \\ud83d\"}\n{\"text\":\n",
+        b"{\"text\":\"\xff\"}\n",
+    ];
+    let bytes = [json.as_bytes(), bad[0], bad[1]].concat();
+    fs::write(folder.path().join("a.ndjson"), bytes).unwrap();
+
+    let corpus = read(&folder, &["a.ndjson"], &field("text")).unwrap();
+    assert_eq!(texts(&corpus.train), ["good"; 20]);
+    assert_eq!(
+        faults(&folder, &corpus.left_out.records),
+        (
+            3,
+            23,
+            vec![
+                "a.ndjson:21: not JSON: unexpected end of hex escape at column 21".to_owned(),
+                "a.ndjson:22: not JSON: EOF while parsing a value at column 8".to_owned(),
+                "a.ndjson:23: not UTF-8 at byte 9".to_owned(),
+            ]
+        )
+    );
+    assert_eq!(corpus.left_out.without_field, 0);
+
+    let corpus = read(&folder, &["a.csv"], &field("text")).unwrap();
+    assert_eq!(texts(&corpus.train), ["one", "three", "five"]);
+    assert_eq!(sources(&folder, &corpus.train), ["a.csv:2", "a.csv:6", "a.csv:9"]);
+    assert_eq!(
+        faults(&folder, &corpus.left_out.records),
+        (
+            3,
+            6,
+            vec![
+                "a.csv:3: 1 fields, not 2".to_owned(),
+                "a.csv:4: 3 fields, not 2".to_owned(),
+                "a.csv:8: text follows the closing quote in line 8".to_owned(),
+            ]
+        )
+    );
+
+    // What is held out is counted, too.
+    let options = CorpusOptions {
+        heldout: Heldout::Path(folder.path().join("a.csv")),
+        ..field("text")
+    };
+    let corpus = read(&folder, &["a.ndjson"], &options).unwrap();
+    let (count, of, examples) = faults(&folder, &corpus.left_out.records);
+    assert_eq!((count, of, examples.len()), (6, 29, 5));
+}
+
+#[test]
+fn too_many_bad_records_are_an_error() {
+    let records = |good: usize, bad: usize| {
+        let json = "{\"text\":\"good\"}\n".repeat(good) + &"{\n".repeat(bad);
+        let folder = folder(&[("a.ndjson", &json)]);
+        read(&folder, &["a.ndjson"], &field("text")).map(|corpus| corpus.left_out.records.count)
+    };
+    // A tenth, or three.
+    for (good, bad) in [(360, 40), (27, 3), (1, 3)] {
+        assert_eq!(records(good, bad).unwrap(), bad);
+    }
+    for (good, bad) in [(359, 41), (27, 4), (0, 1)] {
+        let error = records(good, bad).unwrap_err();
+        assert!(
+            matches!(&error, Error::BadRecords(faults) if (faults.count, faults.of) == (bad, good + bad)),
+            "{error}"
+        );
+    }
+    let folder = folder(&[("a.ndjson", &"{\n".repeat(6))]);
+    let each = |line| format!("a.ndjson:{line}: not JSON: EOF while parsing an object at column 1");
+    let examples: Vec<String> = (1..=5).map(each).collect();
+    assert_eq!(
+        message(&folder, &["a.ndjson"], &field("text")),
+        format!(
+            "too many records can't be read, all 6: {}; ...",
+            examples.join("; ")
+        )
+    );
+}
+
+#[test]
+fn files_that_are_no_text_are_left_out_unless_they_are_named() {
+    let folder = folder(&[("c/a.txt", "a"), ("c/d/b.txt", "b"), ("c/gone.txt", "gone")]);
+    for name in ["c/1.jpg", "c/d/2.jpg"] {
+        fs::write(folder.path().join(name), b"ab\xff").unwrap();
+    }
+    let (options, path) = (all(), |name: &str| folder.path().join(name));
+    let find = |inputs: &[&str]| {
+        let inputs: Vec<PathBuf> = inputs.iter().map(|name| path(name)).collect();
+        corpus::find(&inputs, &options).unwrap()
+    };
+    let files = find(&["c"]);
+    let gone = find(&["c/gone.txt"]);
+    fs::remove_file(path("c/gone.txt")).unwrap();
+    let corpus = files.read(&mut std::io::empty()).unwrap();
+    assert_eq!(texts(&corpus.train), ["a", "b"]);
+    let (count, of, examples) = faults(&folder, &corpus.left_out.files);
+    assert_eq!((count, of), (3, 5));
+    assert_eq!(
+        (&*examples[0], &*examples[1]),
+        ("c/1.jpg: not UTF-8 at byte 2", "c/d/2.jpg: not UTF-8 at byte 2")
+    );
+    assert!(
+        examples[2].starts_with("c/gone.txt: ") && examples[2].contains("os error"),
+        "{examples:?}"
+    );
+    assert!(matches!(
+        gone.read(&mut std::io::empty()),
+        Err(Error::Io { path: found, .. }) if found == path("c/gone.txt")
+    ));
+
+    // By a pattern is found, too; by its name it is named, even where it is also found.
+    let corpus = read(&folder, &["c/*"], &all()).unwrap();
+    assert_eq!(corpus.left_out.files.count, 2);
+    for inputs in [
+        &["c/1.jpg"][..],
+        &["c", "c/1.jpg"],
+        &["c/a.txt", "c/*.jpg", "c/1.jpg"],
+    ] {
+        assert_eq!(message(&folder, inputs, &all()), "c/1.jpg: not UTF-8 at byte 2");
+    }
+
+    fs::write(path("c/3.jpg"), b"\xff").unwrap();
+    fs::write(path("c/4.jpg"), b"\xff").unwrap();
+    assert_eq!(
+        message(&folder, &["c"], &all()),
+        "too many files can't be read or aren't text, 4 of 6: c/1.jpg: not UTF-8 at byte 2; c/3.jpg: not UTF-8 at \
+         byte 0; c/4.jpg: not UTF-8 at byte 0; c/d/2.jpg: not UTF-8 at byte 2"
+    );
+    assert!(matches!(
+        read(&folder, &["c/?.jpg"], &all()),
+        Err(Error::BadFiles(faults)) if (faults.count, faults.of) == (3, 3)
+    ));
+    for index in 2..35 {
+        fs::write(path(&format!("c/{index}.txt")), "good").unwrap();
+    }
+    assert!(read(&folder, &["c"], &all()).is_err());
+    fs::write(path("c/35.txt"), "good").unwrap();
+    let corpus = read(&folder, &["c"], &all()).unwrap();
+    assert_eq!((corpus.left_out.files.count, corpus.left_out.files.of), (4, 40));
+}
+
+#[test]
+fn what_czip_has_made_is_left_out_of_folders() {
+    let curve = curve::csv(&[]);
+    let folder = folder(&[
+        ("c/a.txt", "a"),
+        ("c/m.czm.csv", &curve),
+        ("c/m.czm.svg", &curve::svg(&[])),
+        (
+            "c/m.czm",
+            "\0\0\0\0\0\0\0\0{\"__metadata__\":{\"format\":\"czip-model-v2\"}}",
+        ),
+        (
+            "c/m.czm.checkpoint.new",
+            "\0\0\0\0\0\0\0\0{\"__metadata__\":{\"best\":\"1\",\"format\":\"czip-checkpoint-1\"",
+        ),
+        ("c/b.txt.czip", "x"),
+    ]);
+    for input in ["c", "c/*"] {
+        let corpus = read(&folder, &[input], &all()).unwrap();
+        assert_eq!(texts(&corpus.train), ["a"]);
+        assert_eq!((corpus.left_out.made_by_czip, corpus.left_out.files.of), (5, 1));
+    }
+    // Who names it means it.
+    assert_eq!(train(&folder, &["c/m.czm.csv"], &all()), [curve]);
+}
+
+#[test]
+fn files_are_found_before_they_are_read() {
+    let folder = folder(&[
+        ("c/a.txt", "a"),
+        ("c/b.log", "b"),
+        ("d.txt", "d"),
+        ("e/f.txt", "f"),
+    ]);
+    let path = |name: &str| folder.path().join(name);
+    let options = heldout(Heldout::Path(path("e")));
+    let inputs = [path("c"), PathBuf::from("-"), path("d.txt"), path("c/b.log")];
+    let files = corpus::find(&inputs, &options).unwrap();
+    let found: Vec<(PathBuf, bool)> = files
+        .iter()
+        .map(|file| (file.path.clone(), file.is_named))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (path("c/a.txt"), false),
+            (path("c/b.log"), true),
+            (path("d.txt"), true),
+            (path("e/f.txt"), false)
+        ]
+    );
+}
+
+#[test]
+fn a_byte_order_mark_is_kept_in_texts_and_no_part_of_records() {
+    let bom = |text: &str| format!("\u{feff}{text}");
+    let folder = folder(&[
+        ("a.txt", &bom("a")),
+        ("b.txt", &bom("<|doc|>\nb\n<|doc|>\n\u{feff}c")),
+        ("c.ndjson", &bom("{\"text\":\"c\"}\n")),
+        ("d.csv", &bom("text,n\nd,1\n")),
+        ("e.tsv", &bom("text\tn\ne\t1\n")),
+    ]);
+    assert_eq!(
+        train(&folder, &["a.txt", "b.txt"], &all()),
+        ["\u{feff}a", "b\n", "\u{feff}c"]
+    );
+    for (name, expected) in [("c.ndjson", "c"), ("d.csv", "d"), ("e.tsv", "e")] {
+        assert_eq!(train(&folder, &[name], &field("text")), [expected]);
+    }
+    assert_eq!(train(&folder, &["d.csv"], &all()), ["\u{feff}text,n\nd,1\n"]);
+}
+
+#[test]
+fn tabs_separate_fields_that_have_no_quotes() {
+    let folder = folder(&[(
+        "a.tsv",
+        "id\ttext\n1\t\"an open quote\n2\ttwo \"2\"\n3\t\"three\"\n4\t4\t4\n",
+    )]);
+    let corpus = read(&folder, &["a.tsv"], &field("text")).unwrap();
+    assert_eq!(
+        texts(&corpus.train),
+        ["\"an open quote", "two \"2\"", "\"three\""]
+    );
+    assert_eq!(
+        faults(&folder, &corpus.left_out.records).2,
+        ["a.tsv:5: 3 fields, not 2"]
+    );
+}
+
+#[test]
+fn what_errors_quote_is_cut_and_escaped() {
+    let cell = format!("\x1b[31m{}", "x".repeat(200_000));
+    let json = format!("{{\"\\u001b{}\":1}}\n", &cell[1..]);
+    let csv = format!("{cell},b\n1,2\n");
+    let folder = folder(&[
+        ("a.csv", &csv),
+        ("b.ndjson", &json),
+        ("c.txt", "c"),
+        ("d.ndjson", "{}\n"),
+    ]);
+    let cut = format!("\\u{{1b}}[31m{}...", "x".repeat(95));
+    for (input, others) in [("a.csv", ", b"), ("b.ndjson", "")] {
+        assert_eq!(
+            message(&folder, &[input], &field("text")),
+            format!("no record has the field \"text\": there are {cut}{others}")
+        );
+    }
+    let messages = [
+        message(&folder, &["d.ndjson"], &field(&cell)),
+        message(&folder, &["c.txt"], &field(&cell)),
+        corpus::read(&[format!("*{cell}")], &mut std::io::empty(), &all())
+            .unwrap_err()
+            .to_string(),
+    ];
+    assert!(messages[0].starts_with(&format!("no record has the field \"{cut}\": ")));
+    assert!(messages[1].starts_with(&format!("no records to take the field \"{cut}\" from: ")));
+    assert!(
+        messages
+            .iter()
+            .all(|message| message.len() < 500 && !message.contains('\x1b'))
+    );
+    // Forty names of the most characters have a bound together.
+    let header: Vec<String> = (10..90)
+        .map(|index| format!("{index}{}", "y".repeat(200)))
+        .collect();
+    fs::write(
+        folder.path().join("a.csv"),
+        header.join(",") + "\n1\n" + &",".repeat(79) + "\n",
+    )
+    .unwrap();
+    let message = message(&folder, &["a.csv"], &field("text"));
+    assert!(message.len() < 1300 && message.ends_with("..., ..."), "{message}");
 }
 
 #[test]

@@ -227,10 +227,12 @@ fn checkpoints_of_other_runs_and_other_files_are_refused() {
     assert!(matches!(resume(other), Err(Error::OtherRun { path: found }) if found == path));
     for damage in [&b""[..], b"\x08\0\0\0\0\0\0\0{}      "] {
         std::fs::write(&path, damage).unwrap();
-        assert!(matches!(resume(kept.clone()), Err(Error::NoCheckpoint { path: found }) if found == path));
+        assert!(
+            matches!(resume(kept.clone()), Err(Error::NoCheckpoint { path: found, .. }) if found == path)
+        );
     }
     std::fs::remove_file(&path).unwrap();
-    assert!(matches!(resume(kept), Err(Error::Checkpoint { path: found, .. }) if found == path));
+    assert!(matches!(resume(kept), Err(Error::ReadCheckpoint { path: found, .. }) if found == path));
 }
 
 #[test]

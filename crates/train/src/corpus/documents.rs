@@ -3,34 +3,40 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::faults::{Fault, LeftOut, Reason};
 use super::inputs::{STDIN, io_error};
-use super::{CorpusOptions, Document, Error, Source};
+use super::own;
+use super::table::{Form, OpenQuote, Row, Rows};
+use super::{CorpusOptions, Document, Error, InputFile, Source};
+use crate::shown;
 
 /// The most fields that an error names.
 const MAX_FIELDS: usize = 40;
 
-/// Reads the documents of files, and keeps count of the fields of records.
+/// What some files of records begin with. It's no part of the first record.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+/// Reads the documents of files, and keeps count of the fields of records and of what can't be used.
 pub(super) struct Reader<'o> {
     options: &'o CorpusOptions,
+    left_out: LeftOut,
     /// Whether a file of records was read.
     has_records: bool,
     /// Whether a record had the field.
     has_field: bool,
-    /// How many records didn't.
-    skipped: usize,
-    /// The fields of those.
+    /// The fields of those that didn't.
     fields: BTreeSet<String>,
 }
 
 /// What a file with a field named is.
 enum Records {
     Json,
-    Csv { delimiter: u8 },
+    Table(Form),
 }
 
 impl Records {
@@ -40,8 +46,8 @@ impl Records {
         }
         match path.extension()?.to_ascii_lowercase().to_str()? {
             "ndjson" | "jsonl" => Some(Records::Json),
-            "csv" => Some(Records::Csv { delimiter: b',' }),
-            "tsv" => Some(Records::Csv { delimiter: b'\t' }),
+            "csv" => Some(Records::Table(Form::Csv)),
+            "tsv" => Some(Records::Table(Form::Tsv)),
             _ => None,
         }
     }
@@ -51,63 +57,106 @@ impl<'o> Reader<'o> {
     pub(super) fn new(options: &'o CorpusOptions) -> Self {
         Reader {
             options,
+            left_out: LeftOut::default(),
             has_records: false,
             has_field: false,
-            skipped: 0,
             fields: BTreeSet::new(),
         }
+    }
+
+    /// Takes note of a file or folder that can't be read.
+    pub(super) fn add_fault(&mut self, fault: Fault) {
+        self.left_out.files.of += 1;
+        self.left_out.files.push(fault);
     }
 
     /// Appends the documents of a file to `out`.
     pub(super) fn read(
         &mut self,
-        path: PathBuf,
+        file: &InputFile,
         stdin: &mut dyn Read,
         out: &mut Vec<Document>,
     ) -> Result<(), Error> {
-        let mut bytes = Vec::new();
-        let result = if path == Path::new(STDIN) {
-            stdin.read_to_end(&mut bytes).map(|_| ())
+        let path = &file.path;
+        let bytes = if path == Path::new(STDIN) {
+            let mut bytes = Vec::new();
+            stdin.read_to_end(&mut bytes).map(|_| bytes)
         } else {
-            fs::read(&path).map(|read| bytes = read)
+            fs::read(path)
         };
-        result.map_err(|source| io_error(&path, source))?;
-        let text = String::from_utf8(bytes).map_err(|error| Error::NotUtf8 {
-            path: path.clone(),
-            offset: error.utf8_error().valid_up_to(),
-        })?;
-
-        let path: Arc<Path> = path.into();
-        match &self.options.field {
-            None => self.add_text(text, &path, out),
-            Some(field) => match Records::of(&path) {
-                None => self.add_text(text, &path, out),
-                Some(Records::Json) => self.add_json(&text, field, &path, out)?,
-                Some(Records::Csv { delimiter }) => self.add_csv(&text, delimiter, field, &path, out)?,
-            },
+        let bytes = match bytes {
+            Ok(bytes) => bytes,
+            Err(source) if file.is_named => return Err(io_error(path, source)),
+            Err(error) => {
+                self.add_fault(Fault::of_file(path, Reason::Unreadable(error.to_string())));
+                return Ok(());
+            }
+        };
+        if !file.is_named && own::is_own(path, &bytes) {
+            self.left_out.made_by_czip += 1;
+            return Ok(());
         }
+
+        let records = match &self.options.field {
+            Some(field) => Records::of(path).map(|records| (records, field)),
+            None => None,
+        };
+        let source: Arc<Path> = path.as_path().into();
+        match records {
+            None => match String::from_utf8(bytes) {
+                Ok(text) => self.add_text(text, &source, out),
+                Err(error) => {
+                    let offset = error.utf8_error().valid_up_to();
+                    if file.is_named {
+                        return Err(Error::NotUtf8 {
+                            path: path.clone(),
+                            offset,
+                        });
+                    }
+                    self.add_fault(Fault::of_file(path, Reason::NotUtf8 { offset }));
+                    return Ok(());
+                }
+            },
+            Some((records, field)) => {
+                self.has_records = true;
+                let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+                match records {
+                    Records::Json => self.add_json(bytes, field, &source, out),
+                    Records::Table(form) => self.add_table(bytes, form, field, &source, out)?,
+                }
+            }
+        }
+        self.left_out.files.of += 1;
         Ok(())
     }
 
+    /// Whether a file of records was read.
     pub(super) fn has_records(&self) -> bool {
         self.has_records
     }
 
-    /// How many records didn't have the field.
-    pub(super) fn finish(self) -> Result<usize, Error> {
-        if let Some(field) = &self.options.field {
+    /// What was left out, if that isn't too much, and some record had the field where that `is_needed`.
+    pub(super) fn finish(self, is_needed: bool) -> Result<LeftOut, Error> {
+        let left_out = self.left_out;
+        if left_out.files.are_too_many() {
+            return Err(Error::BadFiles(left_out.files));
+        }
+        if left_out.records.are_too_many() {
+            return Err(Error::BadRecords(left_out.records));
+        }
+        if let (Some(field), true) = (&self.options.field, is_needed) {
             if !self.has_records {
                 return Err(Error::NoRecords { field: field.clone() });
             }
             // A file without any records is empty, not without the field.
-            if !self.has_field && self.skipped > 0 {
+            if !self.has_field && left_out.without_field > 0 {
                 return Err(Error::NoField {
                     field: field.clone(),
                     fields: self.fields.into_iter().collect(),
                 });
             }
         }
-        Ok(self.skipped)
+        Ok(left_out)
     }
 
     fn add_text(&self, text: String, path: &Arc<Path>, out: &mut Vec<Document>) {
@@ -115,7 +164,7 @@ impl<'o> Reader<'o> {
             Some(separator) if !separator.is_empty() => separator,
             _ => return push(out, text, path, None),
         };
-        let is_separator = |line: &str| line.trim() == separator;
+        let is_separator = |line: &str| line.trim_start_matches('\u{feff}').trim() == separator;
         // Looking first keeps a text without separators in the memory that it's in.
         if !text.contains(separator) || !text.lines().any(is_separator) {
             return push(out, text, path, None);
@@ -134,26 +183,22 @@ impl<'o> Reader<'o> {
         push(out, text[start..].to_owned(), path, Some(start_line));
     }
 
-    fn add_json(
-        &mut self,
-        text: &str,
-        field: &str,
-        path: &Arc<Path>,
-        out: &mut Vec<Document>,
-    ) -> Result<(), Error> {
-        self.has_records = true;
-        for (record, line) in text.lines().zip(1..) {
-            if record.trim().is_empty() {
+    fn add_json(&mut self, bytes: &[u8], field: &str, path: &Arc<Path>, out: &mut Vec<Document>) {
+        for (line, number) in bytes.split(|&byte| byte == b'\n').zip(1..) {
+            if line.trim_ascii().is_empty() {
                 continue;
             }
-            let record: Value = serde_json::from_str(record).map_err(|source| Error::Json {
-                path: path.to_path_buf(),
-                line,
-                source,
-            })?;
+            self.left_out.records.of += 1;
+            let record: Value = match parse(line) {
+                Ok(record) => record,
+                Err(reason) => {
+                    self.add_bad_record(path, number, reason);
+                    continue;
+                }
+            };
             let text = match find(&record, field) {
                 None | Some(Value::Null) => {
-                    self.skipped += 1;
+                    self.left_out.without_field += 1;
                     list_fields(&record, "", &mut self.fields);
                     continue;
                 }
@@ -161,45 +206,73 @@ impl<'o> Reader<'o> {
                 Some(other) => other.to_string(),
             };
             self.has_field = true;
-            push(out, text, path, Some(line));
+            push(out, text, path, Some(number));
         }
-        Ok(())
     }
 
-    fn add_csv(
+    fn add_table(
         &mut self,
-        text: &str,
-        delimiter: u8,
+        table: &[u8],
+        form: Form,
         field: &str,
         path: &Arc<Path>,
         out: &mut Vec<Document>,
     ) -> Result<(), Error> {
-        self.has_records = true;
-        let error = |source: csv::Error| Error::Csv {
+        let open_quote = |open: OpenQuote| Error::OpenQuote {
             path: path.to_path_buf(),
-            source: Box::new(source),
+            row: open.row,
+            quote: open.quote,
+            at_end: open.at_end,
         };
-        let mut reader = csv::ReaderBuilder::new()
-            .delimiter(delimiter)
-            .from_reader(text.as_bytes());
-        let header = reader.headers().map_err(error)?.clone();
-        let column = header.iter().position(|name| name == field);
-        if column.is_none() {
-            self.fields
-                .extend(header.iter().take(MAX_FIELDS).map(str::to_owned));
+        let mut rows = Rows::new(table, form);
+        let mut row = Row::default();
+        if !rows.next(&mut row).map_err(open_quote)? {
+            return Ok(());
         }
-        let mut record = csv::StringRecord::new();
-        while reader.read_record(&mut record).map_err(error)? {
-            match column.and_then(|column| record.get(column)) {
-                None => self.skipped += 1,
-                Some(text) => {
+        let wanted = row.len();
+        let column = row.fields().position(|name| name == field.as_bytes());
+        if column.is_none() {
+            let names = row.fields().take(MAX_FIELDS);
+            self.fields
+                .extend(names.map(|name| shown::start(&String::from_utf8_lossy(name)).to_owned()));
+        }
+        while rows.next(&mut row).map_err(open_quote)? {
+            let found = row.len();
+            let is_blank = |field: &[u8]| field.trim_ascii().is_empty();
+            if found == 1 && wanted > 1 && row.field(0).is_none_or(is_blank) {
+                continue;
+            }
+            self.left_out.records.of += 1;
+            let reason = match row.after_quote {
+                Some(line) => Some(Reason::AfterQuote { line }),
+                None if found != wanted => Some(Reason::Fields { found, wanted }),
+                None => None,
+            };
+            if let Some(reason) = reason {
+                self.add_bad_record(path, row.line, reason);
+                continue;
+            }
+            match column.and_then(|column| row.field(column)).map(str::from_utf8) {
+                None => self.left_out.without_field += 1,
+                Some(Ok(text)) => {
                     self.has_field = true;
-                    let line = record.position().map(csv::Position::line);
-                    push(out, text.to_owned(), path, line);
+                    push(out, text.to_owned(), path, Some(row.line));
+                }
+                Some(Err(error)) => {
+                    let offset = error.valid_up_to();
+                    self.add_bad_record(path, row.line, Reason::NotUtf8 { offset });
                 }
             }
         }
         Ok(())
+    }
+
+    fn add_bad_record(&mut self, path: &Arc<Path>, line: u64, reason: Reason) {
+        let source = Source {
+            path: path.clone(),
+            line: Some(line),
+        };
+        self.left_out.records.push(Fault { source, reason });
     }
 }
 
@@ -214,6 +287,18 @@ fn push(out: &mut Vec<Document>, text: String, path: &Arc<Path>, line: Option<u6
     }
 }
 
+/// Parses a line of JSON.
+fn parse(line: &[u8]) -> Result<Value, Reason> {
+    let line = str::from_utf8(line).map_err(|error| Reason::NotUtf8 {
+        offset: error.valid_up_to(),
+    })?;
+    serde_json::from_str(line).map_err(|error| {
+        // The parser has seen one line, and calls it the first.
+        let problem = error.to_string();
+        Reason::NotJson(problem.replace(" at line 1 column ", " at column "))
+    })
+}
+
 /// The value at a path with dots. A name with dots in it comes before those inside.
 fn find<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
     let child = |name: &str| match value {
@@ -226,18 +311,18 @@ fn find<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
     })
 }
 
-/// Adds the paths of what isn't an object itself.
+/// Adds the paths of what isn't an object itself, or as much of them as errors show.
 fn list_fields(value: &Value, prefix: &str, fields: &mut BTreeSet<String>) {
     let Value::Object(object) = value else { return };
     for (name, value) in object {
         if fields.len() >= MAX_FIELDS {
             return;
         }
-        let path = format!("{prefix}{name}");
+        let path = format!("{prefix}{}", shown::start(name));
         if value.is_object() {
-            list_fields(value, &format!("{path}."), fields);
+            list_fields(value, &format!("{}.", shown::start(&path)), fields);
         } else {
-            fields.insert(path);
+            fields.insert(shown::start(&path).to_owned());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! From what the user names to files.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -8,26 +8,45 @@ use std::path::{Path, PathBuf};
 
 use glob::MatchOptions;
 
-use super::Error;
+use super::{Error, Fault, InputFile, Reason};
 
 /// The name of standard input.
 pub(super) const STDIN: &str = "-";
 
-/// The files of the inputs, each once, in the order of the inputs.
-pub(super) fn files(inputs: &[impl AsRef<Path>]) -> Result<Vec<PathBuf>, Error> {
-    let mut files = Vec::new();
+/// The files of some inputs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// Each once, in the order of the inputs.
+    pub(super) files: Vec<InputFile>,
+    /// Folders inside of folders that can't be read.
+    pub(super) faults: Vec<Fault>,
+}
+
+/// Finds the files of inputs.
+pub(super) fn find(inputs: &[impl AsRef<Path>]) -> Result<Found, Error> {
+    let mut found = Found::default();
     for input in inputs {
         let input = input.as_ref();
         if input == Path::new(STDIN) {
-            files.push(input.to_owned());
+            found.add(input.to_owned(), true);
             continue;
         }
         match fs::metadata(input) {
-            Ok(_) => add(input, &mut files)?,
+            Ok(metadata) if metadata.is_dir() => {
+                let before = found.files.len() + found.faults.len();
+                let folder = list(input).map_err(|source| io_error(input, source))?;
+                found.add_folder(folder);
+                if found.files.len() + found.faults.len() == before {
+                    return Err(Error::NoFiles {
+                        path: input.to_owned(),
+                    });
+                }
+            }
+            Ok(_) => found.add(input.to_owned(), true),
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(input, error)),
             // The file of this very name comes first: names may have brackets in them.
             Err(_) => match input.to_str() {
-                Some(pattern) if pattern.contains(['*', '?', '[']) => add_matches(pattern, &mut files)?,
+                Some(pattern) if pattern.contains(['*', '?', '[']) => found.add_matches(pattern)?,
                 _ => {
                     return Err(Error::NotFound {
                         path: input.to_owned(),
@@ -36,62 +55,90 @@ pub(super) fn files(inputs: &[impl AsRef<Path>]) -> Result<Vec<PathBuf>, Error> 
             },
         }
     }
-    // Names differ for links and for `./a` and `a`.
-    let mut seen = HashSet::new();
-    files.retain(|file| seen.insert(fs::canonicalize(file).unwrap_or_else(|_| file.clone())));
-    Ok(files)
+    found.remove_duplicates();
+    Ok(found)
 }
 
-fn add_matches(pattern: &str, files: &mut Vec<PathBuf>) -> Result<(), Error> {
-    let options = MatchOptions {
-        case_sensitive: true,
-        require_literal_separator: true,
-        require_literal_leading_dot: true,
-    };
-    let matches = glob::glob_with(pattern, options).map_err(|source| Error::Pattern {
-        pattern: pattern.to_owned(),
-        source: Box::new(source),
-    })?;
-    let before = files.len();
-    for path in matches {
-        let path = path.map_err(|error| {
-            let path = error.path().to_owned();
-            io_error(&path, error.into())
+impl Found {
+    fn add(&mut self, path: PathBuf, is_named: bool) {
+        self.files.push(InputFile { path, is_named });
+    }
+
+    fn add_matches(&mut self, pattern: &str) -> Result<(), Error> {
+        let options = MatchOptions {
+            case_sensitive: true,
+            require_literal_separator: true,
+            require_literal_leading_dot: true,
+        };
+        let matches = glob::glob_with(pattern, options).map_err(|source| Error::Pattern {
+            pattern: pattern.to_owned(),
+            source: Box::new(source),
         })?;
-        if path.is_dir() {
-            add_folder(&path, files)?;
-        } else {
-            files.push(path);
+        let before = self.files.len() + self.faults.len();
+        for path in matches {
+            match path {
+                Ok(path) => self.add_entry(path),
+                Err(error) => {
+                    let path = error.path().to_owned();
+                    self.add_fault(&path, &error.into());
+                }
+            }
+        }
+        if self.files.len() + self.faults.len() == before {
+            return Err(Error::NoMatch {
+                pattern: pattern.to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Adds a file, or those in a folder; neither sockets nor pipes, which may never end, nor links to nowhere.
+    fn add_entry(&mut self, path: PathBuf) {
+        if path.is_file() {
+            self.add(path, false);
+        } else if path.is_dir() {
+            match list(&path) {
+                Ok(entries) => self.add_folder(entries),
+                Err(error) => self.add_fault(&path, &error),
+            }
         }
     }
-    if files.len() == before {
-        return Err(Error::NoMatch {
-            pattern: pattern.to_owned(),
-        });
+
+    fn add_folder(&mut self, entries: Vec<PathBuf>) {
+        for path in entries {
+            // A link to a folder may lead in a circle.
+            if !(path.is_symlink() && path.is_dir()) {
+                self.add_entry(path);
+            }
+        }
     }
-    Ok(())
+
+    fn add_fault(&mut self, path: &Path, error: &io::Error) {
+        self.faults
+            .push(Fault::of_file(path, Reason::Unreadable(error.to_string())));
+    }
+
+    /// Names differ for links and for `./a` and `a`. What is named once is named.
+    fn remove_duplicates(&mut self) {
+        let mut seen: HashMap<PathBuf, usize> = HashMap::new();
+        let mut files: Vec<InputFile> = Vec::with_capacity(self.files.len());
+        for file in self.files.drain(..) {
+            let path = fs::canonicalize(&file.path).unwrap_or_else(|_| file.path.clone());
+            match seen.get(&path) {
+                Some(&index) => files[index].is_named |= file.is_named,
+                None => {
+                    seen.insert(path, files.len());
+                    files.push(file);
+                }
+            }
+        }
+        self.files = files;
+    }
 }
 
-/// Adds a file, or those in a folder.
-fn add(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
-    if !path.is_dir() {
-        files.push(path.to_owned());
-        return Ok(());
-    }
-    let before = files.len();
-    add_folder(path, files)?;
-    if files.len() == before {
-        return Err(Error::NoFiles {
-            path: path.to_owned(),
-        });
-    }
-    Ok(())
-}
-
-fn add_folder(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
-    let entries = fs::read_dir(folder)
-        .and_then(|entries| entries.collect::<io::Result<Vec<_>>>())
-        .map_err(|source| io_error(folder, source))?;
+/// What is in a folder, in order, without what is hidden.
+fn list(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
     let mut entries: Vec<PathBuf> = entries
         .into_iter()
         .filter(|entry| !is_hidden(&entry.file_name()))
@@ -99,18 +146,7 @@ fn add_folder(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
         .collect();
     // The order of a folder is up to the file system.
     entries.sort_unstable();
-    for path in entries {
-        if !path.is_dir() {
-            // Neither sockets nor links to nowhere.
-            if path.is_file() {
-                files.push(path);
-            }
-        } else if !path.is_symlink() {
-            // A link to a folder may lead in a circle.
-            add_folder(&path, files)?;
-        }
-    }
-    Ok(())
+    Ok(entries)
 }
 
 fn is_hidden(name: &OsStr) -> bool {

@@ -1,0 +1,161 @@
+//! What of a corpus can't be used, and how much of that is too much.
+
+use std::fmt;
+use std::path::Path;
+
+use super::Source;
+use crate::shown;
+
+/// What of a corpus was left out.
+///
+/// A little of it spoils nothing: a picture among letters, a line that a crash has cut. More than a tenth, if that are more
+/// than three, is an error, and so is everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LeftOut {
+    /// Files that can't be read or aren't text, and folders that can't be read. They were found in folders or by patterns:
+    /// a file that is named must be a text.
+    pub files: Faults,
+    /// Records that can't be read.
+    pub records: Faults,
+    /// Records that don't have the field.
+    pub without_field: usize,
+    /// Files of czip itself in folders, or that match a pattern: see [`is_made_by_czip`](super::is_made_by_czip).
+    pub made_by_czip: usize,
+}
+
+impl LeftOut {
+    /// Adds what was left out elsewhere.
+    pub(super) fn add(&mut self, other: LeftOut) {
+        self.files.add(other.files);
+        self.records.add(other.records);
+        self.without_field += other.without_field;
+        self.made_by_czip += other.made_by_czip;
+    }
+}
+
+/// How many of some things can't be used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Faults {
+    /// How many can't.
+    pub count: usize,
+    /// How many there are, with those that can.
+    pub of: usize,
+    /// The first ones that can't, at most [`Faults::EXAMPLES`].
+    pub examples: Vec<Fault>,
+}
+
+impl Faults {
+    /// The most examples that are kept.
+    pub const EXAMPLES: usize = 5;
+
+    /// The most that may be left out, whatever part of all it is.
+    const FEW: usize = 3;
+
+    pub(super) fn push(&mut self, fault: Fault) {
+        self.count += 1;
+        if self.examples.len() < Self::EXAMPLES {
+            self.examples.push(fault);
+        }
+    }
+
+    fn add(&mut self, other: Faults) {
+        self.count += other.count;
+        self.of += other.of;
+        let room = Self::EXAMPLES - self.examples.len();
+        self.examples.extend(other.examples.into_iter().take(room));
+    }
+
+    pub(super) fn are_too_many(&self) -> bool {
+        self.count > Self::FEW.max(self.of / 10) || (self.count > 0 && self.count == self.of)
+    }
+}
+
+/// How many, and the first of them.
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.count == self.of {
+            write!(f, "all {}", self.of)?;
+        } else {
+            write!(f, "{} of {}", self.count, self.of)?;
+        }
+        for (index, example) in self.examples.iter().enumerate() {
+            write!(f, "{} {example}", if index == 0 { ":" } else { ";" })?;
+        }
+        if self.count > self.examples.len() {
+            f.write_str("; ...")?;
+        }
+        Ok(())
+    }
+}
+
+/// A file or a record that can't be used. Its `Display` is the place and the reason, as `a.csv:3: 2 fields, not 4`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Fault {
+    /// Where it is.
+    pub source: Source,
+    /// What is wrong with it.
+    pub reason: Reason,
+}
+
+impl Fault {
+    pub(super) fn of_file(path: &Path, reason: Reason) -> Self {
+        let source = Source {
+            path: path.into(),
+            line: None,
+        };
+        Fault { source, reason }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.source, self.reason)
+    }
+}
+
+/// Why a file or a record can't be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A file or a folder that can't be read.
+    #[error("{}", shown::value(.0))]
+    Unreadable(
+        /// What the system says.
+        String,
+    ),
+
+    /// No text.
+    #[error("not UTF-8 at byte {offset}")]
+    NotUtf8 {
+        /// The bytes before this one are UTF-8. It counts from the start of the file, or of the line of JSON, or of the field
+        /// of a table.
+        offset: usize,
+    },
+
+    /// A line that isn't JSON.
+    #[error("not JSON: {}", shown::value(.0))]
+    NotJson(
+        /// What is wrong with it, and in which column.
+        String,
+    ),
+
+    /// A row with more or fewer fields than the table's first row.
+    #[error("{found} fields, not {wanted}")]
+    Fields {
+        /// The number of fields of the row.
+        found: usize,
+        /// That of the first row.
+        wanted: usize,
+    },
+
+    /// A row with text between a closing quote and the end of the field: quotes in the text were not doubled, or one is
+    /// missing.
+    #[error("text follows the closing quote in line {line}")]
+    AfterQuote {
+        /// The line, from 1.
+        line: u64,
+    },
+}
