@@ -26,7 +26,8 @@ const BATCH_SEGMENTS: usize = 256;
 /// followed by an error all the same: only the end of the text tells that the file is whole.
 ///
 /// Where the file can be sought in, so can its text: by the file's index if it has one, else by the headers of its
-/// segments, which are then read once. The file must be all that the reader has.
+/// segments, which are then read once. The file must be all that the reader has. What is handed out has been verified; that
+/// it is from the place sought has been, too, where there is an index, and else only if all before it has been read.
 ///
 /// ```
 /// use std::io::{Cursor, Read, Seek, SeekFrom};
