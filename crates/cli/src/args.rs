@@ -67,6 +67,8 @@ pub(crate) struct Decompress {
     #[arg(long)]
     pub(crate) recover: bool,
     #[command(flatten)]
+    pub(crate) limits: LimitArgs,
+    #[command(flatten)]
     pub(crate) files: Files,
 }
 
@@ -78,6 +80,8 @@ pub(crate) struct Info {
     /// Write a line of JSON for each file
     #[arg(long)]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
     /// Compressed files and models; - is standard input
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
@@ -123,10 +127,11 @@ pub(crate) struct Bench {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Train {
-    /// Model file to write; the curve of the training is written beside it
+    /// Model file to write; beside it the curve of the training, as MODEL.csv and MODEL.svg, and until the model is written
+    /// MODEL.checkpoint
     #[arg(short, long, value_name = "MODEL")]
     pub(crate) output: PathBuf,
-    /// Overwrite a model that exists
+    /// Overwrite outputs that exist, and begin anew where an interrupted run could go on; inputs are never overwritten
     #[arg(short, long)]
     pub(crate) force: bool,
     /// Size of the net: fast, standard or large
@@ -165,7 +170,7 @@ pub(crate) struct Train {
     /// Seed of all that is random
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Go on with a run that was interrupted, from MODEL.checkpoint
+    /// Go on with a run that was interrupted, from MODEL.checkpoint; the text and all options have to be the same
     #[arg(long)]
     pub(crate) resume: bool,
     /// Name that the model is to give itself
@@ -174,7 +179,8 @@ pub(crate) struct Train {
     /// Licence that the model is to name
     #[arg(long)]
     pub(crate) licence: Option<String>,
-    /// Texts: files, folders, patterns; - is standard input
+    /// Texts: files, folders, patterns; - is standard input. In folders, what is no text is left out, and what czip has
+    /// made; a file that is named must be a text
     #[arg(value_name = "CORPUS", required = true)]
     pub(crate) corpus: Vec<PathBuf>,
 }
@@ -196,6 +202,18 @@ pub(crate) struct ModelArgs {
     /// Tokenizer to use in place of the model's own
     #[arg(short, long, value_name = "TOKENIZER_JSON")]
     pub(crate) tokenizer: Option<PathBuf>,
+}
+
+/// For files from strangers.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct LimitArgs {
+    /// Refuse files of more text, such as 500M or 2G
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) max_output: Option<u64>,
+    /// Memory that a file may take while it is restored, models apart, such as 256M; with little of it, less is done
+    /// side by side [default: 4G]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) memory: Option<u64>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -259,17 +277,23 @@ fn split(name: &str) -> Result<Split, String> {
     found.ok_or_else(|| String::from("kinds are text, code, logs and cjk"))
 }
 
-/// A number of bytes, KiB or MiB.
-fn segment_len(size: &str) -> Result<usize, String> {
-    let (number, unit) = match size.as_bytes().last() {
-        Some(b'k' | b'K') => (&size[..size.len() - 1], 1 << 10),
-        Some(b'm' | b'M') => (&size[..size.len() - 1], 1 << 20),
-        _ => (size, 1),
-    };
-    let bytes = number
-        .parse::<usize>()
-        .ok()
-        .and_then(|number| number.checked_mul(unit));
+/// A number of bytes, KiB, MiB, GiB or TiB.
+fn size(size: &str) -> Result<u64, String> {
+    let units = [("k", 10), ("m", 20), ("g", 30), ("t", 40)];
+    let lower = size.to_ascii_lowercase();
+    let (number, shift) = units
+        .iter()
+        .find_map(|&(unit, shift)| Some((lower.strip_suffix(unit)?, shift)))
+        .unwrap_or((&lower, 0));
+    let number = number.parse().ok();
+    number
+        .and_then(|number: u64| number.checked_mul(1 << shift))
+        .ok_or_else(|| String::from("sizes are such as 1000, 64K, 1M or 2G"))
+}
+
+/// A size that segments may have.
+fn segment_len(text: &str) -> Result<usize, String> {
+    let bytes = size(text).ok().and_then(|bytes| usize::try_from(bytes).ok());
     bytes
         .filter(|bytes| Options::SEGMENT_LENS.contains(bytes))
         .ok_or_else(|| String::from("segments have 1K to 16M"))
@@ -387,6 +411,27 @@ mod tests {
             ("16384K", 1 << 24),
         ] {
             assert_eq!(segment_len(size), Ok(bytes));
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("0", Some(0)),
+            ("1000", Some(1000)),
+            ("3k", Some(3 << 10)),
+            ("2G", Some(2 << 30)),
+            ("16383T", Some(16383 << 40)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("18446744073709551616", None),
+            ("16777216T", None),
+            ("-1", None),
+            ("1.5G", None),
+            ("G", None),
+            ("", None),
+            ("1MB", None),
+        ] {
+            assert_eq!(size(text).ok(), bytes, "{text}");
         }
     }
 

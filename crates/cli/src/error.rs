@@ -73,6 +73,16 @@ pub(crate) enum Error {
     Exists,
     #[error("there is no directory {}", .0.display())]
     NoDirectory(PathBuf),
+    #[error("is no file, but other files are written beside a model; name a file with -o")]
+    ModelToStream,
+    #[error("is of a run that was interrupted; --resume goes on with it, -f begins anew")]
+    Interrupted,
+    #[error("is not there, so that there is no run to go on with; without --resume one begins")]
+    NothingToResume,
+    #[error("{0}; -f in place of --resume begins anew")]
+    Resume(#[source] Box<czip_train::session::Error>),
+    #[error("--vocab and --split are for a new tokenizer, but --from keeps the model's; add --new-tokenizer")]
+    TokenizerKept,
     #[error("cannot read")]
     Read(#[source] io::Error),
     #[error("cannot write")]
@@ -99,6 +109,8 @@ pub(crate) enum Error {
         /// All that is missing needs a model.
         lacks_models: bool,
     },
+    #[error("needs {needed} bytes of memory, more than the limit of {limit}; --memory sets another")]
+    MemoryLimit { needed: u64, limit: u64 },
     #[error("restored text differs from byte {offset} on")]
     RoundTrip { offset: usize },
     #[error(
@@ -121,6 +133,7 @@ impl From<czip::Error> for Error {
     fn from(error: czip::Error) -> Self {
         match error {
             czip::Error::ModelRequired => Self::NoModel,
+            czip::Error::MemoryLimit { needed, limit } => Self::MemoryLimit { needed, limit },
             czip::Error::FindModel(error) => match error.downcast() {
                 Ok(failure) => Self::Model(failure),
                 Err(error) => Self::Czip(czip::Error::FindModel(error)),
@@ -147,11 +160,16 @@ impl Error {
             | Self::OutputIsInput
             | Self::SameOutput
             | Self::CompressedFromTerminal
+            | Self::ModelToStream
+            | Self::TokenizerKept
             | Self::Device(device::Error::NotBuilt)
             | Self::CompressedToTerminal => Exit::Usage,
             Self::Directory
             | Self::Exists
             | Self::NoDirectory(_)
+            | Self::Interrupted
+            | Self::NothingToResume
+            | Self::Resume(_)
             | Self::Read(_)
             | Self::ReadModel(_)
             | Self::Write(_)
@@ -160,6 +178,7 @@ impl Error {
             | Self::StdinClosed
             | Self::StdoutClosed
             | Self::Shrunk { .. }
+            | Self::MemoryLimit { .. }
             | Self::OtherCompressor(_)
             | Self::Corpus(_)
             | Self::Training(_)

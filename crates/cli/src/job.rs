@@ -5,14 +5,14 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use czip::{ChunkLevel, Codec, Level, Options};
+use czip::{ChunkLevel, Codec, Level, Limits, Options};
 use czip_train::corpus::{CorpusOptions, Heldout};
 use czip_train::device::Device;
 use czip_train::session::{self, Budget};
 use czip_train::trainer::Plan;
 
 use crate::Exit;
-use crate::args::{self, Args, Command, Encoding, Files, Format};
+use crate::args::{self, Args, Command, Encoding, Files, Format, LimitArgs};
 use crate::commands::{Bench, Compress, Decompress, Info, Train, Verify, checkpoint_of};
 use crate::error::{Error, Failure};
 use crate::input::Source;
@@ -66,11 +66,12 @@ impl TryFrom<Args> for Job {
                 models: ModelFiles::several(args.model)?,
                 transfers: transfers(args.files, restored_name)?,
                 recover: args.recover,
-                options,
+                options: options.limits(limits(args.limits)),
             }),
             Command::Info(args) => Self::Info(Info {
                 files: sources(args.files),
                 models: ModelFiles::only(args.model),
+                limits: limits(args.limits),
                 json: args.json,
             }),
             Command::Verify(args) => Self::Verify(Verify {
@@ -107,6 +108,12 @@ impl TryFrom<Args> for Job {
             Command::Train(args) => Self::Train(Box::new(training(args, global.threads)?)),
         })
     }
+}
+
+fn limits(args: LimitArgs) -> Limits {
+    let defaults = Limits::default();
+    Limits::max_text_len(args.max_output.unwrap_or(defaults.max_text_len))
+        .with_memory(args.memory.unwrap_or(defaults.max_memory))
 }
 
 fn training(args: args::Train, threads: usize) -> Result<Train, Failure> {

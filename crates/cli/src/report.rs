@@ -51,6 +51,19 @@ pub(crate) fn figures(text_len: u64, file_len: u64) -> String {
     }
 }
 
+/// Text from a file of anybody's, without what would steer a terminal.
+pub(crate) fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            printable.extend(character.escape_default());
+        } else {
+            printable.push(character);
+        }
+    }
+    printable
+}
+
 /// What is said after a file has been compressed or restored.
 #[derive(Debug)]
 pub(crate) struct Statistics {

@@ -15,7 +15,13 @@ fn status(name: &str) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
+/// One after the other: the counts are those of the process.
 #[test]
+fn memory_is_bounded() {
+    declared_sizes_reserve_nothing();
+    looking_at_a_file_does_not_hold_its_chunks();
+}
+
 fn declared_sizes_reserve_nothing() {
     let header = |codec: u8, inner_len: u32| {
         let mut bytes = b"CZIPv1\0".to_vec();
@@ -58,4 +64,45 @@ fn declared_sizes_reserve_nothing() {
     }
     let reserved = status("VmPeak") - before;
     assert!(reserved < 8 << 10, "{reserved} KiB reserved");
+}
+
+fn looking_at_a_file_does_not_hold_its_chunks() {
+    const CHUNKS: usize = 2048;
+    // Blocks of one byte repeated, of 128 KiB at most.
+    let repeated = |byte: u8, len: usize, last: bool| {
+        let mut blocks = Vec::new();
+        let count = len.div_ceil(1 << 17);
+        for number in 0..count {
+            let len = (len - (number << 17)).min(1 << 17);
+            let is_last = u32::from(last && number + 1 == count);
+            blocks.extend(&((len as u32) << 3 | 1 << 1 | is_last).to_le_bytes()[..3]);
+            blocks.push(byte);
+        }
+        blocks
+    };
+    let mut file = b"CZIPv1\0\0\xff\xff\xff\xff".to_vec();
+    file.extend((12 + 2 * CHUNKS as u32).to_le_bytes());
+    // A window of 128 KiB, then a block as it is.
+    file.extend([0x28, 0xb5, 0x2f, 0xfd, 0, 0x38, 12 << 3, 0, 0]);
+    file.extend([0, 0, 0, 0]);
+    file.extend((CHUNKS as u32).to_le_bytes());
+    file.extend([1, 0, 0, 6]);
+    file.extend(repeated(0xff, 2 * CHUNKS, false));
+    file.extend(repeated(0, CHUNKS * 65_535, true));
+    assert!(file.len() < 5000, "{}", file.len());
+
+    let before = status("VmPeak");
+    let found = v1::inspect(&file[..], &Limits::default()).unwrap();
+    assert_eq!(found.payload_len, 2048 * 65_535);
+    assert_eq!(found.token_count, 2047 * 64 + 1);
+    let error = v1::inspect(&file[..file.len() - 4], &Limits::default()).unwrap_err();
+    assert!(error.to_string().starts_with("file ends at byte "), "{error}");
+    let mut reader = v1::Reader::new(&file[..], &Limits::default()).unwrap();
+    let mut payload = Vec::new();
+    while reader.chunks_left() > 0 {
+        let lens = reader.read_chunks(10, &mut payload).unwrap();
+        assert_eq!(payload.len(), lens.len() * 65_535);
+    }
+    let taken = status("VmPeak") - before;
+    assert!(taken < 16 << 10, "{taken} KiB taken");
 }

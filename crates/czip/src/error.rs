@@ -83,6 +83,14 @@ pub enum Error {
         /// As the caller has it.
         limit: u64,
     },
+    /// Decoding a file takes more memory than the caller allows.
+    #[error("decoding takes {needed} bytes of memory, more than the limit of {limit}")]
+    MemoryLimit {
+        /// The least limit that could let it through, in bytes.
+        needed: u64,
+        /// As the caller has it.
+        limit: u64,
+    },
     /// The text that came out has not the length that the header declares.
     #[error(
         "decoded {found} bytes where the file declares {declared}: the file is damaged or made with another model"
@@ -150,6 +158,9 @@ pub enum Error {
     /// A thread ended without doing its share.
     #[error("a thread ended before its work was done")]
     Interrupted,
+    /// The caller has had the work stopped: see [`Options::stop_when`](crate::Options::stop_when).
+    #[error("stopped before the work was done")]
+    Stopped,
     /// An error has come before, so that nothing more can be written or read.
     #[error("used after an error")]
     AfterError,
@@ -161,6 +172,16 @@ pub enum Error {
         /// What the thread pool says.
         reason: String,
     },
+}
+
+impl Error {
+    /// The error of each text or file, where this one has ended the work on all of them.
+    pub(crate) fn of_each(&self) -> Self {
+        match self {
+            Self::Stopped => Self::Stopped,
+            _ => Self::Interrupted,
+        }
+    }
 }
 
 /// What a message says of the models that were given.
@@ -230,12 +251,20 @@ impl From<FormatError> for SegmentFault {
     }
 }
 
+/// An error of a reader or writer as it was; `InvalidData` where a file is malformed or damaged.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         match error {
-            Error::Io(error) => error,
-            Error::ReadV2(czip_container::v2::ReadError::Io { source, .. }) => source,
-            Error::ReadV2(_) | Error::Segment { .. } => Self::new(io::ErrorKind::InvalidData, error),
+            Error::Io(source)
+            | Error::OpenModel { source, .. }
+            | Error::Read(czip_container::v1::ReadError::Io { source, .. })
+            | Error::ReadV2(czip_container::v2::ReadError::Io { source, .. }) => source,
+            Error::Read(_)
+            | Error::ReadV2(_)
+            | Error::Segment { .. }
+            | Error::Chunk { .. }
+            | Error::LengthMismatch { .. }
+            | Error::UnknownFormat { .. } => Self::new(io::ErrorKind::InvalidData, error),
             error => Self::other(error),
         }
     }

@@ -47,7 +47,7 @@ pub fn compress_many<'a, T: AsRef<[u8]>>(
     let texts: Vec<&[u8]> = texts.iter().map(AsRef::as_ref).collect();
     match v2::compress_many(model.into(), &texts, options) {
         Ok(files) => files.into_iter().map(|(file, _)| Ok(file)).collect(),
-        Err(_) => texts.iter().map(|_| Err(Error::Interrupted)).collect(),
+        Err(error) => texts.iter().map(|_| Err(error.of_each())).collect(),
     }
 }
 

@@ -19,6 +19,9 @@ const DEFAULT_LEVEL: Level = match Level::new(5) {
 /// What is called with the progress.
 pub(crate) type Watch = dyn Fn(Progress) + Send + Sync;
 
+/// What is asked whether to stop.
+pub(crate) type Stop = dyn Fn() -> bool + Send + Sync;
+
 /// How to compress or decompress. What concerns only the other direction is ignored.
 #[derive(Clone)]
 pub struct Options {
@@ -31,6 +34,7 @@ pub struct Options {
     pub(crate) limits: Limits,
     pub(crate) only: Option<Mode>,
     pub(crate) progress: Option<Arc<Watch>>,
+    pub(crate) stop: Option<Arc<Stop>>,
 }
 
 impl Options {
@@ -48,6 +52,7 @@ impl Options {
             limits: Limits::default(),
             only: None,
             progress: None,
+            stop: None,
         }
     }
 
@@ -107,12 +112,19 @@ impl Options {
         self
     }
 
-    /// The number of threads. Without it, as many as there are cores. It does not change the output.
+    /// The number of threads, at most [`Options::MAX_THREADS`]; a greater number means that one. Without it, as many as there
+    /// are cores. It does not change the output.
     #[must_use]
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
-        self.threads = Some(threads);
+        self.threads = Some(threads.min(Self::MAX_THREADS));
         self
     }
+
+    /// The most threads there are.
+    pub const MAX_THREADS: NonZeroUsize = match NonZeroUsize::new(1024) {
+        Some(threads) => threads,
+        None => unreachable!(),
+    };
 
     /// What a file may demand when it is decompressed.
     #[must_use]
@@ -125,6 +137,29 @@ impl Options {
     #[must_use]
     pub fn on_progress(mut self, progress: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.progress = Some(Arc::new(progress));
+        self
+    }
+
+    /// A function to call often, from any thread, with what was asked for at an end as soon as it says `true`: the result
+    /// is [`Error::Stopped`](crate::Error::Stopped).
+    ///
+    /// It is called before 64 KiB of text are coded since the last time, by each thread. The one thing that takes longer is
+    /// to cut a text into tokens, which is done segment by segment, or for CZIPv1 all at once.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    ///
+    /// use czip::{Error, Options};
+    ///
+    /// let interrupted = Arc::new(AtomicBool::new(true));
+    /// let options = Options::new().stop_when(move || interrupted.load(Ordering::Relaxed));
+    /// let error = czip::compress(None, b"Integers are the same everywhere.", &options).unwrap_err();
+    /// assert!(matches!(error, Error::Stopped));
+    /// ```
+    #[must_use]
+    pub fn stop_when(mut self, stop: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.stop = Some(Arc::new(stop));
         self
     }
 }
@@ -197,18 +232,46 @@ impl FromStr for ChunkLevel {
 pub struct InvalidChunkLevel;
 
 /// What a file may demand when it is decompressed; a file that wants more is refused before the work is done.
+///
+/// ```
+/// use czip::{Limits, Options};
+///
+/// let options = Options::new().limits(Limits::max_text_len(1 << 20).with_memory(64 << 20));
+/// let file = czip::compress(None, b"Integers are the same everywhere.", &options)?;
+/// assert!(czip::decompress(None, &file, &options).is_ok());
+/// # Ok::<(), czip::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The longest text, in bytes.
+    /// The longest text, in bytes; 2^64 - 1 by default.
     pub max_text_len: u64,
+    /// The most bytes of memory that a file can make a decoder take; 4 GiB by default, which is enough for some 20 threads
+    /// at the speed they have without a limit. With less, fewer threads work, and fewer segments side by side.
+    ///
+    /// It holds segments that wait, their texts until they are handed out, and what decoding them takes: up to some 160 MiB
+    /// for each thread, and 130 MiB for a single segment of 16 MiB of text; or the table of a CZIPv1 file's chunks. It does
+    /// not hold what the caller has asked for in memory (a whole text, which `max_text_len` limits, or an
+    /// [`Index`](crate::Index)), nor what depends on the model alone, nor the window of CZIPv1's outer codec, which has at
+    /// most 128 MiB.
+    pub max_memory: u64,
 }
 
 impl Limits {
-    /// Limits with this longest text, in bytes.
+    /// The defaults, with this longest text, in bytes.
     #[must_use]
     pub const fn max_text_len(bytes: u64) -> Self {
-        Self { max_text_len: bytes }
+        Self {
+            max_text_len: bytes,
+            max_memory: 4 << 30,
+        }
+    }
+
+    /// The same with this most memory, in bytes.
+    #[must_use]
+    pub const fn with_memory(mut self, bytes: u64) -> Self {
+        self.max_memory = bytes;
+        self
     }
 }
 

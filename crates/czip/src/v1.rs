@@ -8,7 +8,8 @@ mod chunks;
 use std::io::{Read, Write};
 
 pub use czip_container::v1 as container;
-use czip_container::v1::{Builder, ContextLog2, File, FormatError, Params, ReadError};
+pub use czip_container::v1::Inspection;
+use czip_container::v1::{Builder, ContextLog2, FormatError, Params, ReadError};
 
 use crate::options::Options;
 use crate::summary::Counted;
@@ -89,23 +90,55 @@ pub fn decompress_to(
     options: &Options,
 ) -> Result<Summary, Error> {
     let mut input = Counted::new(input);
-    let file = container::read(&mut input, &limits(options)).map_err(|error| match error {
+    // The table of lengths has two bytes for each chunk; the chunks themselves are not held.
+    let limit = options.limits.max_memory;
+    let mut limits = limits(options);
+    limits.max_chunks = limits
+        .max_chunks
+        .min(u32::try_from(limit / 2).unwrap_or(u32::MAX));
+    let mut file = container::Reader::new(&mut input, &limits).map_err(|error| match error {
+        ReadError::Format(FormatError::ChunkCountLimit { count, .. }) if u64::from(count) > limit / 2 => {
+            Error::MemoryLimit {
+                needed: 2 * u64::from(count),
+                limit,
+            }
+        }
+        error => of_reading(error),
+    })?;
+    let text_len = decode_text(model, &mut file, &mut output, options)?;
+    output.flush()?;
+    let summary = Summary {
+        text_len,
+        file_len: 0,
+        tokens: file.token_count(),
+        chunks: file.header().chunk_count().into(),
+        chunk_len: file.params().context.chunk_tokens(),
+        level_lowered: false,
+    };
+    Ok(Summary {
+        file_len: input.count,
+        ..summary
+    })
+}
+
+/// What a CZIPv1 file says about itself. Its chunks are read and checked as far as that goes without decoding them, but not
+/// held: memory is some 100 KiB, and the window of the outer codec, at most 128 MiB.
+///
+/// # Errors
+///
+/// What the reader reports, a file that is malformed, or one with more text than the [`Limits`](crate::Limits).
+pub fn inspect(input: impl Read, options: &Options) -> Result<Inspection, Error> {
+    container::inspect(input, &limits(options)).map_err(of_reading)
+}
+
+fn of_reading(error: ReadError) -> Error {
+    match error {
         ReadError::Format(FormatError::OriginalLenLimit { len, max }) => Error::TextLimit {
             declared: len.into(),
             limit: max.into(),
         },
         error => error.into(),
-    })?;
-    let text_len = decode_text(model, &file, &mut output, options)?;
-    output.flush()?;
-    Ok(Summary {
-        text_len,
-        file_len: input.count,
-        tokens: file.token_count(),
-        chunks: file.chunk_count().into(),
-        chunk_len: file.params().context.chunk_tokens(),
-        level_lowered: false,
-    })
+    }
 }
 
 fn limits(options: &Options) -> container::Limits {
@@ -144,6 +177,7 @@ fn compress_text(
     let counter = Counter::new(Some(token_count), options);
     let threads = Threads::new(options)?;
     let encoded = chunks::encode(model, &tokens, chunk_len as usize, &threads, &counter);
+    counter.check()?;
     drop(tokens);
 
     let mut builder = Builder::new(Params {
@@ -170,12 +204,17 @@ fn compress_text(
     })
 }
 
-fn decode_text(model: &Model, file: &File, output: &mut impl Write, options: &Options) -> Result<u64, Error> {
+fn decode_text<R: Read>(
+    model: &Model,
+    file: &mut container::Reader<R>,
+    output: &mut impl Write,
+    options: &Options,
+) -> Result<u64, Error> {
     let tokenizer = file.params().tokenizer_id;
     if tokenizer != 0 {
         return Err(Error::UnknownTokenizer { id: tokenizer });
     }
-    let declared = u64::from(file.original_len());
+    let declared = u64::from(file.header().original_len());
     let chunk_len = file.params().context.chunk_tokens() as usize;
     let context = model.config().context_length;
     if chunk_len > context {
@@ -192,26 +231,47 @@ fn decode_text(model: &Model, file: &File, output: &mut impl Write, options: &Op
             found: tokens,
         });
     }
+    let table = 2 * u64::from(file.header().chunk_count());
+    let need = chunks::least_memory(model, chunk_len);
+    let limit = options.limits.max_memory;
+    let Some(memory) = limit.checked_sub(table).filter(|&memory| memory >= need) else {
+        return Err(Error::MemoryLimit {
+            needed: table + need,
+            limit,
+        });
+    };
     let counter = Counter::new(Some(tokens), options);
-    let all: Vec<&[u8]> = file.chunks().collect();
+    let threads = Threads::at_most(usize::try_from(memory / need).unwrap_or(usize::MAX), options)?;
     let mut found = 0;
-    let mut text = Vec::new();
-    let threads = Threads::new(options)?;
+    let (mut payload, mut text) = (Vec::new(), Vec::new());
     let mut first = 0;
-    for stretch in all.chunks(chunks::decoding_stretch(&threads)) {
-        let is_last = first + stretch.len() == all.len();
-        let last_len = if is_last {
-            file.last_chunk_tokens().into()
-        } else {
-            chunk_len
-        };
-        let tokens =
-            chunks::decode(model, stretch, chunk_len, last_len, &threads, &counter).map_err(|bad| {
-                Error::Chunk {
-                    index: first + bad.index,
-                    source: bad.source,
-                }
-            })?;
+    // A file without chunks must end as others do, so that it is read, too.
+    let mut ended = false;
+    while !ended {
+        if counter.stops() {
+            return Err(Error::Stopped);
+        }
+        let last_len = file.last_chunk_tokens().into();
+        ended = file.chunks_left() <= chunks::decoding_stretch(&threads);
+        let lens = file
+            .read_chunks(chunks::decoding_stretch(&threads), &mut payload)
+            .map_err(of_reading)?;
+        let mut rest = &payload[..];
+        let stretch: Vec<&[u8]> = lens
+            .iter()
+            .map(|&len| {
+                let (chunk, after) = rest.split_at(len.into());
+                rest = after;
+                chunk
+            })
+            .collect();
+        let last_len = if ended { last_len } else { chunk_len };
+        let tokens = chunks::decode(model, &stretch, chunk_len, last_len, memory, &threads, &counter);
+        counter.check()?;
+        let tokens = tokens.map_err(|bad| Error::Chunk {
+            index: first + bad.index,
+            source: bad.source,
+        })?;
         text.clear();
         model.tokenizer.decode(&tokens, &mut text)?;
         found += text.len() as u64;

@@ -1,28 +1,34 @@
 //! Threads, and how far they are.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::Error;
-use crate::options::{Options, Progress, Watch};
+use crate::options::{Options, Progress, Stop, Watch};
 
-/// Counts what is done and tells the caller.
+/// Counts what is done, tells the caller, and asks whether to go on.
 pub(crate) struct Counter {
     done: AtomicU64,
     total: Option<u64>,
     watch: Option<Arc<Watch>>,
+    stop: Option<Arc<Stop>>,
+    stopped: AtomicBool,
 }
 
 impl Counter {
+    /// The most bytes of text, or symbols that stand for at least one each, between two questions.
+    pub(crate) const PACE: usize = 8192;
+
     pub(crate) fn new(total: Option<u64>, options: &Options) -> Self {
         Self {
             done: AtomicU64::new(0),
             total,
             watch: options.progress.clone(),
+            stop: options.stop.clone(),
+            stopped: AtomicBool::new(false),
         }
     }
 
@@ -32,6 +38,27 @@ impl Counter {
             watch(Progress::new(done, self.total));
         }
     }
+
+    /// Whether to leave everything as it is: asks the caller until the answer is yes. What has come of the work is not to
+    /// be looked at then, but for [`check`](Self::check).
+    pub(crate) fn stops(&self) -> bool {
+        if self.stopped.load(Ordering::Relaxed) {
+            return true;
+        }
+        let stops = self.stop.as_ref().is_some_and(|stop| stop());
+        if stops {
+            self.stopped.store(true, Ordering::Relaxed);
+        }
+        stops
+    }
+
+    /// The error of work that was stopped.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(Error::Stopped);
+        }
+        Ok(())
+    }
 }
 
 /// The threads that share the work: rayon's own, or a pool of the size that the options ask for.
@@ -39,8 +66,14 @@ pub(crate) struct Threads(Option<ThreadPool>);
 
 impl Threads {
     pub(crate) fn new(options: &Options) -> Result<Self, Error> {
-        let Some(threads) = options.threads.map(usize::from) else {
-            return Ok(Self(None));
+        Self::at_most(usize::MAX, options)
+    }
+
+    /// As [`new`](Self::new), but no more than so many, of which there is one at least.
+    pub(crate) fn at_most(most: usize, options: &Options) -> Result<Self, Error> {
+        let threads = match options.threads.map(usize::from) {
+            None if rayon::current_num_threads() <= most => return Ok(Self(None)),
+            threads => threads.unwrap_or(most).min(most).max(1),
         };
         let pool = ThreadPoolBuilder::new().num_threads(threads).build();
         pool.map(Some).map(Self).map_err(|error| Error::Threads {
@@ -63,10 +96,10 @@ impl Threads {
     }
 }
 
-/// The number of threads that the options ask for.
+/// The number of threads that the options ask for, 1 to [`Options::MAX_THREADS`].
 pub(crate) fn thread_count(options: &Options) -> usize {
     let threads = options.threads.or_else(|| thread::available_parallelism().ok());
-    threads.map_or(1, NonZeroUsize::get)
+    threads.map_or(1, |threads| threads.min(Options::MAX_THREADS).get())
 }
 
 /// Has all workers work at the same time, the first of them on this thread. They take what they do from a queue, so

@@ -173,10 +173,13 @@ fn a_truncated_model_is_an_error() {
     let beyond = (0..100).map(|part| header_end + (file.len() - header_end) * part / 100);
     for len in inside.chain(beyond).chain([file.len() - 1]) {
         let error = Model::from_bytes(&file[..len]).unwrap_err().to_string();
-        assert!(
-            error.starts_with("bad model: not a safetensors file: "),
-            "{len} bytes: {error}"
-        );
+        // Less than the length of the header and its first byte could be of anything.
+        let expected = match len {
+            0 => "bad model: this is an empty file, not a model of czip (a .czm file)",
+            1..9 => "bad model: this is a file of another kind, not a model of czip (a .czm file)",
+            _ => "bad model: not a safetensors file: ",
+        };
+        assert!(error.starts_with(expected), "{len} bytes: {error}");
     }
 }
 

@@ -8,10 +8,19 @@ use std::io::Read;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
+use crate::FileKind;
 use crate::error::{Error, TensorProblem};
+use crate::quote::cut;
+
+/// The most bytes of the envelope's header: several times what the most layers need. To parse one takes some thirty times
+/// its length.
+pub const MAX_HEADER_LEN: u64 = 1 << 20;
 
 /// The most bytes that a tokenizer's JSON may decompress to.
-pub const MAX_TOKENIZER_LEN: u64 = 64 << 20;
+pub const MAX_TOKENIZER_LEN: u64 = 16 << 20;
+
+/// The largest window of what compressed with zstd, as its logarithm: it is allocated before anything is decompressed.
+const WINDOW_LOG: u32 = 24;
 
 /// A file's tensors and metadata.
 pub(crate) struct Envelope<'a> {
@@ -21,14 +30,43 @@ pub(crate) struct Envelope<'a> {
 
 impl<'a> Envelope<'a> {
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Error> {
+        check_start(bytes)?;
         let not_safetensors = |error: safetensors::SafeTensorError| Error::NotSafetensors {
-            reason: error.to_string(),
+            reason: cut(&error.to_string()),
         };
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
         let tensors = Tensors(SafeTensors::deserialize(bytes).map_err(not_safetensors)?);
         let metadata = header.metadata().clone().unwrap_or_default();
+        // Other programs' files have no format, or that of their arrays.
+        if !metadata
+            .get("format")
+            .is_some_and(|format| format.starts_with("czip-model"))
+        {
+            let kind = FileKind::Safetensors;
+            return Err(Error::NotAModel { kind });
+        }
         Ok(Self { tensors, metadata })
     }
+}
+
+/// Refuses what does not begin with the length of a header and a header.
+fn check_start(bytes: &[u8]) -> Result<(), Error> {
+    let Some((len, b'{')) = bytes
+        .split_first_chunk()
+        .and_then(|(len, rest)| Some((len, *rest.first()?)))
+    else {
+        let kind = FileKind::of(bytes);
+        return Err(Error::NotAModel { kind });
+    };
+    let (len, there) = (u64::from_le_bytes(*len), bytes.len() as u64 - 8);
+    let reason = if len > MAX_HEADER_LEN {
+        format!("header of {len} bytes, more than {MAX_HEADER_LEN}")
+    } else if len > there {
+        format!("header of {len} bytes, of which {there} are there: the file is cut off")
+    } else {
+        return Ok(());
+    };
+    Err(Error::NotSafetensors { reason })
 }
 
 /// How a version of the format has the mixer's priors.
@@ -44,9 +82,6 @@ pub(crate) enum PriorsAre {
 /// bound for each would let a small file with many of them ask for any amount.
 const MAX_PRIORS_LEN: u64 = 16 << 20;
 
-/// The largest window of what compressed them, as its logarithm.
-const PRIORS_WINDOW_LOG: u32 = 24;
-
 /// Decompresses to at most `most` bytes.
 fn decompress_priors(name: &str, bytes: &[u8], most: u64) -> Result<Vec<u8>, Error> {
     let bad = |reason: String| Error::Compressed {
@@ -56,7 +91,7 @@ fn decompress_priors(name: &str, bytes: &[u8], most: u64) -> Result<Vec<u8>, Err
     let mut priors = Vec::new();
     zstd::Decoder::new(bytes)
         .and_then(|mut decoder| {
-            decoder.window_log_max(PRIORS_WINDOW_LOG)?;
+            decoder.window_log_max(WINDOW_LOG)?;
             decoder.take(most + 1).read_to_end(&mut priors)
         })
         .map_err(|error| bad(error.to_string()))?;
@@ -133,8 +168,10 @@ impl<'a> Extras<'a> {
         let (codec, read) = match codec {
             TokenizerCodec::Zstd => (
                 "zstd",
-                zstd::Decoder::new(data)
-                    .and_then(|decoder| decoder.take(MAX_TOKENIZER_LEN + 1).read_to_end(&mut json)),
+                zstd::Decoder::new(data).and_then(|mut decoder| {
+                    decoder.window_log_max(WINDOW_LOG)?;
+                    decoder.take(MAX_TOKENIZER_LEN + 1).read_to_end(&mut json)
+                }),
             ),
             TokenizerCodec::Brotli => {
                 let decoder = brotli::Decompressor::new(data, 4096);
@@ -188,7 +225,7 @@ impl<'a> Metadata<'a> {
     pub(crate) fn bad(&self, key: &'static str, reason: &'static str) -> Error {
         Error::BadMetadata {
             key,
-            value: self.0.get(key).cloned().unwrap_or_default(),
+            value: self.0.get(key).map(|value| cut(value)).unwrap_or_default(),
             reason,
         }
     }

@@ -2,14 +2,23 @@
 
 use thiserror::Error;
 
+use crate::FileKind;
+use crate::quote::cut;
+
 /// Why a model file was refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The bytes are not a safetensors file.
+    /// The file is no model at all.
+    #[error("this is {kind}, not a model of czip (a .czm file)")]
+    NotAModel {
+        /// What it looks like.
+        kind: FileKind,
+    },
+    /// The file begins as a model does, but is not a whole safetensors file.
     #[error("not a safetensors file: {reason}")]
     NotSafetensors {
-        /// What the envelope's parser says.
+        /// What the envelope's parser says, cut after 100 characters.
         reason: String,
     },
     /// The metadata lack a key.
@@ -23,7 +32,7 @@ pub enum Error {
     BadMetadata {
         /// The key.
         key: &'static str,
-        /// Its value.
+        /// Its value, cut after 100 characters and without control characters.
         value: String,
         /// What would be right.
         reason: &'static str,
@@ -73,7 +82,7 @@ pub enum TensorProblem {
         wanted: &'static str,
     },
     /// The shape is another.
-    #[error("has shape {found:?}, not {wanted:?}")]
+    #[error("has shape {}, not {wanted:?}", cut(&format!("{found:?}")))]
     Shape {
         /// As in the file.
         found: Vec<usize>,

@@ -1,21 +1,24 @@
 //! What can go wrong when a tokenizer is read and used.
 
+use thiserror::Error as ThisError;
+
 use crate::TokenId;
+use crate::quote::cut;
 
 /// An error of this crate.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, ThisError)]
 #[non_exhaustive]
 pub enum Error {
     /// The tokenizer isn't JSON, or a key is missing or has the wrong type.
-    #[error("malformed tokenizer JSON: {0}")]
+    #[error("malformed tokenizer JSON: {}", cut(&.0.to_string()))]
     Json(#[from] serde_json::Error),
 
     /// An object names the same token twice.
-    #[error("`{object}` has the key {key:?} twice")]
+    #[error("`{object}` has the key `{key}` twice")]
     DuplicateKey {
         /// `mergeable_ranks` or `special_tokens`.
         object: &'static str,
-        /// The key, cut after 40 characters.
+        /// The key, cut after 100 characters and without control characters.
         key: String,
     },
 
@@ -48,6 +51,22 @@ pub enum Error {
         /// The most it may have.
         max: usize,
     },
+
+    /// All mergeable tokens together are longer than [`MAX_MERGEABLE_LEN`](crate::MAX_MERGEABLE_LEN), or all special ones
+    /// than [`MAX_SPECIAL_LEN`](crate::MAX_SPECIAL_LEN).
+    #[error("the tokens of `{object}` have {len} bytes together, more than {max}")]
+    TokensTooLong {
+        /// `mergeable_ranks` or `special_tokens`.
+        object: &'static str,
+        /// The sum of their lengths in bytes.
+        len: usize,
+        /// The most it may be.
+        max: usize,
+    },
+
+    /// There are more ways to make a token of two others than [`MAX_MERGES`](crate::MAX_MERGES).
+    #[error("more than {} ways to make a token of two others", crate::MAX_MERGES)]
+    TooManyMerges,
 
     /// There are more tokens than a [`TokenId`] can number.
     #[error("vocabulary of {size} tokens, more than {}", crate::MAX_VOCAB_SIZE)]
@@ -88,11 +107,11 @@ pub enum Error {
         byte: u8,
     },
 
-    /// `pat_str` isn't a pattern that `fancy-regex` accepts.
+    /// `pat_str` isn't a pattern that can be run.
     #[error("`pat_str` does not compile: {source}")]
     Pattern {
-        /// What the regex engine says.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        /// What is wrong with it.
+        source: PatternError,
     },
 
     /// The special tokens are too many or too long to search for.
@@ -102,13 +121,14 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
-    /// The regex engine gave up on a text. Only a `pat_str` that isn't one of the known patterns can fail so.
+    /// The search for the next piece of a text takes too long. Only a `pat_str` that isn't one of the known patterns can
+    /// fail so.
     #[error("`pat_str` fails on the text after byte {offset}: {source}")]
     Split {
         /// Byte offset in the text of the end of the last match.
         offset: usize,
-        /// What the regex engine says, such as that it passed its limit of backtracking steps.
-        source: Box<dyn std::error::Error + Send + Sync>,
+        /// Which limit the pattern engine has reached.
+        source: SplitLimit,
     },
 
     /// A token id to decode isn't in the vocabulary.
@@ -120,5 +140,59 @@ pub enum Error {
         index: usize,
         /// The number of tokens.
         vocab_size: usize,
+    },
+}
+
+/// What is wrong with a split pattern.
+#[derive(Clone, Debug, PartialEq, Eq, ThisError)]
+#[non_exhaustive]
+pub enum PatternError {
+    /// It is no regular expression.
+    #[error("{reason}")]
+    Syntax {
+        /// What the parser says, cut after 100 characters.
+        reason: String,
+    },
+    /// It has something that no tokenizer is known to need.
+    #[error("{what} is not known here")]
+    Unknown {
+        /// What it is.
+        what: &'static str,
+    },
+    /// It is longer than the specification allows.
+    #[error("it has {len} bytes, more than {max}")]
+    TooLong {
+        /// Its length in bytes.
+        len: usize,
+        /// The most it may have.
+        max: usize,
+    },
+    /// It is too large when its counted repetitions are written out.
+    #[error("it needs more than {max} {what}")]
+    TooComplex {
+        /// What it needs too many of.
+        what: &'static str,
+        /// The most it may have.
+        max: usize,
+    },
+}
+
+/// A limit that the pattern engine has reached on a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ThisError)]
+#[non_exhaustive]
+pub enum SplitLimit {
+    /// All searches in the text together took too many steps.
+    #[error("the pattern engine takes more than {steps} steps for the text's {text_len} bytes")]
+    Steps {
+        /// The most steps for a text of this length.
+        steps: u64,
+        /// The length of the text in bytes.
+        text_len: usize,
+    },
+    /// One search has too many places that it could go back to.
+    #[error("the pattern engine keeps more than {places} places to go back to")]
+    Depth {
+        /// The most places.
+        places: usize,
     },
 }

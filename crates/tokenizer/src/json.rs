@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::{Error, MAX_SPECIAL_TOKEN_LEN, MAX_TOKEN_LEN, MAX_VOCAB_SIZE, TokenId};
+use crate::quote::cut;
+use crate::{
+    Error, MAX_MERGEABLE_LEN, MAX_SPECIAL_LEN, MAX_SPECIAL_TOKEN_LEN, MAX_TOKEN_LEN, MAX_VOCAB_SIZE, TokenId,
+};
 
 /// A tokenizer as the JSON has it, with every token checked.
 pub(crate) struct Definition {
@@ -27,7 +30,11 @@ struct RawDefinition {
 }
 
 /// A JSON object as a list: a map type would drop repeated keys in silence.
-struct Object(Vec<(String, u64)>);
+struct Object {
+    entries: Vec<(String, u64)>,
+    /// How many more there are than a vocabulary can have. These aren't kept.
+    excess: usize,
+}
 
 impl<'de> Deserialize<'de> for Object {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -42,10 +49,17 @@ impl<'de> Deserialize<'de> for Object {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
                 let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
+                while entries.len() < MAX_VOCAB_SIZE {
+                    match map.next_entry()? {
+                        Some(entry) => entries.push(entry),
+                        None => return Ok(Object { entries, excess: 0 }),
+                    }
                 }
-                Ok(Object(entries))
+                let mut excess = 0;
+                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+                    excess += 1;
+                }
+                Ok(Object { entries, excess })
             }
         }
 
@@ -56,10 +70,11 @@ impl<'de> Deserialize<'de> for Object {
 impl Definition {
     pub(crate) fn from_json(json: &[u8]) -> Result<Definition, Error> {
         let raw: RawDefinition = serde_json::from_slice(json)?;
-        let mergeable_ranks = raw.mergeable_ranks.0;
-        let special_tokens = raw.special_tokens.0;
+        let excess = raw.mergeable_ranks.excess + raw.special_tokens.excess;
+        let mergeable_ranks = raw.mergeable_ranks.entries;
+        let special_tokens = raw.special_tokens.entries;
 
-        let vocab_size = mergeable_ranks.len() + special_tokens.len();
+        let vocab_size = mergeable_ranks.len() + special_tokens.len() + excess;
         if vocab_size > MAX_VOCAB_SIZE {
             return Err(Error::VocabularyTooLarge { size: vocab_size });
         }
@@ -84,11 +99,15 @@ impl Definition {
             check_len(rank, bytes.len(), MAX_TOKEN_LEN)?;
             mergeable.push((bytes, id));
         }
+        let len = mergeable.iter().map(|(bytes, _)| bytes.len()).sum();
+        check_total("mergeable_ranks", len, MAX_MERGEABLE_LEN)?;
         let mut special = Vec::with_capacity(special_tokens.len());
         for (literal, id) in special_tokens {
             check_len(id, literal.len(), MAX_SPECIAL_TOKEN_LEN)?;
             special.push((literal, ids.insert(id)?));
         }
+        let len = special.iter().map(|(literal, _)| literal.len()).sum();
+        check_total("special_tokens", len, MAX_SPECIAL_LEN)?;
         Ok(Definition {
             name: raw.name,
             pattern: raw.pat_str,
@@ -134,7 +153,7 @@ fn check_keys(object: &'static str, entries: &[(String, u64)]) -> Result<(), Err
         None => Ok(()),
         Some(pair) => Err(Error::DuplicateKey {
             object,
-            key: pair[0].chars().take(40).collect(),
+            key: cut(pair[0]),
         }),
     }
 }
@@ -142,6 +161,14 @@ fn check_keys(object: &'static str, entries: &[(String, u64)]) -> Result<(), Err
 fn check_len(id: u64, len: usize, max: usize) -> Result<(), Error> {
     if len > max {
         Err(Error::TokenTooLong { id, len, max })
+    } else {
+        Ok(())
+    }
+}
+
+fn check_total(object: &'static str, len: usize, max: usize) -> Result<(), Error> {
+    if len > max {
+        Err(Error::TokensTooLong { object, len, max })
     } else {
         Ok(())
     }

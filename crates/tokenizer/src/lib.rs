@@ -7,6 +7,8 @@ mod classes;
 mod error;
 mod json;
 mod pattern;
+mod quote;
+mod regex;
 mod split;
 mod vocab;
 
@@ -15,10 +17,11 @@ use std::fmt;
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use crate::bpe::Encoder;
-pub use crate::error::Error;
+pub use crate::error::{Error, PatternError, SplitLimit};
 use crate::json::Definition;
 pub use crate::json::definition_json;
 pub use crate::pattern::Pattern;
+use crate::regex::Budget;
 use crate::split::Splitter;
 use crate::vocab::Vocabulary;
 
@@ -35,6 +38,16 @@ pub const MAX_TOKEN_LEN: usize = u16::MAX as usize;
 /// square of this.
 pub const MAX_SPECIAL_TOKEN_LEN: usize = 255;
 
+/// The most bytes of all mergeable tokens together: 64 for each of the largest vocabulary.
+pub const MAX_MERGEABLE_LEN: usize = 1 << 22;
+
+/// The most bytes of all special tokens together. The search for them takes some fifty times that.
+pub const MAX_SPECIAL_LEN: usize = 1 << 20;
+
+/// The most pairs of tokens whose bytes together are a token: 16 for each of the largest vocabulary. A token of n bytes
+/// can be up to n - 1 pairs.
+pub const MAX_MERGES: usize = 1 << 20;
+
 /// A byte-level BPE tokenizer.
 ///
 /// Threads can share it. Each call has its own working memory.
@@ -46,6 +59,21 @@ pub struct Tokenizer {
     special: Vec<(String, TokenId)>,
     /// Finds the literals of `special`, by their index in it. None if there are no special tokens.
     special_search: Option<AhoCorasick>,
+}
+
+/// What all parts of a text share while it is encoded.
+struct Work<'v> {
+    encoder: Encoder<'v>,
+    budget: Budget,
+}
+
+impl<'v> Work<'v> {
+    fn new(vocab: &'v Vocabulary, text_len: usize) -> Self {
+        Self {
+            encoder: Encoder::new(vocab, text_len),
+            budget: Budget::new(text_len),
+        }
+    }
 }
 
 impl Tokenizer {
@@ -112,20 +140,20 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// [`Error::Split`], and only if the split pattern is run by the regex engine. `out` is then as before.
+    /// [`Error::Split`], and only if the split pattern isn't a known one. `out` is then as before.
     pub fn encode(&self, text: &str, out: &mut Vec<TokenId>) -> Result<(), Error> {
         let Some(search) = &self.special_search else {
             return self.encode_ordinary(text, out);
         };
         let before = out.len();
-        let mut encoder = Encoder::new(&self.vocab, text.len());
+        let mut work = Work::new(&self.vocab, text.len());
         let mut start = 0;
         for found in search.find_iter(text) {
-            self.encode_part(text, start..found.start(), &mut encoder, before, out)?;
+            self.encode_part(text, start..found.start(), &mut work, before, out)?;
             out.push(self.special[found.pattern().as_usize()].1);
             start = found.end();
         }
-        self.encode_part(text, start..text.len(), &mut encoder, before, out)
+        self.encode_part(text, start..text.len(), &mut work, before, out)
     }
 
     /// Appends the tokens of a text to `out`. The literals of special tokens are text like any other.
@@ -134,8 +162,8 @@ impl Tokenizer {
     ///
     /// As [`encode`](Tokenizer::encode).
     pub fn encode_ordinary(&self, text: &str, out: &mut Vec<TokenId>) -> Result<(), Error> {
-        let mut encoder = Encoder::new(&self.vocab, text.len());
-        self.encode_part(text, 0..text.len(), &mut encoder, out.len(), out)
+        let mut work = Work::new(&self.vocab, text.len());
+        self.encode_part(text, 0..text.len(), &mut work, out.len(), out)
     }
 
     /// Appends tokens of any bytes to `out`: those of [`encode_ordinary`](Tokenizer::encode_ordinary) for each stretch of
@@ -146,11 +174,11 @@ impl Tokenizer {
     /// As [`encode`](Tokenizer::encode).
     pub fn encode_bytes(&self, bytes: &[u8], out: &mut Vec<TokenId>) -> Result<(), Error> {
         let before = out.len();
-        let mut encoder = Encoder::new(&self.vocab, bytes.len());
+        let mut work = Work::new(&self.vocab, bytes.len());
         let mut start = 0;
         for chunk in bytes.utf8_chunks() {
             let valid = chunk.valid();
-            self.encode_part(valid, 0..valid.len(), &mut encoder, before, out)
+            self.encode_part(valid, 0..valid.len(), &mut work, before, out)
                 .map_err(|error| match error {
                     Error::Split { offset, source } => Error::Split {
                         offset: start + offset,
@@ -169,15 +197,16 @@ impl Tokenizer {
         &self,
         text: &str,
         part: std::ops::Range<usize>,
-        encoder: &mut Encoder<'_>,
+        work: &mut Work<'_>,
         before: usize,
         out: &mut Vec<TokenId>,
     ) -> Result<(), Error> {
         let part_start = part.start;
         let part = &text[part];
-        let result = self
-            .splitter
-            .split(part, |piece| encoder.encode_piece(part.as_bytes(), piece, out));
+        let Work { encoder, budget } = work;
+        let result = self.splitter.split(part, budget, |piece| {
+            encoder.encode_piece(part.as_bytes(), piece, out);
+        });
         result.map_err(|error| {
             out.truncate(before);
             match error {

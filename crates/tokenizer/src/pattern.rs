@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 
 use crate::Error;
+use crate::regex::Budget;
 use crate::split::{self, Splitter};
 
 /// A compiled split pattern: the `pat_str` of a tokenizer.
@@ -27,7 +28,7 @@ impl Pattern {
     ///
     /// # Errors
     ///
-    /// [`Error::Pattern`] if `fancy-regex` doesn't accept it.
+    /// [`Error::Pattern`] if it's no regular expression, or needs more than the specification allows.
     pub fn new(pattern: &str) -> Result<Pattern, Error> {
         Ok(Pattern {
             pattern: pattern.to_owned(),
@@ -46,7 +47,7 @@ impl Pattern {
     ///
     /// [`Error::Split`], and only if the pattern isn't a known one. The pieces before the error have been visited.
     pub fn split(&self, text: &str, visit: impl FnMut(Range<usize>)) -> Result<(), Error> {
-        self.splitter.split(text, visit)
+        self.splitter.split(text, &mut Budget::new(text.len()), visit)
     }
 }
 

@@ -1,14 +1,14 @@
 //! Splitting text into the pieces that BPE works on.
 //!
 //! A pattern that is known by heart is run by a scanner whose time is linear in the text. Every other pattern is run
-//! by `fancy-regex`.
+//! by an engine that counts its steps.
 
 use std::ops::Range;
-
-use fancy_regex::{Regex, RegexBuilder};
+use std::sync::Arc;
 
 use crate::Error;
 use crate::classes::{Class, Classes};
+use crate::regex::{Budget, Matcher, Program};
 
 /// The pattern of CZIPv1's models, which is that of `cl100k_base` in today's tiktoken.
 pub(crate) const CL100K: &str = concat!(
@@ -29,65 +29,76 @@ pub(crate) const GPT2: &str =
 /// The first published pattern of GPT-2. It splits as [`GPT2`] does.
 const GPT2_FIRST: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
 
-/// The most instructions a pattern may compile to: a recursive pattern of a few characters can ask for any number.
-const MAX_PROGRAM_LEN: usize = 1 << 20;
-
 #[derive(Clone)]
 pub(crate) enum Splitter {
     Scanner(Scanner),
-    Regex(Box<Regex>),
+    Program(Arc<Program>),
 }
 
 impl Splitter {
     pub(crate) fn new(pattern: &str) -> Result<Splitter, Error> {
         match Scanner::for_pattern(pattern) {
             Some(scanner) => Ok(Splitter::Scanner(scanner)),
-            None => Splitter::with_regex(pattern),
+            None => Splitter::with_engine(pattern),
         }
     }
 
-    fn with_regex(pattern: &str) -> Result<Splitter, Error> {
-        let regex = RegexBuilder::new(pattern)
-            .max_prog_size(MAX_PROGRAM_LEN)
-            .build()
-            .map_err(|source| Error::Pattern {
-                source: Box::new(source),
-            })?;
-        Ok(Splitter::Regex(Box::new(regex)))
+    fn with_engine(pattern: &str) -> Result<Splitter, Error> {
+        let program = Program::new(pattern).map_err(|source| Error::Pattern { source })?;
+        Ok(Splitter::Program(Arc::new(program)))
     }
 
     /// Calls `visit` with the range of each piece, in order. The pieces aren't empty and cover the text. The offset
-    /// in an error is relative to `text`.
+    /// in an error is relative to `text`, which is a part of what `budget` is for.
     #[inline]
-    pub(crate) fn split(&self, text: &str, visit: impl FnMut(Range<usize>)) -> Result<(), Error> {
+    pub(crate) fn split(
+        &self,
+        text: &str,
+        budget: &mut Budget,
+        visit: impl FnMut(Range<usize>),
+    ) -> Result<(), Error> {
         match self {
             Splitter::Scanner(scanner) => {
                 scanner.split(text, visit);
                 Ok(())
             }
-            Splitter::Regex(regex) => split_with_regex(regex, text, visit),
+            Splitter::Program(program) => split_with_program(program, text, budget, visit),
         }
     }
 }
 
-fn split_with_regex(regex: &Regex, text: &str, mut visit: impl FnMut(Range<usize>)) -> Result<(), Error> {
-    let mut end = 0;
-    for found in regex.find_iter(text) {
-        let found = found.map_err(|source| Error::Split {
-            offset: end,
-            source: Box::new(source),
-        })?;
+fn split_with_program(
+    program: &Program,
+    text: &str,
+    budget: &mut Budget,
+    mut visit: impl FnMut(Range<usize>),
+) -> Result<(), Error> {
+    let mut matcher = Matcher::new(program, text, budget);
+    // Where the last piece ended, and where to search from, which the last match may not have reached.
+    let (mut end, mut from, mut after_match) = (0, 0, true);
+    while from <= text.len() {
+        let found = matcher
+            .find(from, after_match)
+            .map_err(|source| Error::Split { offset: end, source })?;
+        let Some(found) = found else { break };
+        if found.is_empty() {
+            after_match = found.end != from;
+            from = matcher.after(found.end);
+        } else {
+            after_match = true;
+            from = found.end;
+        }
         // An empty match makes no piece. With look-behind and `\K`, a match can also start before the end of the last.
-        if found.start().max(end) >= found.end() {
+        if found.start.max(end) >= found.end {
             continue;
         }
-        if found.start() > end {
+        if found.start > end {
             // Text that the pattern doesn't match must not be lost.
-            visit(end..found.start());
-            end = found.start();
+            visit(end..found.start);
+            end = found.start;
         }
-        visit(end..found.end());
-        end = found.end();
+        visit(end..found.end);
+        end = found.end;
     }
     if end < text.len() {
         visit(end..text.len());
@@ -277,6 +288,7 @@ fn contraction_len_any_case(bytes: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
+    use fancy_regex::Regex;
     use proptest::prelude::*;
 
     use super::*;
@@ -285,7 +297,11 @@ mod tests {
 
     fn pieces<'t>(splitter: &Splitter, text: &'t str) -> Vec<&'t str> {
         let mut pieces = Vec::new();
-        splitter.split(text, |range| pieces.push(&text[range])).unwrap();
+        splitter
+            .split(text, &mut Budget::new(text.len()), |range| {
+                pieces.push(&text[range])
+            })
+            .unwrap();
         pieces
     }
 
@@ -296,7 +312,7 @@ mod tests {
             .map(|pattern| {
                 let scanner = Splitter::new(pattern).unwrap();
                 assert!(matches!(scanner, Splitter::Scanner(_)), "{pattern}");
-                (scanner, Splitter::with_regex(pattern).unwrap())
+                (scanner, Splitter::with_engine(pattern).unwrap())
             })
             .collect()
     }
@@ -387,11 +403,13 @@ mod tests {
     fn giving_up_is_an_error() {
         let splitter = Splitter::new(r"(?:a|a|ab)*(?!\w)c").unwrap();
         let text = format!("-{}", "a".repeat(64));
-        let error = splitter.split(&text, |_| ()).unwrap_err();
+        let error = splitter
+            .split(&text, &mut Budget::new(text.len()), |_| ())
+            .unwrap_err();
         assert_eq!(
             error.to_string(),
             "`pat_str` fails on the text after byte 0: \
-             Error executing regex: Max limit for backtracking count exceeded"
+             the pattern engine takes more than 4210944 steps for the text's 65 bytes"
         );
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::{Error, TokenId};
+use crate::{Error, MAX_MERGES, TokenId};
 
 /// What BPE needs to know about the mergeable tokens, and the bytes of every token.
 #[derive(Clone)]
@@ -42,7 +42,7 @@ impl Vocabulary {
             .collect();
         let bytes = by_id.concat();
 
-        let merges = Merges::new(&mergeable);
+        let merges = Merges::new(&mergeable)?;
         let max_len = mergeable.iter().map(|(token, _)| token.len()).max().unwrap_or(0);
         let ids: HashMap<Box<[u8]>, TokenId> = mergeable
             .into_iter()
@@ -104,8 +104,8 @@ pub(crate) struct Merges {
 }
 
 impl Merges {
-    fn new(mergeable: &[(Vec<u8>, TokenId)]) -> Merges {
-        let pairs = pairs(mergeable);
+    fn new(mergeable: &[(Vec<u8>, TokenId)]) -> Result<Merges, Error> {
+        let pairs = pairs(mergeable)?;
         let bits = (pairs.len() * 2 + 1).next_power_of_two().ilog2().max(1);
         let mut merges = Merges {
             slots: vec![0; 1 << bits],
@@ -119,7 +119,7 @@ impl Merges {
             }
             merges.slots[index] = u64::from(key) << 32 | (u64::from(merged) + 1);
         }
-        merges
+        Ok(merges)
     }
 
     /// The rank of the token with the bytes of `left` and then those of `right`, else [`NO_RANK`].
@@ -157,7 +157,7 @@ fn key(left: TokenId, right: TokenId) -> u32 {
 ///
 /// A token's proper prefixes that are tokens themselves form a chain, from the longest to the shortest, and so do its
 /// suffixes. Walking the two chains finds the splits of a token in a time linear in its length.
-fn pairs(mergeable: &[(Vec<u8>, TokenId)]) -> Vec<(TokenId, TokenId, TokenId)> {
+fn pairs(mergeable: &[(Vec<u8>, TokenId)]) -> Result<Vec<(TokenId, TokenId, TokenId)>, Error> {
     let prefix_of = longest_affixes(
         mergeable,
         |token, other| token.cmp(other),
@@ -181,11 +181,14 @@ fn pairs(mergeable: &[(Vec<u8>, TokenId)]) -> Vec<(TokenId, TokenId, TokenId)> {
                 .is_some()
             {}
             if let Some(suffix) = suffixes.next_if(|&suffix| mergeable[suffix].0.len() == rest) {
+                if pairs.len() == MAX_MERGES {
+                    return Err(Error::TooManyMerges);
+                }
                 pairs.push((mergeable[prefix].1, mergeable[suffix].1, *merged));
             }
         }
     }
-    pairs
+    Ok(pairs)
 }
 
 /// For each token, the index of the longest other token that is a prefix of it, or a suffix, as the order and the test
@@ -231,7 +234,7 @@ mod tests {
             .zip(0..)
             .map(|(token, id)| (token.as_bytes().to_vec(), id))
             .collect();
-        let mut found = pairs(&tokens);
+        let mut found = pairs(&tokens).unwrap();
         found.sort_unstable();
         let expected = [
             (0, 0, 7),
@@ -245,7 +248,7 @@ mod tests {
         ];
         assert_eq!(found, expected);
 
-        let merges = Merges::new(&tokens);
+        let merges = Merges::new(&tokens).unwrap();
         for left in 0..9 {
             for right in 0..9 {
                 let merged = expected.iter().find(|pair| (pair.0, pair.1) == (left, right));
@@ -265,7 +268,7 @@ mod tests {
             (b"xy".to_vec(), 1),
             (b"yx".to_vec(), u16::MAX - 1),
         ];
-        let merges = Merges::new(&tokens);
+        let merges = Merges::new(&tokens).unwrap();
         assert_eq!(merges.rank(0, u16::MAX), 1);
         assert_eq!(merges.rank(u16::MAX, 0), 0xfffe);
         assert_eq!(merges.rank(0, 0), NO_RANK);
@@ -274,7 +277,7 @@ mod tests {
 
     #[test]
     fn no_pairs_at_all() {
-        let merges = Merges::new(&[(b"x".to_vec(), 0)]);
+        let merges = Merges::new(&[(b"x".to_vec(), 0)]).unwrap();
         assert_eq!(merges.rank(0, 0), NO_RANK);
     }
 
@@ -282,7 +285,7 @@ mod tests {
         #[test]
         fn merges_are_those_of_a_search_of_all_pairs(tokens in proptest::collection::btree_set("[abc]{1,6}", 1..60)) {
             let tokens: Vec<(Vec<u8>, TokenId)> = tokens.into_iter().map(String::into_bytes).zip(0..).collect();
-            let merges = Merges::new(&tokens);
+            let merges = Merges::new(&tokens).unwrap();
             for (left, left_id) in &tokens {
                 for (right, right_id) in &tokens {
                     let joined = [left.as_slice(), right].concat();

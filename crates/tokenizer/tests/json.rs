@@ -79,12 +79,12 @@ fn a_key_twice() {
         .to_string()
         .replacen(r#""ab":256"#, r#""ab":256,"ab":258"#, 1);
     let error = Tokenizer::from_json(json.as_bytes()).unwrap_err();
-    assert_eq!(error.to_string(), r#"`mergeable_ranks` has the key "ab" twice"#);
+    assert_eq!(error.to_string(), "`mergeable_ranks` has the key `ab` twice");
     let json = small()
         .to_string()
         .replacen(r#""<s>":257"#, r#""<s>":257,"<s>":258"#, 1);
     let error = Tokenizer::from_json(json.as_bytes()).unwrap_err();
-    assert_eq!(error.to_string(), r#"`special_tokens` has the key "<s>" twice"#);
+    assert_eq!(error.to_string(), "`special_tokens` has the key `<s>` twice");
 }
 
 #[test]
@@ -144,6 +144,106 @@ fn vocabulary_sizes() {
     );
 }
 
+/// Nothing of what is beyond the largest vocabulary is kept, but it's counted.
+#[test]
+fn far_too_many_tokens() {
+    for object in ["mergeable_ranks", "special_tokens"] {
+        let excess: String = (0..100_000)
+            .map(|index| format!(r#""<{index}>":{index},"#))
+            .collect();
+        let json = small().to_string().replacen(
+            &format!(r#""{object}":{{"#),
+            &format!(r#""{object}":{{{excess}"#),
+            1,
+        );
+        let error = Tokenizer::from_json(json.as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), "vocabulary of 100258 tokens, more than 65536");
+    }
+}
+
+/// A tokenizer whose mergeable tokens, besides the bytes, are these.
+fn with_tokens(tokens: impl Iterator<Item = String>) -> Value {
+    changed(|json| {
+        json["special_tokens"] = json!({});
+        let ranks = json["mergeable_ranks"].as_object_mut().unwrap();
+        ranks.remove("ab");
+        for token in tokens {
+            ranks.insert(token, ranks.len().into());
+        }
+    })
+}
+
+#[test]
+fn lengths_of_all_tokens_together() {
+    // 64 tokens of 65,535 bytes and less, one more, and the single bytes.
+    let longest = (0..64).map(|index| "x".repeat(65_535 - index));
+    let rest = (1 << 22) - 256 - longest.clone().map(|token| token.len()).sum::<usize>();
+    let with_last = |len| with_tokens(longest.clone().chain(["x".repeat(len)]));
+    read(&with_last(rest)).unwrap();
+    assert_eq!(
+        message(&with_last(rest + 1)),
+        "the tokens of `mergeable_ranks` have 4194305 bytes together, more than 4194304"
+    );
+
+    let special = |count: usize, last: usize| {
+        let mut literals: Vec<String> = (0..count).map(|index| format!("{index:0255}")).collect();
+        literals.push("x".repeat(last));
+        let literals: Vec<&str> = literals.iter().map(String::as_str).collect();
+        common::tokenizer_json("(?s:.+)", &[], &literals)
+    };
+    read(&special(4112, 16)).unwrap();
+    assert_eq!(
+        message(&special(4112, 17)),
+        "the tokens of `special_tokens` have 1048577 bytes together, more than 1048576"
+    );
+}
+
+/// Each of these tokens can be made of two others in as many ways as it has bytes, less one.
+#[test]
+fn merges() {
+    let chain = |longest| with_tokens((2..=longest).map(|len| "a".repeat(len)));
+    read(&chain(1448)).unwrap();
+    assert_eq!(
+        message(&chain(1449)),
+        "more than 1048576 ways to make a token of two others"
+    );
+}
+
+#[test]
+fn what_is_quoted_is_cut() {
+    let long = "\u{1b}[31m".to_owned() + &"x".repeat(1000);
+    let shown = r"\u{1b}[31m".to_owned() + &"x".repeat(95) + "...";
+    let json = changed(|json| json["mergeable_ranks"][&long] = json!(258))
+        .to_string()
+        .replacen(r#""ab":256"#, &format!(r#""ab":256,{}:259"#, json!(long)), 1);
+    let error = Tokenizer::from_json(json.as_bytes()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("`mergeable_ranks` has the key `{shown}` twice")
+    );
+
+    let error = message(&changed(|json| json["explicit_n_vocab"] = json!(long)));
+    assert_eq!(error.len(), "malformed tokenizer JSON: ".len() + 103, "{error}");
+    let error = message(&changed(|json| json["pat_str"] = json!(format!("(?<{long}"))));
+    assert!(error.len() < 150 && !error.contains('\u{1b}'), "{error}");
+}
+
+#[test]
+fn nested_values_of_keys_that_do_not_count() {
+    let deep = "[".repeat(100_000) + &"]".repeat(100_000);
+    let with = |key: &str| {
+        let json = small().to_string();
+        let json = json.replacen('{', &format!(r#"{{"{key}":{deep},"#), 1);
+        Tokenizer::from_json(json.as_bytes())
+    };
+    with("deep").unwrap();
+    let error = with("name").unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "malformed tokenizer JSON: invalid type: sequence, expected a string at line 1 column 8"
+    );
+}
+
 #[test]
 fn ids_with_holes_or_twice() {
     assert_eq!(
@@ -180,4 +280,38 @@ fn patterns_that_do_not_compile() {
         message(&changed(|json| json["pat_str"] = json!("a(b"))),
         "`pat_str` does not compile: Parsing error at position 3: Opening parenthesis without closing parenthesis"
     );
+    let pattern = |pattern: String| changed(|json| json["pat_str"] = json!(pattern));
+    read(&pattern("x".repeat(8192))).unwrap();
+    for (unfit, reason) in [
+        ("x".repeat(8193), "it has 8193 bytes, more than 8192"),
+        ("(?:ab|c){5000}".into(), "it needs more than 16384 instructions"),
+        (
+            "(?:(?:ab|c){1000}){1000}".into(),
+            "it needs more than 16384 instructions",
+        ),
+        (
+            "(?:(?:ab){0}){18446744073709551615}".into(),
+            "it needs more than 16384 instructions",
+        ),
+        (
+            (0..257).map(|index| format!("[a\\x{{{index:x}}}]")).collect(),
+            "it needs more than 256 classes of characters",
+        ),
+        (
+            "(?:".repeat(100) + &")".repeat(100),
+            "Parsing error at position 189: Pattern too deeply nested",
+        ),
+        (r"(a)\2".into(), "reference to group 2 of 1"),
+        (r"(?<a>x\g<a>)".into(), "a subroutine is not known here"),
+        (r"(a)?(?(1)b|c)".into(), "a condition is not known here"),
+    ] {
+        assert_eq!(
+            message(&pattern(unfit.clone())),
+            format!("`pat_str` does not compile: {reason}"),
+            "{unfit}"
+        );
+    }
+    // These are one run of a class each, however large the count.
+    read(&pattern(r"(?:\p{L}{1000}){1000}".into())).unwrap();
+    read(&pattern(r"(?i:\p{L}{60000}){16}|\w{4000000000}".into())).unwrap();
 }

@@ -224,6 +224,12 @@ impl Lock {
         with_ending(checkpoint, ".lock")
     }
 
+    /// The file by which this one is held.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Takes the right, unless another process has it. Where the file system knows no locks, all have it.
     ///
     /// # Errors

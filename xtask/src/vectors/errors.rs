@@ -403,22 +403,31 @@ pub(super) fn model_files() -> Vec<(&'static str, Vec<u8>, &'static str, String)
     let file = |len: u64, header: &str| [&len.to_le_bytes(), header.as_bytes()].concat();
     let safetensors = "bad model: not a safetensors file: ".to_owned();
     vec![
-        ("nothing", vec![], "error_prefix", safetensors.clone()),
+        ("nothing", vec![], "error", no_model("an empty file")),
         (
             "header-huge",
             file(u64::MAX, "{}"),
             "error_prefix",
             safetensors.clone(),
         ),
-        ("header-cut", file(9, "{}"), "error_prefix", safetensors.clone()),
-        ("header-no-json", file(8, "CZIPv1  "), "error_prefix", safetensors),
+        ("header-cut", file(9, "{}"), "error_prefix", safetensors),
+        (
+            "header-no-json",
+            file(8, "CZIPv1  "),
+            "error",
+            no_model("a file of another kind"),
+        ),
         (
             "no-tensors",
             file(8, "{}      "),
             "error",
-            "bad model: model metadata lack `format`".to_owned(),
+            no_model("a safetensors file of another program"),
         ),
     ]
+}
+
+fn no_model(kind: &str) -> String {
+    format!("bad model: this is {kind}, not a model of czip (a .czm file)")
 }
 
 /// Patches of `model.czm` that make it invalid: name, patch, key of the message, message.
@@ -432,7 +441,18 @@ pub(super) fn models(model: &ModelFile) -> Vec<Value> {
     ranges(&mut add);
     tokenizers(&mut cases);
     let file_len = model.to_bytes().len();
-    for len in [0, 7, 8, 100, file_len / 2, file_len - 1] {
+    for (len, kind) in [
+        (0, "an empty file"),
+        (7, "a file of another kind"),
+        (8, "a file of another kind"),
+    ] {
+        cases.push(json!({
+            "name": format!("the first {len} bytes"),
+            "patch": { "truncate": len },
+            "error": no_model(kind),
+        }));
+    }
+    for len in [100, file_len / 2, file_len - 1] {
         cases.push(json!({
             "name": format!("the first {len} bytes"),
             "patch": { "truncate": len },
@@ -501,7 +521,6 @@ fn other_dtype(dtype: &str) -> &'static str {
 
 fn metadata(add: &mut impl FnMut(String, Value, String)) {
     let required = [
-        "format",
         "vocab_size",
         "n_layers",
         "n_heads",
@@ -518,11 +537,14 @@ fn metadata(add: &mut impl FnMut(String, Value, String)) {
             format!("model metadata lack `{key}`"),
         );
     }
-    add(
-        "no metadata".into(),
-        json!({ "metadata": null }),
-        "model metadata lack `format`".into(),
-    );
+    let no_model = "this is a safetensors file of another program, not a model of czip (a .czm file)";
+    for (name, patch) in [
+        ("metadata without format", json!({ "format": null })),
+        ("format = pt", json!({ "format": "pt" })),
+        ("no metadata", Value::Null),
+    ] {
+        add(name.into(), json!({ "metadata": patch }), no_model.into());
+    }
     let decimal = "must be a decimal number";
     let power = "must be a power of two from 2 to 32768";
     let values = [

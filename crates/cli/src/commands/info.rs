@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use czip::v1::container::{self, Flags, Limits};
+use czip::v1::{
+    self,
+    container::{self, Flags},
+};
 use czip::v2;
-use czip::{Format, Kernels, Mode, ModeCounts, Model, ModelId, Weights};
+use czip::{Format, Kernels, Limits, Mode, ModeCounts, Model, ModelId, Options, Weights};
 use serde::{Deserialize, Serialize};
 
 use crate::Exit;
@@ -21,6 +24,7 @@ pub(crate) struct Info {
     pub(crate) files: Vec<Source>,
     /// Models to hold files against.
     pub(crate) models: ModelFiles,
+    pub(crate) limits: Limits,
     pub(crate) json: bool,
 }
 
@@ -29,7 +33,7 @@ impl Info {
         let models = self.models.set(ui)?.ids();
         ui.each(&self.files, |source| {
             let bytes = source.read_all(self.files.len())?;
-            let description = describe(&bytes, &models).map_err(|error| error.of(source))?;
+            let description = describe(&bytes, &models, &self.limits).map_err(|error| error.of(source))?;
             report::print(
                 &Report {
                     path: source.to_string(),
@@ -44,12 +48,12 @@ impl Info {
 
 /// Files are known by their contents: a compressed one by its first bytes, a model by the length and opening brace of
 /// its header.
-fn describe(bytes: &[u8], models: &[ModelId]) -> Result<Description, Error> {
+fn describe(bytes: &[u8], models: &[ModelId], limits: &Limits) -> Result<Description, Error> {
     let format = Format::detect(bytes);
     if format == Some(Format::V2) {
-        SegmentedFile::read(bytes, models).map(Description::SegmentedFile)
+        SegmentedFile::read(bytes, models, limits).map(Description::SegmentedFile)
     } else if bytes.starts_with(&container::MAGIC) {
-        CompressedFile::read(bytes).map(Description::CompressedFile)
+        CompressedFile::read(bytes, limits).map(Description::CompressedFile)
     } else if bytes.get(8) == Some(&b'{') {
         ModelFile::read(bytes).map(Description::Model)
     } else {
@@ -93,11 +97,11 @@ struct CompressedFile {
 }
 
 impl CompressedFile {
-    fn read(bytes: &[u8]) -> Result<Self, Error> {
-        let file = container::read(bytes, &Limits::default()).map_err(czip::Error::from)?;
-        let params = file.params();
+    fn read(bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
+        let file = v1::inspect(bytes, &Options::new().limits(*limits))?;
+        let params = &file.params;
         let flags = [(Flags::MULTI_FILE, "multi-file"), (Flags::TRAINING, "training")];
-        let (file_len, text_len) = (bytes.len() as u64, u64::from(file.original_len()));
+        let (file_len, text_len) = (bytes.len() as u64, u64::from(file.header.original_len()));
         Ok(Self {
             format: "CZIPv1",
             file_len,
@@ -108,10 +112,10 @@ impl CompressedFile {
                 .map(|(_, name)| *name)
                 .collect(),
             text_len,
-            tokens: file.token_count(),
-            chunks: file.chunk_count(),
+            tokens: file.token_count,
+            chunks: file.header.chunk_count(),
             chunk_tokens: params.context.chunk_tokens(),
-            payload_len: file.payload().len() as u64,
+            payload_len: file.payload_len,
             model_id: format!("{:08x}", params.model_id_hash),
             tokenizer_id: params.tokenizer_id,
             ratio: report::ratio(text_len, file_len),
@@ -145,7 +149,7 @@ struct SegmentedFile {
 }
 
 impl SegmentedFile {
-    fn read(bytes: &[u8], given: &[ModelId]) -> Result<Self, Error> {
+    fn read(bytes: &[u8], given: &[ModelId], limits: &Limits) -> Result<Self, Error> {
         let mut counts = ModeCounts::default();
         let (mut levels, mut models) = (BTreeSet::new(), BTreeSet::new());
         let (mut members, mut segments, mut text_len, mut longest_segment) = (0, 0, 0, 0);
@@ -163,6 +167,10 @@ impl SegmentedFile {
             segments += 1;
             known_len += u64::from(info.header.segment_len());
             text_len += u64::from(info.header.text_len());
+            if text_len > limits.max_text_len {
+                let (declared, limit) = (text_len, limits.max_text_len);
+                return Err(czip::Error::TextLimit { declared, limit }.into());
+            }
             longest_segment = longest_segment.max(info.header.text_len());
             counts.add(info.header.mode());
             needs_model |= info.header.mode().needs_model();
@@ -393,7 +401,7 @@ impl fmt::Display for ModelFile {
         let special: Vec<String> = tokenizer
             .special_tokens
             .iter()
-            .map(|(literal, id)| format!("{literal} {id}"))
+            .map(|(literal, id)| format!("{} {id}", report::printable(literal)))
             .collect();
         write!(f, "model, {}", self.format)?;
         line!(f, "file", "{} bytes", self.file_len)?;
@@ -423,13 +431,20 @@ impl fmt::Display for ModelFile {
             self.multiply_adds_per_token
         )?;
         line!(f, "vocabulary", "{} tokens", self.vocab_size)?;
-        line!(f, "tokenizer", "{}, {} tokens", tokenizer.name, tokenizer.tokens)?;
+        line!(
+            f,
+            "tokenizer",
+            "{}, {} tokens",
+            report::printable(&tokenizer.name),
+            tokenizer.tokens
+        )?;
         line!(f, "special", "{}", special.join(", "))?;
-        line!(f, "pattern", "{}", tokenizer.pattern)?;
+        line!(f, "pattern", "{}", report::printable(&tokenizer.pattern))?;
         line!(f, "kernels here", "{}", self.kernels)?;
         let longest = self.facts.keys().map(String::len).max().unwrap_or(0);
         let width = (longest + 1).max(14);
         for (key, value) in &self.facts {
+            let (key, value) = (report::printable(key), report::printable(value));
             write!(f, "\n  {key:<width$}{value}")?;
         }
         Ok(())

@@ -5,25 +5,29 @@
     reason = "figures are for people; no coded bit depends on them"
 )]
 
+mod outputs;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use czip::{Model, ModelContents as Contents, Options, Weights};
 use czip_train::corpus::{self, Corpus, CorpusOptions, HeldoutBy};
 use czip_train::curve;
-use czip_train::session::{self, Base, Budget, End, Progress, Trained};
+use czip_train::session::{self, Base, Budget, End, Progress, Trained, Vocabulary};
 
 use crate::Exit;
 use crate::compressors::Compressor;
 use crate::error::{Error, Failure};
 use crate::identity::Identities;
+use crate::input::Source;
 use crate::interrupt;
-use crate::output::Target;
 use crate::progress;
 use crate::ui::Ui;
+
+use self::outputs::Outputs;
+pub(crate) use self::outputs::checkpoint_of;
 
 /// Everything is chosen.
 #[derive(Debug)]
@@ -45,40 +49,86 @@ const MEASURED: usize = 1 << 20;
 
 impl Train {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
-        let nothing = Identities::default();
-        let target = Target::from(self.output.clone());
-        // Hours later would be too late to say so.
-        target.check(&nothing, self.overwrite)?;
-        let mut corpus = corpus::read(&self.inputs, &mut std::io::stdin().lock(), &self.corpus)
-            .map_err(|error| Error::Corpus(Box::new(error)))?;
+        let wishes = self.session.vocab_size.is_some() || self.session.split.is_some();
+        if wishes && self.from.is_some() && !self.new_tokenizer {
+            return Err(Error::TokenizerKept.into());
+        }
+        let of_corpus = |error| Failure::from(Error::Corpus(Box::new(error)));
+        let files = corpus::find(&self.inputs, &self.corpus).map_err(of_corpus)?;
+        let mut inputs: Identities = outputs::inputs(&files, &self.output).collect();
+        self.from.iter().for_each(|path| inputs.add(path));
+        if self
+            .inputs
+            .iter()
+            .any(|input| Source::from(input.clone()) == Source::Stdin)
+        {
+            Source::Stdin.open()?;
+            inputs.add_stdin();
+        }
+        // Hours later would be too late to say that something is in the way.
+        let outputs = Outputs::check(&self.output, inputs, self.overwrite, self.session.resume)?;
+
+        let mut options = self.session.clone();
+        options.base = self.base()?;
+        let mut corpus = files.read(&mut std::io::stdin().lock()).map_err(of_corpus)?;
         corpus.set_aside(self.corpus.seed);
         describe(&corpus, ui);
         if let Some(name) = self.session.device.gpu_name() {
             // The fastest one may be a slow one, or a program that stands in for one.
             ui.note(format_args!("GPU: {name}"));
         }
+        let trained = self.train(&corpus, &options, ui)?;
+        self.finish(&trained, &corpus, &outputs, ui).inspect_err(|_| {
+            if outputs.checkpoint.exists() {
+                ui.note(format_args!(
+                    "what was trained is kept in {}, and --resume goes on from there",
+                    outputs.checkpoint.display()
+                ));
+            }
+        })
+    }
 
-        let mut options = self.session.clone();
-        options.base = self.base()?;
+    fn train(&self, corpus: &Corpus, options: &session::Options, ui: &Ui) -> Result<Trained, Failure> {
         let mut progress = progress::Training::start(ui);
+        let mut is_first = true;
         interrupt::ask_to_stop();
-        let trained = session::train(&corpus, &options, |now: &Progress| {
+        let trained = session::train(corpus, options, |now: &Progress| {
+            if std::mem::take(&mut is_first) {
+                tell_of_vocabulary(now.vocabulary, ui);
+            }
             progress.show(now);
             if interrupt::asked() {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
             }
-        })
-        .map_err(|error| Error::Training(Box::new(error)))?;
+        });
         interrupt::end_at_once();
         progress.end();
+        trained.map_err(|error| {
+            let error = match error {
+                session::Error::NoCheckpoint { .. } | session::Error::OtherRun { .. } => {
+                    Error::Resume(Box::new(error))
+                }
+                error => Error::Training(Box::new(error)),
+            };
+            error.into()
+        })
+    }
+
+    /// Makes and writes the model, and says what it is worth.
+    fn finish(
+        &self,
+        trained: &Trained,
+        corpus: &Corpus,
+        outputs: &Outputs,
+        ui: &Ui,
+    ) -> Result<Exit, Failure> {
         match trained.end {
-            End::Whole => {}
-            End::Stopped => ui.note("stopped; what is best so far is kept"),
             End::Overfitted => {
                 ui.note("ended, since held-out text costs more and more; what was best is kept");
             }
+            End::Whole | End::Stopped => {}
         }
         ui.note(format_args!(
             "net alone: {:.3} bits/byte of the held-out text after {:.1} M tokens in {:.0} s",
@@ -88,23 +138,15 @@ impl Train {
         ));
 
         ui.note("teaching the adaptive coder");
-        let file = self.file(&corpus, &trained)?;
-        let mut output = target.create(&nothing, None, self.overwrite)?;
-        output
-            .write_all(&file)
-            .map_err(Error::Write)
-            .and_then(|()| output.commit())
-            .map_err(|error| error.of(&target))?;
-        for (ending, text) in [
-            ("csv", curve::csv(&trained.curve)),
-            ("svg", curve::svg(&trained.curve)),
-        ] {
-            let path = self.output.with_extension(ending);
-            fs::write(&path, text).map_err(|error| Error::Write(error).of(path.display()))?;
-        }
-        if let (Some(path), false) = (&options.checkpoint, trained.end == End::Stopped) {
+        let file = self.file(corpus, trained)?;
+        outputs.write(&outputs.model, &file)?;
+        outputs.write(&outputs.table, curve::csv(&trained.curve).as_bytes())?;
+        outputs.write(&outputs.picture, curve::svg(&trained.curve).as_bytes())?;
+        if trained.end == End::Stopped {
+            ui.note("stopped; the best so far is the model, and --resume -f goes on");
+        } else {
             // It may never have been written.
-            let _ = fs::remove_file(path);
+            let _ = fs::remove_file(&outputs.checkpoint);
         }
         let model = Model::from_bytes(&file).map_err(|error| Error::from(error).of(self.output.display()))?;
         ui.note(format_args!(
@@ -113,7 +155,7 @@ impl Train {
             file.len(),
             model.id()
         ));
-        measure(&model, file.len(), &corpus, ui)?;
+        measure(&model, file.len(), corpus, ui)?;
         Ok(Exit::Success)
     }
 
@@ -197,7 +239,9 @@ fn describe(corpus: &Corpus, ui: &Ui) {
     let left_out = &corpus.left_out;
     for (what, faults) in [("files", &left_out.files), ("records", &left_out.records)] {
         if faults.count > 0 {
-            ui.warning(format_args!("left out what is no text, of the {what} {faults}"));
+            ui.warning(format_args!(
+                "{what} that can't be read or aren't text are left out, {faults}"
+            ));
         }
     }
     if left_out.without_field > 0 {
@@ -208,7 +252,7 @@ fn describe(corpus: &Corpus, ui: &Ui) {
     }
     if left_out.made_by_czip > 0 {
         ui.note(format_args!(
-            "left out {} files that czip has made: models, curves, checkpoints or compressed files",
+            "files that czip has made are left out: {} of them",
             left_out.made_by_czip
         ));
     }
@@ -216,6 +260,17 @@ fn describe(corpus: &Corpus, ui: &Ui) {
         ui.warning(format_args!(
             "{} documents are held out and were not trained on, too",
             corpus.removed_documents
+        ));
+    }
+}
+
+/// Says that there are fewer tokens than wanted, and why.
+fn tell_of_vocabulary(vocabulary: Option<Vocabulary>, ui: &Ui) {
+    if let Some(Vocabulary { wanted, made }) = vocabulary
+        && made < wanted
+    {
+        ui.warning(format_args!(
+            "the vocabulary has {made} tokens, not {wanted}: no other pair of tokens comes twice in the text"
         ));
     }
 }
@@ -317,11 +372,4 @@ fn table(sizes: &[(String, usize)], text_len: usize, ui: &Ui) {
             *len as f64 * 8.0 / text_len as f64
         ));
     }
-}
-
-/// The checkpoint of a run that writes this model.
-pub(crate) fn checkpoint_of(model: &Path) -> PathBuf {
-    let mut name = model.as_os_str().to_owned();
-    name.push(".checkpoint");
-    name.into()
 }

@@ -382,3 +382,44 @@ fn what_is_not_damaged_can_be_restored() {
         .czip(none(), ["decompress", "--recover", "none.czip"])
         .exits(4);
 }
+
+#[test]
+fn files_may_demand_no_more_than_the_limits() {
+    let folder = Folder::new();
+    folder.write("long", TEXT.repeat(1000));
+    folder.czip(none(), ["compress", "-q", "-L5", "long"]).exits(0);
+    let text_len = TEXT.len() * 1000;
+    let less = (text_len - 1).to_string();
+    let message = format!("long.czip: file declares {text_len} bytes of text, more than the limit of {less}");
+    let arguments = ["decompress", "--max-output", &less, "long.czip", "-o", "out"];
+    folder.czip(none(), arguments).fails(1, &message);
+    let arguments = ["info", "--max-output", &less, "long.czip"];
+    folder.czip(none(), arguments).fails(1, &message);
+    let refused = folder
+        .czip(none(), ["decompress", "--memory", "1M", "long.czip", "-o", "out"])
+        .exits(1);
+    let stderr = refused.stderr();
+    assert!(stderr.starts_with("czip: long.czip: needs "), "{stderr}");
+    assert!(
+        stderr.ends_with(" bytes of memory, more than the limit of 1048576; --memory sets another\n"),
+        "{stderr}"
+    );
+    assert_eq!(folder.names(), ["long", "long.czip"]);
+
+    let enough = text_len.to_string();
+    let arguments = [
+        "decompress",
+        "--max-output",
+        &enough,
+        "--memory",
+        "256M",
+        "long.czip",
+        "-o",
+        "out",
+    ];
+    folder.czip(none(), arguments).exits(0);
+    assert!(folder.read("out") == folder.read("long"));
+    folder
+        .czip(none(), ["info", "--max-output", &enough, "long.czip"])
+        .exits(0);
+}

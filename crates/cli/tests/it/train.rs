@@ -1,6 +1,8 @@
 //! `train`: a model of one's own.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::fs;
 
 use serde_json::Value;
 
@@ -52,7 +54,10 @@ fn a_model_is_trained_written_and_used() {
     ]
     .concat();
     let report = train(&folder, &arguments).exits(0).stderr();
-    assert_eq!(folder.names(), ["log.csv", "log.czm", "log.svg", "log.txt"]);
+    assert_eq!(
+        folder.names(),
+        ["log.czm", "log.czm.csv", "log.czm.svg", "log.txt"]
+    );
     for part in [
         "bits/byte held out",
         "wrote log.czm",
@@ -62,7 +67,7 @@ fn a_model_is_trained_written_and_used() {
     ] {
         assert!(report.contains(part), "{part}: {report}");
     }
-    assert!(folder.read("log.csv").starts_with(b"tokens,seconds,"));
+    assert!(folder.read("log.czm.csv").starts_with(b"tokens,seconds,"));
 
     let info = folder
         .czip("none".as_ref(), ["info", "--json", "log.czm"])
@@ -165,4 +170,328 @@ fn what_cannot_be_trained_on() {
         folder.names(),
         ["bytes.txt", "log.txt", "short.txt", "taken.czm", "v1.czm"]
     );
+}
+
+/// The contents of all files in a folder, and in those in it.
+fn contents(folder: &std::path::Path) -> BTreeMap<std::path::PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(contents(&path));
+        } else {
+            all.insert(path.clone(), fs::read(path).unwrap());
+        }
+    }
+    all
+}
+
+#[test]
+fn nothing_is_overwritten_that_is_read() {
+    let folder = Folder::new();
+    let log = log(3_000);
+    fs::create_dir(folder.path("texts")).unwrap();
+    for name in [
+        "log.txt",
+        "m.czm.csv",
+        "held.txt",
+        "texts/a.txt",
+        "texts/n.czm.svg",
+    ] {
+        folder.write(name, &log);
+    }
+    folder.write("base.czm", czip_vectors::read("model.czm"));
+    let before = contents(&folder.path(""));
+    let refused = |arguments: &[&str], name: &str| {
+        for force in [false, true] {
+            let arguments = [arguments, if force { &["-f"] } else { &[] }].concat();
+            let message = "is an input, too, and inputs are not overwritten; name another output with -o";
+            train(&folder, &arguments).fails(2, &format!("{name}: {message}"));
+        }
+        assert_eq!(contents(&folder.path("")), before, "{arguments:?}");
+    };
+    refused(&["log.txt", "-o", "log.txt"], "log.txt");
+    refused(&["log.txt", "-o", "texts/../log.txt"], "texts/../log.txt");
+    // Beside the model.
+    refused(&["m.czm.csv", "--field", "x", "-o", "m.czm"], "m.czm.csv");
+    refused(&["texts", "-o", "texts/n.czm"], "texts/n.czm.svg");
+    // In folders, by patterns, held out, gone on from.
+    refused(&["texts", "-o", "texts/a.txt"], "texts/a.txt");
+    refused(&["texts/*.txt", "-o", "texts/a.txt"], "texts/a.txt");
+    refused(
+        &["log.txt", "--heldout", "held.txt", "-o", "held.txt"],
+        "held.txt",
+    );
+    refused(&["log.txt", "--from", "base.czm", "-o", "base.czm"], "base.czm");
+    #[cfg(unix)]
+    {
+        let stdin = fs::File::open(folder.path("log.txt")).unwrap();
+        let mut command = folder.command();
+        command.args(["train", "-", "-f", "-o", "log.txt"]).stdin(stdin);
+        let report = Finished(command.output().unwrap()).exits(2).stderr();
+        assert!(report.starts_with("czip: log.txt: is an input, too"), "{report}");
+
+        fs::hard_link(folder.path("log.txt"), folder.path("hard.czm")).unwrap();
+        std::os::unix::fs::symlink("log.txt", folder.path("soft.czm.checkpoint")).unwrap();
+        let before = contents(&folder.path(""));
+        for (output, name) in [("hard.czm", "hard.czm"), ("soft.czm", "soft.czm.checkpoint")] {
+            let report = train(&folder, &["log.txt", "-f", "-o", output]).exits(2).stderr();
+            assert!(
+                report.starts_with(&format!("czip: {name}: is an input, too")),
+                "{report}"
+            );
+        }
+        assert_eq!(contents(&folder.path("")), before);
+    }
+}
+
+#[test]
+fn all_outputs_are_checked_before_training_begins() {
+    let folder = Folder::new();
+    folder.write("log.txt", log(3_000));
+    for name in [
+        "a.czm",
+        "b.czm.csv",
+        "c.czm.svg",
+        "d.czm.checkpoint",
+        "e.czm.checkpoint.new",
+        "f.czm.checkpoint.lock",
+    ] {
+        folder.write(name, "x");
+    }
+    fs::create_dir(folder.path("g.czm.svg")).unwrap();
+    let before = contents(&folder.path(""));
+    let fails = |arguments: &[&str], code: i32, message: &str| {
+        let arguments = [&["log.txt"], arguments].concat();
+        train(&folder, &arguments).fails(code, message);
+        assert_eq!(contents(&folder.path("")), before);
+    };
+    for name in [
+        "a.czm",
+        "b.czm.csv",
+        "c.czm.svg",
+        "e.czm.checkpoint.new",
+        "f.czm.checkpoint.lock",
+    ] {
+        let message = format!("{name}: exists already; -f overwrites it");
+        fails(&["-o", &name[..5]], 1, &message);
+    }
+    fails(
+        &["-o", "d.czm"],
+        1,
+        "d.czm.checkpoint: is of a run that was interrupted; --resume goes on with it, -f begins anew",
+    );
+    let report = train(&folder, &["log.txt", "-o", "d.czm", "--resume"])
+        .exits(1)
+        .stderr();
+    let problem = "it is cut; -f in place of --resume begins anew";
+    assert!(
+        report.ends_with(&format!(
+            "czip: d.czm.checkpoint is no checkpoint of a training run: {problem}\n"
+        )),
+        "{report}"
+    );
+    fails(
+        &["-o", "h.czm", "--resume"],
+        1,
+        "h.czm.checkpoint: is not there, so that there is no run to go on with; without --resume one begins",
+    );
+    fails(&["-f", "-o", "g.czm"], 1, "g.czm.svg: is a directory");
+    let stream = "is no file, but other files are written beside a model; name a file with -o";
+    fails(&["-o", "-"], 2, &format!("<stdout>: {stream}"));
+    #[cfg(unix)]
+    fails(&["-o", "/dev/null"], 2, &format!("/dev/null: {stream}"));
+    fails(
+        &["-o", "h.czm", "--from", "a.czm", "--vocab", "300"],
+        2,
+        "--vocab and --split are for a new tokenizer, but --from keeps the model's; add --new-tokenizer",
+    );
+}
+
+#[test]
+fn a_folder_is_trained_on_again_without_what_was_made_there() {
+    let folder = Folder::new();
+    let (mut csv, mut json) = (String::from("id,text\n"), String::from("\u{feff}"));
+    for (index, line) in log(2_500).lines().enumerate() {
+        let _ = writeln!(csv, "{index},\"{line}\"");
+        let _ = writeln!(json, "{{\"text\":\"{line}!\"}}");
+    }
+    csv.push_str("1,2,3\n");
+    json.push_str("{\"text\":\"\\ud83d\"}\n");
+    folder.write("mails.csv", &csv);
+    folder.write("notes.ndjson", &json);
+    folder.write("photo.jpg", b"\xff\xd8\xff\xe0");
+    let run = |more: &[&str]| {
+        let arguments = [
+            ".",
+            "--field",
+            "text",
+            "-o",
+            "mails.czm",
+            "--preset",
+            "fast",
+            "--tokens",
+            "8000",
+            "--vocab",
+            "9999",
+            "-T",
+            "1",
+        ];
+        let report = train(&folder, &[&arguments, more].concat()).exits(0).stderr();
+        for part in [
+            "czip: warning: files that can't be read or aren't text are left out, 1 of 3: ./photo.jpg: not UTF-8 at byte 0\n",
+            "czip: warning: records that can't be read or aren't text are left out, 2 of 5002: ./mails.csv:2502: 3 fields, \
+             not 2; ./notes.ndjson:2501: not JSON: unexpected end of hex escape at column 16\n",
+            " tokens, not 9999: no other pair of tokens comes twice in the text\n",
+        ] {
+            assert!(report.contains(part), "{part}: {report}");
+        }
+        report
+    };
+    run(&[]);
+    assert_eq!(
+        folder.names(),
+        [
+            "mails.csv",
+            "mails.czm",
+            "mails.czm.csv",
+            "mails.czm.svg",
+            "notes.ndjson",
+            "photo.jpg"
+        ]
+    );
+    assert_eq!(folder.read("mails.csv"), csv.as_bytes());
+    let first = folder.read("mails.czm");
+    let report = run(&["-f"]);
+    assert!(
+        report.contains("files that czip has made are left out: 3 of them\n"),
+        "{report}"
+    );
+    let hash = |bytes: &[u8]| match czip::Weights::from_bytes(bytes).unwrap() {
+        czip::Weights::V2(file) => file.content_hash,
+        czip::Weights::V1(_) => panic!("version 1"),
+    };
+    assert_eq!(hash(&folder.read("mails.czm")), hash(&first));
+
+    // Named, they are inputs.
+    let report = train(&folder, &["mails.czm.csv", "-f", "-o", "mails.czm"])
+        .exits(2)
+        .stderr();
+    assert!(
+        report.starts_with("czip: mails.czm.csv: is an input, too"),
+        "{report}"
+    );
+    let report = train(&folder, &["photo.jpg", "mails.csv", "-o", "other.czm"])
+        .exits(1)
+        .stderr();
+    assert_eq!(report, "czip: photo.jpg: not UTF-8 at byte 0\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_was_killed_or_stopped_goes_on() {
+    use std::path::Path;
+    use std::process::{Child, Command, Stdio};
+    use std::time::Duration;
+
+    let folder = Folder::new();
+    folder.write("log.txt", log(2_500));
+    // Little is held out, so that there are many points, and a checkpoint after each step.
+    let arguments = [
+        "train",
+        "log.txt",
+        "-o",
+        "m.czm",
+        "--preset",
+        "fast",
+        "--vocab",
+        "300",
+        "--heldout",
+        "0.004",
+        "--tokens",
+        "2000000",
+        "-T",
+        "1",
+    ];
+    let start = |more: &[&str]| {
+        let mut command = folder.command();
+        command.args(arguments).args(more).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let refused = |more: &[&str], message: &str| {
+        let mut command = folder.command();
+        command.args(arguments).args(more);
+        Finished(command.output().unwrap()).fails(1, message);
+    };
+    let checkpoint = folder.path("m.czm.checkpoint");
+    let changed = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let wait_for_checkpoint = |child: &mut Child| {
+        let before = changed(&checkpoint);
+        while changed(&checkpoint) == before {
+            assert_eq!(child.try_wait().unwrap(), None);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+
+    let mut killed = start(&[]);
+    wait_for_checkpoint(&mut killed);
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let left = [
+        "log.txt",
+        "m.czm.checkpoint",
+        "m.czm.checkpoint.lock",
+        "m.czm.checkpoint.new",
+    ];
+    assert!(
+        folder.names().iter().all(|name| left.contains(&name.as_str())),
+        "{:?}",
+        folder.names()
+    );
+    let whole = folder.read("m.czm.checkpoint");
+    // As if it had been killed while it wrote the next.
+    folder.write("m.czm.checkpoint.new", &whole[..1_000]);
+    let interrupted =
+        "m.czm.checkpoint: is of a run that was interrupted; --resume goes on with it, -f begins anew";
+    refused(&[], interrupted);
+    assert!(folder.read("m.czm.checkpoint") == whole);
+
+    let mut resumed = start(&["--resume"]);
+    wait_for_checkpoint(&mut resumed);
+    refused(
+        &["--resume"],
+        "training failed: another run is writing m.czm.checkpoint",
+    );
+    refused(
+        &["-f"],
+        "training failed: another run is writing m.czm.checkpoint",
+    );
+    let pid = resumed.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let report = Finished(resumed.wait_with_output().unwrap()).exits(0).stderr();
+    assert!(
+        report.contains("stopped; the best so far is the model, and --resume -f goes on\n"),
+        "{report}"
+    );
+    assert_eq!(
+        folder.names(),
+        ["log.txt", "m.czm", "m.czm.checkpoint", "m.czm.csv", "m.czm.svg"]
+    );
+    czip::Weights::from_bytes(&folder.read("m.czm")).unwrap();
+
+    refused(&[], interrupted);
+    refused(&["--resume"], "m.czm: exists already; -f overwrites it");
+    let report = train(
+        &folder,
+        &["log.txt", "-o", "m.czm", "--tokens", "8000", "--resume", "-f"],
+    );
+    let report = report.exits(1).stderr();
+    let other = "czip: m.czm.checkpoint is of a run with other text or options; -f in place of --resume begins anew\n";
+    assert!(report.ends_with(other), "{report}");
 }

@@ -117,6 +117,14 @@ pub enum FormatError {
         /// Bytes there are.
         found: u16,
     },
+    /// The decompressed stream ends inside a chunk, and which is not known.
+    #[error("payload ends after {found} of its {len} bytes")]
+    PayloadShort {
+        /// Sum of the chunk lengths.
+        len: u64,
+        /// Bytes there are.
+        found: u64,
+    },
     /// The decompressed stream goes on after the last chunk.
     #[error("trailing bytes in the payload after its {len} bytes")]
     TrailingPayload {

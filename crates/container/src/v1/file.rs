@@ -88,13 +88,7 @@ impl File {
     /// Number of tokens in all chunks together.
     #[must_use]
     pub fn token_count(&self) -> u64 {
-        match self.chunk_count().checked_sub(1) {
-            None => 0,
-            Some(full) => {
-                u64::from(full) * u64::from(self.params.context.chunk_tokens())
-                    + u64::from(self.last_chunk_tokens)
-            }
-        }
+        super::read::token_count(&self.params, self.chunk_count(), self.last_chunk_tokens)
     }
 
     /// The bytes of each chunk, in order. All but the last hold [`ContextLog2::chunk_tokens`] tokens.

@@ -1,5 +1,6 @@
 //! Reading of a file.
 
+use std::fmt;
 use std::io::{self, Read};
 
 use super::outer::Stream;
@@ -38,8 +39,206 @@ impl Default for Limits {
 /// All rules of the format that concern the container are checked, in the order of the fields, and then that neither
 /// the decompressed stream nor the file goes on after the last chunk. What the chunks decode to is not known here.
 ///
-/// The reader may be unbuffered: it is read in pieces of 32 KiB.
-pub fn read<R: Read>(mut reader: R, limits: &Limits) -> Result<File, ReadError> {
+/// The reader may be unbuffered: it is read in pieces of 32 KiB. [`Reader`] does the same without holding all chunks.
+pub fn read<R: Read>(reader: R, limits: &Limits) -> Result<File, ReadError> {
+    let mut reader = Reader::new(reader, limits)?;
+    let mut payload = Vec::new();
+    reader.read_chunks(usize::MAX, &mut payload)?;
+    Ok(File::from_checked(
+        reader.params,
+        reader.header.original_len(),
+        reader.last_chunk_tokens,
+        reader.chunk_lens,
+        payload,
+    ))
+}
+
+/// What a file says about itself, without its chunks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Inspection {
+    /// The file's first 16 bytes.
+    pub header: Header,
+    /// The parameters.
+    pub params: Params,
+    /// Number of tokens in the last chunk, or in a full chunk if there is none.
+    pub last_chunk_tokens: u16,
+    /// Number of tokens in all chunks together.
+    pub token_count: u64,
+    /// Bytes of all chunks.
+    pub payload_len: u64,
+}
+
+/// Reads a file to its end and checks what [`read`] checks, but keeps nothing of its chunks.
+///
+/// Memory in use is some 100 KiB and the window of the outer codec, at most 128 MiB, whatever the limits are.
+pub fn inspect<R: Read>(reader: R, limits: &Limits) -> Result<Inspection, ReadError> {
+    let Opened {
+        header,
+        params,
+        last_chunk_tokens,
+        mut stream,
+    } = open(reader, limits)?;
+    let mut payload_len = 0;
+    read_chunk_lens(&mut stream, &header, limits, |lens| {
+        payload_len += lens.iter().copied().map(u64::from).sum::<u64>();
+    })?;
+    let mut buffer = vec![0; STEP];
+    let mut found = 0;
+    loop {
+        let len = stream.read_full(&mut buffer)?;
+        found += len as u64;
+        if len < buffer.len() || found > payload_len {
+            break;
+        }
+    }
+    if found > payload_len {
+        return Err(FormatError::TrailingPayload { len: payload_len }.into());
+    }
+    if found < payload_len {
+        return Err(FormatError::PayloadShort {
+            len: payload_len,
+            found,
+        }
+        .into());
+    }
+    stream.finish()?;
+    Ok(Inspection {
+        header,
+        params,
+        last_chunk_tokens,
+        token_count: token_count(&params, header.chunk_count(), last_chunk_tokens),
+        payload_len,
+    })
+}
+
+/// The number of tokens in so many chunks.
+pub(super) fn token_count(params: &Params, chunks: u32, last_chunk_tokens: u16) -> u64 {
+    match chunks.checked_sub(1) {
+        None => 0,
+        Some(full) => {
+            u64::from(full) * u64::from(params.context.chunk_tokens()) + u64::from(last_chunk_tokens)
+        }
+    }
+}
+
+/// Reads a file some chunks at a time.
+///
+/// Memory in use is two bytes for each chunk, the chunks that are asked for, and the window of the outer codec, at most
+/// 128 MiB.
+pub struct Reader<R> {
+    header: Header,
+    params: Params,
+    last_chunk_tokens: u16,
+    chunk_lens: Vec<u16>,
+    /// Chunks that have been read.
+    next: usize,
+    /// `None` after the end.
+    stream: Option<Stream<R>>,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads all that comes before the chunks, and checks it. The reader may be unbuffered.
+    pub fn new(reader: R, limits: &Limits) -> Result<Self, ReadError> {
+        let Opened {
+            header,
+            params,
+            last_chunk_tokens,
+            mut stream,
+        } = open(reader, limits)?;
+        let count = header.chunk_count() as usize;
+        let mut chunk_lens = Vec::new();
+        read_chunk_lens(&mut stream, &header, limits, |lens| {
+            reserve_step(&mut chunk_lens, lens.len(), count);
+            chunk_lens.extend_from_slice(lens);
+        })?;
+        Ok(Self {
+            header,
+            params,
+            last_chunk_tokens,
+            chunk_lens,
+            next: 0,
+            stream: Some(stream),
+        })
+    }
+
+    /// The file's first 16 bytes.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The parameters.
+    pub fn params(&self) -> &Params {
+        &self.params
+    }
+
+    /// Number of tokens in the last chunk, or in a full chunk if there is none.
+    pub fn last_chunk_tokens(&self) -> u16 {
+        self.last_chunk_tokens
+    }
+
+    /// Number of tokens in all chunks together.
+    pub fn token_count(&self) -> u64 {
+        token_count(&self.params, self.header.chunk_count(), self.last_chunk_tokens)
+    }
+
+    /// Number of chunks that have not been read.
+    pub fn chunks_left(&self) -> usize {
+        self.chunk_lens.len() - self.next
+    }
+
+    /// Reads the next `count` chunks, or those that are left, and puts them into `payload` back to back. Returns their
+    /// lengths.
+    ///
+    /// With the last of them the rest of the file is checked: neither the decompressed stream nor the file goes on. Nothing
+    /// can be read after an error.
+    pub fn read_chunks(&mut self, count: usize, payload: &mut Vec<u8>) -> Result<&[u16], ReadError> {
+        payload.clear();
+        let first = self.next;
+        let end = first + count.min(self.chunks_left());
+        let lens = &self.chunk_lens[first..end];
+        let Some(mut stream) = self.stream.take() else {
+            return Ok(&[]);
+        };
+        let total = lens.iter().map(|&len| usize::from(len)).sum();
+        read_payload(&mut stream, total, payload).map_err(|error| match error {
+            Truncated::At(len) => payload_truncated(lens, first, len).into(),
+            Truncated::Read(error) => error,
+        })?;
+        self.next = end;
+        if end < self.chunk_lens.len() {
+            self.stream = Some(stream);
+            return Ok(lens);
+        }
+        if stream.read(&mut [0])? > 0 {
+            let len = self.chunk_lens.iter().copied().map(u64::from).sum();
+            return Err(FormatError::TrailingPayload { len }.into());
+        }
+        stream.finish()?;
+        Ok(lens)
+    }
+}
+
+/// Says how far the file is read.
+impl<R> fmt::Debug for Reader<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("header", &self.header)
+            .field("params", &self.params)
+            .field("next", &self.next)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A file that has been read up to its chunk lengths.
+struct Opened<R> {
+    header: Header,
+    params: Params,
+    last_chunk_tokens: u16,
+    stream: Stream<R>,
+}
+
+fn open<R: Read>(mut reader: R, limits: &Limits) -> Result<Opened<R>, ReadError> {
     let header = read_header(&mut reader)?;
     check_limits(&header, limits)?;
 
@@ -48,22 +247,12 @@ pub fn read<R: Read>(mut reader: R, limits: &Limits) -> Result<File, ReadError> 
     let mut stream = Stream::new(header.codec(), reader, Header::LEN as u64, max_len)?;
 
     let (params, last_chunk_tokens) = read_inner_fixed(&mut stream, &header)?;
-    let chunk_lens = read_chunk_lens(&mut stream, &header, limits)?;
-    let payload = read_payload(&mut stream, &chunk_lens)?;
-    if stream.read(&mut [0])? > 0 {
-        return Err(FormatError::TrailingPayload {
-            len: payload.len() as u64,
-        }
-        .into());
-    }
-    stream.finish()?;
-    Ok(File::from_checked(
+    Ok(Opened {
+        header,
         params,
-        header.original_len(),
         last_chunk_tokens,
-        chunk_lens,
-        payload,
-    ))
+        stream,
+    })
 }
 
 fn read_header<R: Read>(reader: &mut R) -> Result<Header, ReadError> {
@@ -141,32 +330,35 @@ fn read_inner_fixed<R: Read>(stream: &mut Stream<R>, header: &Header) -> Result<
     Ok((params, last_chunk_tokens))
 }
 
+/// Reads the chunk lengths and hands them to `take`, some at a time.
 fn read_chunk_lens<R: Read>(
     stream: &mut Stream<R>,
     header: &Header,
     limits: &Limits,
-) -> Result<Vec<u16>, ReadError> {
+    mut take: impl FnMut(&[u16]),
+) -> Result<(), ReadError> {
     let count = header.chunk_count() as usize;
     let mut lens = Vec::new();
     let mut buffer = vec![0; STEP.min(2 * count)];
     // What a vector can hold at all is a limit of its own where addresses have 32 bits.
     let max = limits.max_payload_len.min(isize::MAX as u64);
     let mut payload_len = 0;
-    while lens.len() < count {
-        let wanted = buffer.len().min(2 * (count - lens.len()));
+    let mut done = 0;
+    while done < count {
+        let wanted = buffer.len().min(2 * (count - done));
         let found = stream.read_full(&mut buffer[..wanted])?;
         if found < wanted {
-            let found = INNER_FIXED_LEN + (2 * lens.len() + found) as u32;
+            let found = INNER_FIXED_LEN + (2 * done + found) as u32;
             return Err(FormatError::InnerTruncated {
                 expected: header.inner_len(),
                 found,
             }
             .into());
         }
-        reserve_step(&mut lens, wanted / 2, count);
+        lens.clear();
         for len in buffer[..wanted].as_chunks().0 {
             let len = u16::from_le_bytes(*len);
-            let chunk = lens.len() as u32;
+            let chunk = (done + lens.len()) as u32;
             if len == 0 {
                 return Err(FormatError::ChunkEmpty { chunk }.into());
             }
@@ -176,35 +368,46 @@ fn read_chunk_lens<R: Read>(
             }
             lens.push(len);
         }
+        take(&lens);
+        done += lens.len();
     }
-    Ok(lens)
+    Ok(())
 }
 
-fn read_payload<R: Read>(stream: &mut Stream<R>, chunk_lens: &[u16]) -> Result<Vec<u8>, ReadError> {
-    let total = chunk_lens.iter().map(|&len| usize::from(len)).sum();
-    let mut payload = Vec::new();
+/// Why a payload is not there.
+enum Truncated {
+    /// The stream ends after so many bytes.
+    At(usize),
+    Read(ReadError),
+}
+
+fn read_payload<R: Read>(
+    stream: &mut Stream<R>,
+    total: usize,
+    payload: &mut Vec<u8>,
+) -> Result<(), Truncated> {
     while payload.len() < total {
         let len = payload.len();
         let wanted = STEP.min(total - len);
-        reserve_step(&mut payload, wanted, total);
+        reserve_step(payload, wanted, total);
         payload.resize(len + wanted, 0);
-        let found = stream.read_full(&mut payload[len..])?;
+        let found = stream.read_full(&mut payload[len..]).map_err(Truncated::Read)?;
         if found < wanted {
-            return Err(payload_truncated(chunk_lens, len + found).into());
+            return Err(Truncated::At(len + found));
         }
     }
-    Ok(payload)
+    Ok(())
 }
 
-/// The chunk in which a payload of `len` bytes ends too early.
-fn payload_truncated(chunk_lens: &[u16], len: usize) -> FormatError {
+/// The chunk in which a payload of `len` bytes ends too early, of chunks with these lengths from number `first` on.
+fn payload_truncated(chunk_lens: &[u16], first: usize, len: usize) -> FormatError {
     let (mut chunk, mut found) = (0, len);
     while found >= usize::from(chunk_lens[chunk]) {
         found -= usize::from(chunk_lens[chunk]);
         chunk += 1;
     }
     FormatError::PayloadTruncated {
-        chunk: chunk as u32,
+        chunk: (first + chunk) as u32,
         expected: chunk_lens[chunk],
         found: found as u16,
     }

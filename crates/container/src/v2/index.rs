@@ -12,6 +12,10 @@ use super::{
 /// The least bytes of a segment: two numbers, no payload, and a checksum.
 const MIN_SEGMENT_LEN: u32 = 6;
 
+/// The most bytes that may have to be read to see whether a segment without text is there: two numbers of five bytes, and
+/// a checksum.
+const LONGEST_EMPTY_LEN: u64 = 14;
+
 /// Where a segment is, and what it is part of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -30,6 +34,29 @@ pub struct IndexEntry {
     pub number: u64,
     /// Whether it is the last of its member.
     pub last: bool,
+}
+
+impl IndexEntry {
+    /// Reads the segment from a file, as if that ended at `end`.
+    fn read<R: Read + Seek>(&self, reader: R, end: u64) -> Result<Segment, ReadError> {
+        let mut source = Source::between(reader, self.offset, end)?;
+        let header = source.segment_header(&self.member)?;
+        let found = (header.segment_len(), header.text_len(), header.last());
+        if found != (self.len, self.text_len, self.last) {
+            return Err(FormatError::IndexEntry { offset: self.offset }.into());
+        }
+        let mut payload = Vec::new();
+        source.append(header.payload_len(), Part::Payload, &mut payload)?;
+        let info = SegmentInfo {
+            member: self.member,
+            number: self.number,
+            offset: self.offset,
+            text_offset: self.text_offset,
+            header,
+            checksum: source.checksum(&header)?,
+        };
+        Ok(Segment { info, payload })
+    }
 }
 
 /// Where all segments of a file are, those of all its members.
@@ -65,7 +92,9 @@ impl Index {
     /// without a valid index on, the file is read from its start up to there: the header of each segment, and not its
     /// payload.
     ///
-    /// What an index says is held against the segment in [`read_segment`](Self::read_segment), not before.
+    /// What an index says is held against the segment in [`read_segment`](Self::read_segment), not before. Only segments
+    /// without text, which nobody has to read, are read and verified here. Where a member has no index, places in the text
+    /// rest on what its segments say of their lengths, and that is not verified before they are decoded.
     ///
     /// Memory in use is 64 bytes for each segment; a segment takes six bytes of the file or more.
     pub fn open<R: Read + Seek>(mut reader: R) -> Result<Self, ReadError> {
@@ -84,6 +113,10 @@ impl Index {
         }
         for member in indexed.iter().rev() {
             index.push_member(member);
+        }
+        for entry in index.segments.iter().filter(|entry| entry.text_len == 0) {
+            let end = entry.offset.saturating_add(LONGEST_EMPTY_LEN);
+            entry.read(&mut reader, end)?.verify(&[])?;
         }
         Ok(index)
     }
@@ -117,24 +150,7 @@ impl Index {
     ///
     /// If there is no such segment.
     pub fn read_segment<R: Read + Seek>(&self, reader: R, segment: usize) -> Result<Segment, ReadError> {
-        let entry = &self.segments[segment];
-        let mut source = Source::between(reader, entry.offset, u64::MAX)?;
-        let header = source.segment_header(&entry.member)?;
-        let found = (header.segment_len(), header.text_len(), header.last());
-        if found != (entry.len, entry.text_len, entry.last) {
-            return Err(FormatError::IndexEntry { offset: entry.offset }.into());
-        }
-        let mut payload = Vec::new();
-        source.append(header.payload_len(), Part::Payload, &mut payload)?;
-        let info = SegmentInfo {
-            member: entry.member,
-            number: entry.number,
-            offset: entry.offset,
-            text_offset: entry.text_offset,
-            header,
-            checksum: source.checksum(&header)?,
-        };
-        Ok(Segment { info, payload })
+        self.segments[segment].read(reader, u64::MAX)
     }
 
     fn push(&mut self, member: Header, number: u64, offset: u64, len: u32, text_len: u32, last: bool) {
@@ -311,8 +327,11 @@ impl Member {
                 hash.update(&body);
                 left = left.and_then(|left| left.checked_sub(body.len() as u32));
                 segments_len += u64::from(len);
-                // Segments are in the file, so there are no more entries than it has room for.
-                let possible = len >= MIN_SEGMENT_LEN && text_len as usize <= MAX_TEXT_LEN;
+                // Segments are in the file, so there are no more entries than it has room for. None follows one
+                // without text.
+                let possible = len >= MIN_SEGMENT_LEN
+                    && text_len as usize <= MAX_TEXT_LEN
+                    && entries.last().is_none_or(|&(_, before)| before > 0);
                 if left.is_none() || segments_len > start || !possible {
                     return Ok(false);
                 }

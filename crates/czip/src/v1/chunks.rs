@@ -46,7 +46,8 @@ pub(crate) struct BadChunk {
 
 /// Encodes chunks of `chunk_len` tokens, the last of which may be shorter.
 ///
-/// The pieces, in order, hold some chunks each; they do not depend on the number of threads.
+/// The pieces, in order, hold some chunks each; they do not depend on the number of threads. If the work is stopped, they
+/// are not to be looked at.
 pub(crate) fn encode(
     model: &Model,
     tokens: &[u16],
@@ -57,7 +58,7 @@ pub(crate) fn encode(
     let encode = |encoder: &mut ChunkEncoder<'_>, tokens: &[u16]| {
         let mut encoded = EncodedChunks::default();
         for tokens in tokens.chunks(chunk_len * encoder.caches.len()) {
-            encoder.encode(tokens, &mut encoded);
+            encoder.encode(tokens, &mut encoded, counter);
             counter.add(tokens.len());
         }
         encoded
@@ -95,10 +96,13 @@ impl<'a> ChunkEncoder<'a> {
     }
 
     /// Encodes at most as many chunks as there are caches.
-    fn encode(&mut self, tokens: &[u16], out: &mut EncodedChunks) {
+    fn encode(&mut self, tokens: &[u16], out: &mut EncodedChunks, counter: &Counter) {
         let transformer: &Transformer = &self.model.transformer;
         let mut encoder = Encoder::new();
         for (batch, coded) in tokens.chunks(BATCH).enumerate() {
+            if counter.stops() {
+                break;
+            }
             self.rows.clear();
             self.rows.extend((batch * BATCH..).take(coded.len()).map(|index| {
                 let (sequence, position) = (index / self.chunk_len, index % self.chunk_len);
@@ -130,7 +134,8 @@ impl<'a> ChunkEncoder<'a> {
     }
 }
 
-/// Decodes consecutive chunks of `chunk_len` tokens, the last of which has `last_len`.
+/// Decodes consecutive chunks of `chunk_len` tokens, the last of which has `last_len`, with some `memory` bytes of keys and
+/// values.
 ///
 /// Any bytes decode to some tokens, but damaged bytes or another model rarely end where the chunk does.
 pub(crate) fn decode(
@@ -138,13 +143,14 @@ pub(crate) fn decode(
     chunks: &[&[u8]],
     chunk_len: usize,
     last_len: usize,
+    memory: u64,
     threads: &Threads,
     counter: &Counter,
 ) -> Result<Vec<u16>, BadChunk> {
     let group_len = chunks
         .len()
         .div_ceil(threads.count())
-        .clamp(1, group_limit(model, chunk_len));
+        .clamp(1, group_limit(model, chunk_len, memory / threads.count() as u64));
     let decode = |decoder: &mut GroupDecoder<'_>, (index, group): (usize, &[&[u8]])| {
         let first = index * group_len;
         let is_last = first + group.len() == chunks.len();
@@ -164,14 +170,27 @@ pub(crate) fn decode(
     Ok(groups.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
 }
 
-/// The most chunks of a group: fewer where a model's keys and values would take much memory.
-fn group_limit(model: &Model, chunk_len: usize) -> usize {
-    (CACHE_LIMIT / model.transformer.cache_len(chunk_len)).clamp(1, GROUP)
+/// The most chunks of a group: fewer where keys and values would take more than `memory` bytes, or more than a thread may
+/// hold at all.
+fn group_limit(model: &Model, chunk_len: usize, memory: u64) -> usize {
+    let memory = memory.saturating_sub(stretch_memory(chunk_len));
+    let memory = usize::try_from(memory).unwrap_or(usize::MAX).min(CACHE_LIMIT);
+    (memory / model.transformer.cache_len(chunk_len).max(1)).clamp(1, GROUP)
 }
 
 /// The chunks that [`decode`] handles well at a time: a group for each thread.
 pub(crate) fn decoding_stretch(threads: &Threads) -> usize {
     GROUP * threads.count()
+}
+
+/// The most bytes that a thread takes to decode one chunk at a time.
+pub(crate) fn least_memory(model: &Model, chunk_len: usize) -> u64 {
+    model.transformer.cache_len(chunk_len) as u64 + stretch_memory(chunk_len)
+}
+
+/// Bytes of a group of chunks, with tokens and text.
+fn stretch_memory(chunk_len: usize) -> u64 {
+    GROUP as u64 * (u64::from(u16::MAX) + 16 * chunk_len as u64)
 }
 
 /// The next token is known only when the one before is decoded, so that one chunk can't fill a batch: chunks advance
@@ -210,6 +229,9 @@ impl<'a> GroupDecoder<'a> {
             .collect();
         let longest = if full > 0 { self.chunk_len } else { last_len };
         for position in 0..longest {
+            if counter.stops() {
+                break;
+            }
             if position == last_len {
                 rows.truncate(full);
             }

@@ -18,6 +18,15 @@ const BATCH_LEN: usize = 4 << 20;
 /// Segments that each thread is given at a time, at most.
 const BATCH_SEGMENTS: usize = 256;
 
+/// Bytes of text that are encoded at a time: whole segments, and one at least.
+fn batch_len(options: &Options) -> usize {
+    let segment_len = options.segment_bytes();
+    let each = segment_len * (BATCH_LEN / segment_len).clamp(1, BATCH_SEGMENTS);
+    // Where addresses are short there is no room for many threads.
+    let threads = work::thread_count(options).clamp(1, (isize::MAX as usize / each).max(1));
+    each * threads
+}
+
 /// Compresses what is written to it, to a file of the format czip v2.
 ///
 /// Text is held until there are some segments of it for each thread. The file depends on the text, the model and the
@@ -58,14 +67,13 @@ impl<'a, W: Write> Encoder<'a, W> {
     #[must_use]
     pub fn new(model: impl Into<Option<&'a Model>>, inner: W, options: &Options) -> Self {
         let codec = Codec::new(model.into());
-        let segments = (BATCH_LEN / options.segment_bytes()).clamp(1, BATCH_SEGMENTS);
         Self {
             codec,
             encoders: Encoders::new(codec, options),
             counter: Counter::new(None, options),
             output: Output::Fresh(Counted::new(inner)),
             buffer: Vec::new(),
-            batch_len: options.segment_bytes() * segments * work::thread_count(options),
+            batch_len: batch_len(options),
             summary: Summary::new(Format::V2),
             options: options.clone(),
         }

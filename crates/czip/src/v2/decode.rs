@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use czip_coder::binary::Decoder;
-use czip_container::v2::{Mode, Segment};
+use czip_container::v2::{Mode, Segment, SegmentInfo};
 use czip_mix::{Coding, Mixer, Variant};
 use czip_model::{Cache, Row, Scratch, Window};
 
@@ -41,6 +41,7 @@ pub(crate) type WithModel<'s, 'a> = (&'s Segment, Option<&'a Model>);
 pub(crate) struct Decoders<'a> {
     codecs: Codecs<'a>,
     threads: usize,
+    max_memory: u64,
     workers: Vec<SegmentDecoder<'a>>,
 }
 
@@ -49,6 +50,7 @@ impl<'a> Decoders<'a> {
         Self {
             codecs: Codecs::new(models),
             threads: work::thread_count(options),
+            max_memory: options.limits.max_memory,
             workers: Vec::new(),
         }
     }
@@ -57,19 +59,48 @@ impl<'a> Decoders<'a> {
         self.threads
     }
 
-    pub(crate) fn codecs(&mut self) -> &mut Codecs<'a> {
-        &mut self.codecs
+    /// Bytes of segments and their texts that may be held at a time, the last apart.
+    pub(crate) fn max_batch_len(&self) -> u64 {
+        self.max_memory / 4
     }
 
-    /// The texts of segments.
+    /// The model that a segment needs. It is an error if there is none, or memory does not suffice to decode the segment.
+    pub(crate) fn admit(&mut self, info: &SegmentInfo) -> Result<Option<&'a Model>, Error> {
+        let model = self.codecs.model(&info.member, info.header.mode())?;
+        // Beside a batch that is full but for this segment.
+        let allowed = self.max_memory - self.max_batch_len();
+        let held = segment_len(info) + memory_of(info, model);
+        if held > allowed {
+            return Err(Error::MemoryLimit {
+                needed: held + (held - 1) / 3,
+                limit: self.max_memory,
+            });
+        }
+        Ok(model)
+    }
+
+    /// The texts of segments that have been admitted, while `held` bytes are held besides.
     pub(crate) fn decode(
         &mut self,
         segments: &[WithModel<'_, 'a>],
+        held: u64,
         counter: &Counter,
     ) -> Result<Vec<Decoded>, Error> {
-        let threads = self.threads.clamp(1, segments.len().max(1));
+        let needs = segments
+            .iter()
+            .map(|(segment, model)| memory_of(&segment.info, *model));
+        let need = needs.max().unwrap_or(0).max(1);
+        // What is admitted has room.
+        let memory = self.max_memory.saturating_sub(held).max(need);
+        let possible = usize::try_from(memory / need).unwrap_or(usize::MAX);
+        let threads = self.threads.min(segments.len()).min(possible).max(1);
+        self.workers.truncate(possible);
         while self.workers.len() < threads {
             self.workers.push(SegmentDecoder::new(self.codecs.bytes));
+        }
+        let share = usize::try_from(memory / self.workers.len() as u64).unwrap_or(usize::MAX);
+        for worker in &mut self.workers {
+            worker.set_memory(share);
         }
         // The longest first, so that no thread is left with a long one when the others have ended.
         let mut order: Vec<usize> = (0..segments.len()).collect();
@@ -93,12 +124,13 @@ impl<'a> Decoders<'a> {
                 let (model, queue) = &work.nets[(first + turn) % work.nets.len()];
                 worker.lockstep(*model, queue, &work);
             }
-            while let Some(index) = pop(&work.others, |_| true) {
+            while let Some(index) = pop(&work.others, |_| !counter.stops()) {
                 let (segment, model) = segments[index];
-                work.end(index, worker.decode(segment, model));
+                work.end(index, worker.decode(segment, model, counter));
                 counter.add(segment.info.header.text_len() as usize);
             }
         });
+        counter.check()?;
         let decoded: Option<Vec<Decoded>> = work.decoded.into_iter().map(OnceLock::into_inner).collect();
         decoded.ok_or(Error::Interrupted)
     }
@@ -168,7 +200,9 @@ fn pop(queue: &Queue, wanted: impl FnOnce(usize) -> bool) -> Option<usize> {
 /// Decodes in the same memory again and again.
 struct SegmentDecoder<'a> {
     byte_coding: &'a Coding,
-    bytes: Option<(Variant, Mixer<'a>)>,
+    /// The most bytes that it may hold.
+    memory: usize,
+    bytes: Option<Held<'a>>,
     /// What belongs to a model: to one at a time, so that the number of models costs no memory.
     of_model: Option<OfModel<'a>>,
 }
@@ -176,30 +210,50 @@ struct SegmentDecoder<'a> {
 /// What a thread has of a model.
 struct OfModel<'a> {
     model: &'a Model,
-    alone: Option<(Variant, Mixer<'a>)>,
+    alone: Option<Held<'a>>,
     lanes: Vec<Lane<'a>>,
+    /// The most bytes that the lanes may hold, if there is more than one.
+    lane_memory: usize,
     /// One for each lane.
     caches: Vec<Cache>,
     net: Option<Net>,
 }
 
+/// A mixer that is kept for the next text.
+struct Held<'a> {
+    mixer: Mixer<'a>,
+    variant: Variant,
+    /// Bytes that it may have taken.
+    len: usize,
+}
+
+fn held_len(held: Option<&Held<'_>>) -> usize {
+    held.map_or(0, |held| held.len)
+}
+
 /// The mixer at the start of a text: the one at hand, if it is of this variant, or a new one.
 fn of_variant<'m, 'a>(
-    held: &'m mut Option<(Variant, Mixer<'a>)>,
+    held: &'m mut Option<Held<'a>>,
     coding: &'a Coding,
     variant: Variant,
     text_len: usize,
 ) -> &'m mut Mixer<'a> {
+    let len = mixer_memory(variant, text_len);
     // One of another variant gives its memory back before a new one takes some.
-    let before = held.take().filter(|(last, _)| *last == variant);
-    let mixer = match before {
-        Some((_, mut mixer)) => {
-            mixer.restart(text_len);
-            mixer
+    let before = held.take().filter(|held| held.variant == variant);
+    let now = match before {
+        Some(mut held) => {
+            held.mixer.restart(text_len);
+            held.len = held.len.max(len);
+            held
         }
-        None => Mixer::new(coding, variant, false, text_len),
+        None => Held {
+            mixer: Mixer::new(coding, variant, false, text_len),
+            variant,
+            len,
+        },
     };
-    &mut held.insert((variant, mixer)).1
+    &mut held.insert(now).mixer
 }
 
 /// What the lanes of a thread share.
@@ -282,8 +336,47 @@ impl<'a> SegmentDecoder<'a> {
     fn new(byte_coding: &'a Coding) -> Self {
         Self {
             byte_coding,
+            memory: usize::MAX,
             bytes: None,
             of_model: None,
+        }
+    }
+
+    /// Holds no more than this from now on.
+    fn set_memory(&mut self, memory: usize) {
+        self.memory = memory;
+        let alone = self.of_model.as_ref().map_or(0, OfModel::alone_len);
+        let lanes = self.of_model.as_ref().map_or(0, OfModel::lanes_len);
+        if held_len(self.bytes.as_ref()) + alone + lanes > memory {
+            (self.bytes, self.of_model) = (None, None);
+        }
+    }
+
+    /// Gives back what is held for other modes, if that and `need` more are too much.
+    fn make_room(&mut self, mode: Mode, need: usize) {
+        let bytes = held_len(self.bytes.as_ref());
+        let alone = self.of_model.as_ref().map_or(0, OfModel::alone_len);
+        let lanes = self.of_model.as_ref().map_or(0, OfModel::lanes_len);
+        let others = match mode {
+            Mode::Stored => 0,
+            Mode::Bytes => alone + lanes,
+            Mode::Tokens => bytes + lanes,
+            Mode::Net => bytes + alone,
+        };
+        if others.saturating_add(need) <= self.memory {
+            return;
+        }
+        if mode != Mode::Bytes {
+            self.bytes = None;
+        }
+        if let Some(of_model) = &mut self.of_model {
+            if mode != Mode::Tokens {
+                of_model.alone = None;
+            }
+            if mode != Mode::Net {
+                of_model.lanes.clear();
+                of_model.caches.clear();
+            }
         }
     }
 
@@ -294,8 +387,8 @@ impl<'a> SegmentDecoder<'a> {
         self.of_model.insert(held.unwrap_or_else(|| OfModel::new(model)))
     }
 
-    /// Decodes a segment without the net.
-    fn decode(&mut self, segment: &Segment, model: Option<&'a Model>) -> Decoded {
+    /// Decodes a segment without the net, or a part of it if the work is stopped.
+    fn decode(&mut self, segment: &Segment, model: Option<&'a Model>, counter: &Counter) -> Decoded {
         let Segment { info, payload } = segment;
         let text_len = info.header.text_len() as usize;
         let mut decoder = Decoder::new(payload);
@@ -304,17 +397,30 @@ impl<'a> SegmentDecoder<'a> {
             (Mode::Stored, _) => return Ok(payload.clone()),
             (Mode::Bytes, _) => {
                 let variant = Plan::of(info.member.level).bytes;
+                self.make_room(Mode::Bytes, mixer_memory(variant, text_len));
                 let mixer = of_variant(&mut self.bytes, self.byte_coding, variant, text_len);
-                while text.bytes.len() < text_len {
-                    // Symbols of this coding are bytes.
-                    text.bytes.push(mixer.decode(None, &mut decoder) as u8);
+                while text.bytes.len() < text_len && !counter.stops() {
+                    for _ in 0..Counter::PACE.min(text_len - text.bytes.len()) {
+                        // Symbols of this coding are bytes.
+                        text.bytes.push(mixer.decode(None, &mut decoder) as u8);
+                    }
                 }
             }
             (_, Some(model)) => {
                 let variant = Plan::of(info.member.level).tokens;
+                self.of_model(model);
+                self.make_room(Mode::Tokens, mixer_memory(variant, text_len));
                 let alone = &mut self.of_model(model).alone;
                 let mixer = of_variant(alone, &model.coding, variant, text_len);
-                while text.push(model, mixer.decode(None, &mut decoder))? {}
+                let mut pause = 0;
+                while text.push(model, mixer.decode(None, &mut decoder))? {
+                    if text.bytes.len() >= pause {
+                        if counter.stops() {
+                            break;
+                        }
+                        pause = text.bytes.len() + Counter::PACE;
+                    }
+                }
             }
             (_, None) => return Err(SegmentFault::NoModel),
         }
@@ -326,7 +432,12 @@ impl<'a> SegmentDecoder<'a> {
     fn lockstep(&mut self, model: Option<&'a Model>, queue: &Queue, work: &Work<'_, 'a>) {
         match model {
             Some(_) if queue.lock().unwrap_or_else(PoisonError::into_inner).is_empty() => {}
-            Some(model) => self.of_model(model).lockstep(queue, work),
+            Some(model) => {
+                let memory = self.memory.min(LANE_MEMORY);
+                self.of_model(model).lane_memory = memory;
+                self.make_room(Mode::Net, memory);
+                self.of_model(model).lockstep(queue, work);
+            }
             None => {
                 while let Some(index) = pop(queue, |_| true) {
                     work.end(index, Err(SegmentFault::NoModel));
@@ -342,9 +453,18 @@ impl<'a> OfModel<'a> {
             model,
             alone: None,
             lanes: Vec::new(),
+            lane_memory: LANE_MEMORY,
             caches: Vec::new(),
             net: None,
         }
+    }
+
+    fn alone_len(&self) -> usize {
+        held_len(self.alone.as_ref())
+    }
+
+    fn lanes_len(&self) -> usize {
+        self.lanes.iter().map(|lane| lane.held).sum()
     }
 
     fn lockstep(&mut self, queue: &Queue, work: &Work<'_, 'a>) {
@@ -359,7 +479,7 @@ impl<'a> OfModel<'a> {
                     Admitted::Nothing => break,
                 }
             }
-            if active.is_empty() {
+            if active.is_empty() || work.counter.stops() {
                 break;
             }
             let net = self.net.get_or_insert_with(|| Net::new(model));
@@ -438,7 +558,7 @@ impl<'a> OfModel<'a> {
     /// Whether the lanes would stay within their memory with one more at work.
     fn fits(&self, need: usize) -> bool {
         let busy = self.lanes.iter().filter(|lane| lane.busy).map(|lane| lane.held);
-        busy.sum::<usize>() + need <= LANE_MEMORY
+        busy.sum::<usize>() + need <= self.lane_memory
     }
 
     /// A lane made ready for a text of this length.
@@ -476,10 +596,9 @@ impl<'a> OfModel<'a> {
         };
         let need = memory(model, variant, net, text_len).max(self.lanes[index].held);
         // What other free lanes have taken is given back where it would be too much.
-        let mut held: usize =
-            self.lanes.iter().map(|lane| lane.held).sum::<usize>() - self.lanes[index].held + need;
+        let mut held: usize = self.lanes_len() - self.lanes[index].held + need;
         for (other, lane) in self.lanes.iter_mut().enumerate() {
-            if held > LANE_MEMORY && other != index && !lane.busy {
+            if held > self.lane_memory && other != index && !lane.busy {
                 held -= lane.held;
                 (lane.mixer, lane.held) = (None, 0);
             }
@@ -503,4 +622,33 @@ enum Admitted<'s> {
 fn memory(model: &Model, variant: Variant, net: NetPlan, text_len: usize) -> usize {
     let (length, _) = net.window(model.transformer.config().context_length);
     variant.memory(text_len) + model.transformer.cache_len(length) + text_len
+}
+
+/// The most bytes that a mixer takes, with what it has learnt.
+fn mixer_memory(variant: Variant, text_len: usize) -> usize {
+    /// Weights and maps of the greatest variant, rounded up.
+    const LEARNT: usize = 4 << 20;
+    variant.memory(text_len) + LEARNT
+}
+
+/// Bytes of a segment and its text.
+pub(super) fn segment_len(info: &SegmentInfo) -> u64 {
+    u64::from(info.header.payload_len()) + u64::from(info.header.text_len())
+}
+
+/// The most bytes that decoding a segment takes besides it and its text.
+fn memory_of(info: &SegmentInfo, model: Option<&Model>) -> u64 {
+    let plan = Plan::of(info.member.level);
+    let text_len = info.header.text_len() as usize;
+    let memory = match (info.header.mode(), model, plan.net) {
+        (Mode::Bytes, ..) => mixer_memory(plan.bytes, text_len),
+        (Mode::Tokens, Some(_), _) => mixer_memory(plan.tokens, text_len),
+        (Mode::Net, Some(model), Some(net)) => {
+            memory(model, plan.tokens, net, text_len) + mixer_memory(plan.tokens, text_len)
+                - plan.tokens.memory(text_len)
+        }
+        // They are refused.
+        (Mode::Stored | Mode::Tokens | Mode::Net, ..) => 0,
+    };
+    memory as u64
 }

@@ -7,8 +7,7 @@ use std::ops::Range;
 
 use czip_container::v2::{Index, IndexEntry, ReadError, Reader, Segment};
 
-use super::codec::Codecs;
-use super::decode::{Decoders, WithModel};
+use super::decode::{self, Decoders, WithModel};
 use crate::models::Models;
 use crate::options::Options;
 use crate::summary::{Format, Summary};
@@ -16,7 +15,7 @@ use crate::work::Counter;
 use crate::{Error, Model};
 
 /// Bytes of text and payload that are decoded at a time for each thread, or one segment if that is longer.
-const BATCH_LEN: usize = 8 << 20;
+const BATCH_LEN: u64 = 8 << 20;
 
 /// Segments that are decoded at a time for each thread, at most.
 const BATCH_SEGMENTS: usize = 256;
@@ -27,7 +26,8 @@ const BATCH_SEGMENTS: usize = 256;
 /// followed by an error all the same: only the end of the text tells that the file is whole.
 ///
 /// Where the file can be sought in, so can its text: by the file's index if it has one, else by the headers of its
-/// segments, which are then read once. The file must be all that the reader has.
+/// segments, which are then read once. The file must be all that the reader has. What is handed out has been verified; that
+/// it is from the place sought has been, too, where there is an index, and else only if all before it has been read.
 ///
 /// ```
 /// use std::io::{Cursor, Read, Seek, SeekFrom};
@@ -145,19 +145,20 @@ impl<'a, R: Read> Decoder<'a, R> {
 
     /// Reads and decodes some segments in order.
     fn decode_more(&mut self) -> Result<(), Error> {
-        let threads = self.decoders.threads();
+        self.counter.stops();
+        self.counter.check()?;
         let mut end = None;
         let batch = match &mut self.source {
             Source::Lost => return Err(Error::AfterError),
             Source::Indexed(indexed) => {
-                let mut batch = Batch::new(threads, indexed.batch);
+                let mut batch = Batch::new(&self.decoders, indexed.batch);
                 indexed.batch = indexed.batch.saturating_mul(4);
-                let codecs = self.decoders.codecs();
-                indexed.next = indexed.read_from(indexed.next, usize::MAX, codecs, &mut batch)?;
+                let decoders = &mut self.decoders;
+                indexed.next = indexed.read_from(indexed.next, usize::MAX, decoders, &mut batch)?;
                 batch
             }
             Source::Stream(reader, members) => {
-                let mut batch = Batch::new(threads, usize::MAX);
+                let mut batch = Batch::new(&self.decoders, usize::MAX);
                 while !batch.is_full() {
                     let segment = match reader.read() {
                         Ok(Some(segment)) => segment,
@@ -170,7 +171,7 @@ impl<'a, R: Read> Decoder<'a, R> {
                     let (info, header) = (&segment.info, &segment.info.header);
                     *members += u64::from(info.number == 0);
                     // A file that needs another model is refused before anything of it is decoded.
-                    let model = self.decoders.codecs().model(&info.member, header.mode())?;
+                    let model = self.decoders.admit(info)?;
                     if let Err(error) =
                         within(info.text_offset + u64::from(header.text_len()), self.max_text_len)
                     {
@@ -196,7 +197,7 @@ impl<R> Indexed<R> {
         &mut self,
         first: usize,
         end: usize,
-        codecs: &mut Codecs<'a>,
+        decoders: &mut Decoders<'a>,
         batch: &mut Batch<'a>,
     ) -> Result<usize, Error> {
         let entries = self.index.segments();
@@ -205,7 +206,7 @@ impl<R> Indexed<R> {
         let mut next = first;
         while next < end.min(entries.len()) && !batch.is_full() {
             let segment = (self.read)(&self.index, &mut self.reader, next)?;
-            let model = codecs.model(&segment.info.member, segment.info.header.mode())?;
+            let model = decoders.admit(&segment.info)?;
             members += begun(&entries[next..=next]);
             batch.push(members.saturating_sub(1), segment, model);
             next += 1;
@@ -245,11 +246,11 @@ impl<R: Read + Seek> Decoder<'_, R> {
         let mut text = Vec::new();
         let mut next = first;
         while next <= last {
-            let mut batch = Batch::new(self.decoders.threads(), usize::MAX);
+            let mut batch = Batch::new(&self.decoders, usize::MAX);
             let Source::Indexed(indexed) = &mut self.source else {
                 return Err(Error::AfterError);
             };
-            next = indexed.read_from(next, last + 1, self.decoders.codecs(), &mut batch)?;
+            next = indexed.read_from(next, last + 1, &mut self.decoders, &mut batch)?;
             for piece in batch.decode(&mut self.decoders, &self.counter)? {
                 text.extend_from_slice(&piece?);
             }
@@ -375,8 +376,10 @@ impl<R> fmt::Debug for Decoder<'_, R> {
 /// Segments to decode together.
 pub(super) struct Batch<'a> {
     segments: Vec<Member<'a>>,
-    len: usize,
-    max_len: usize,
+    /// Bytes of segments and texts.
+    len: u64,
+    /// `None` if they belong to the caller.
+    max_len: Option<u64>,
     max_segments: usize,
 }
 
@@ -388,21 +391,37 @@ struct Member<'a> {
 }
 
 impl<'a> Batch<'a> {
-    pub(super) fn new(threads: usize, max_segments: usize) -> Self {
+    /// A batch that is full with some segments for each thread, with `max_segments`, or as memory allows.
+    pub(super) fn new(decoders: &Decoders<'a>, max_segments: usize) -> Self {
+        // No more than 2^10 threads.
+        let threads = decoders.threads();
         Self {
             segments: Vec::new(),
             len: 0,
-            max_len: BATCH_LEN * threads,
+            max_len: Some(decoders.max_batch_len().min(BATCH_LEN * threads as u64)),
             max_segments: max_segments.min(BATCH_SEGMENTS * threads),
         }
     }
 
+    /// A batch that is never full.
+    fn of_all() -> Self {
+        Self {
+            segments: Vec::new(),
+            len: 0,
+            max_len: None,
+            max_segments: usize::MAX,
+        }
+    }
+
+    /// An empty batch is not full, whatever the limits are: without that, a file could be taken for one without segments.
     pub(super) fn is_full(&self) -> bool {
-        self.len >= self.max_len || self.segments.len() >= self.max_segments
+        let full =
+            self.max_len.is_some_and(|max| self.len >= max) || self.segments.len() >= self.max_segments;
+        full && !self.segments.is_empty()
     }
 
     pub(super) fn push(&mut self, number: u64, segment: Segment, model: Option<&'a Model>) {
-        self.len += segment.payload.len() + segment.info.header.text_len() as usize;
+        self.len += decode::segment_len(&segment.info);
         self.segments.push(Member {
             number,
             segment,
@@ -418,7 +437,8 @@ impl<'a> Batch<'a> {
         let segments = self.segments.iter();
         let segments: Vec<WithModel<'_, '_>> =
             segments.map(|member| (&member.segment, member.model)).collect();
-        let decoded = decoders.decode(&segments, counter)?;
+        let held = self.max_len.map_or(0, |_| self.len);
+        let decoded = decoders.decode(&segments, held, counter)?;
         let named = decoded.into_iter().zip(&self.segments).map(|(text, member)| {
             text.map_err(|fault| Error::Segment {
                 member: member.number,
@@ -439,25 +459,25 @@ pub(crate) fn decompress_many(
 ) -> Vec<Result<Vec<u8>, Error>> {
     let mut decoders = Decoders::new(models, options);
     let counter = Counter::new(None, options);
-    let mut batch = Batch::new(1, 0);
+    let mut batch = Batch::of_all();
     // Of each file, how many of the batch's segments it has, or why it is not decoded at all.
     let mut counts = Vec::with_capacity(files.len());
     for file in files {
         let before = batch.segments.len();
-        let read = read_all(file, decoders.codecs(), options, &mut batch);
+        let read = read_all(file, &mut decoders, options, &mut batch);
         if read.is_err() {
             batch.segments.truncate(before);
         }
         counts.push(read.map(|()| batch.segments.len() - before));
     }
-    // What ends the decoding of all ends that of each.
-    let Ok(decoded) = batch.decode(&mut decoders, &counter) else {
-        return counts
-            .into_iter()
-            .map(|count| count.and(Err(Error::Interrupted)))
-            .collect();
+    let mut decoded = match batch.decode(&mut decoders, &counter) {
+        Ok(decoded) => decoded.into_iter(),
+        // What ends the decoding of all ends that of each.
+        Err(error) => {
+            let of_file = |read: Result<usize, Error>| Err(read.err().unwrap_or_else(|| error.of_each()));
+            return counts.into_iter().map(of_file).collect();
+        }
     };
-    let mut decoded = decoded.into_iter();
     let mut text = |count: usize| {
         let mut text = Vec::new();
         let mut end = Ok(());
@@ -479,7 +499,7 @@ pub(crate) fn decompress_many(
 
 fn read_all<'a>(
     file: &[u8],
-    codecs: &mut Codecs<'a>,
+    decoders: &mut Decoders<'a>,
     options: &Options,
     batch: &mut Batch<'a>,
 ) -> Result<(), Error> {
@@ -488,7 +508,7 @@ fn read_all<'a>(
         let segment = segment?;
         let (info, header) = (&segment.info, &segment.info.header);
         members += u64::from(info.number == 0);
-        let model = codecs.model(&info.member, header.mode())?;
+        let model = decoders.admit(info)?;
         within(
             info.text_offset + u64::from(header.text_len()),
             options.limits.max_text_len,

@@ -79,10 +79,14 @@ impl<'a> Encoders<'a> {
         let next = AtomicUsize::new(0);
         work::share(&mut self.workers[..threads], |worker| {
             while let Some(&text) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if counter.stops() {
+                    break;
+                }
                 // Nobody else has this number.
                 let _ = encoded[text].set(worker.encode(texts[text], counter));
             }
         });
+        counter.check()?;
         let encoded: Option<Vec<Encoded>> = encoded.into_iter().map(OnceLock::into_inner).collect();
         encoded.ok_or(Error::Interrupted)
     }
@@ -134,7 +138,7 @@ impl<'a> SegmentEncoder<'a> {
         let mode = match only {
             Some(mode) => self.possible(mode),
             None if self.plan.thorough && self.tokenize(text) => return self.try_all(text, counter),
-            None => self.choose(text),
+            None => self.choose(text, counter),
         };
         let mode = if mode != Mode::Bytes && !self.tokenize(text) {
             Mode::Bytes
@@ -158,7 +162,7 @@ impl<'a> SegmentEncoder<'a> {
         let mut len = text.len();
         for mode in [Mode::Bytes, Mode::Tokens, Mode::Net] {
             if self.possible(mode) == mode {
-                let encoded = self.code(mode, text, &mut Shown::nowhere());
+                let encoded = self.code(mode, text, &mut Shown::nowhere(counter));
                 if encoded.payload.len() < len {
                     len = encoded.payload.len();
                     best = encoded;
@@ -170,7 +174,7 @@ impl<'a> SegmentEncoder<'a> {
     }
 
     /// The mode that promises the smallest payload, by a sample.
-    fn choose(&mut self, text: &[u8]) -> Mode {
+    fn choose(&mut self, text: &[u8], counter: &Counter) -> Mode {
         if self.codec.model.is_none() {
             return Mode::Bytes;
         }
@@ -185,17 +189,17 @@ impl<'a> SegmentEncoder<'a> {
                 sample.extend_from_slice(&text[start..start + len / SLICES]);
             }
         }
-        let mode = self.choose_by(&sample);
+        let mode = self.choose_by(&sample, counter);
         self.sample = sample;
         mode
     }
 
-    fn choose_by(&mut self, sample: &[u8]) -> Mode {
+    fn choose_by(&mut self, sample: &[u8], counter: &Counter) -> Mode {
         if !self.tokenize(sample) {
             return Mode::Bytes;
         }
-        let bytes = self.trial(Mode::Bytes, sample);
-        let alone = self.trial(Mode::Tokens, sample);
+        let bytes = self.trial(Mode::Bytes, sample, counter);
+        let alone = self.trial(Mode::Tokens, sample, counter);
         // The net rarely helps where tokens are hardly longer than bytes: such data are no text, or none that the model
         // knows.
         let is_known = self.tokens.len() < sample.len() - sample.len() / 8;
@@ -204,15 +208,17 @@ impl<'a> SegmentEncoder<'a> {
             return simple;
         }
         // Mixing with the net is nearly always smaller than without, but so slow that it is only tried in doubt.
-        if simple == Mode::Tokens || bytes > alone - alone / 4 && self.trial(Mode::Net, sample) <= bytes {
+        if simple == Mode::Tokens
+            || bytes > alone - alone / 4 && self.trial(Mode::Net, sample, counter) <= bytes
+        {
             Mode::Net
         } else {
             Mode::Bytes
         }
     }
 
-    fn trial(&mut self, mode: Mode, sample: &[u8]) -> usize {
-        let encoded = self.code(mode, sample, &mut Shown::nowhere());
+    fn trial(&mut self, mode: Mode, sample: &[u8], counter: &Counter) -> usize {
+        let encoded = self.code(mode, sample, &mut Shown::nowhere(counter));
         let len = encoded.payload.len();
         self.spare = encoded.payload;
         len
@@ -267,8 +273,8 @@ fn code_each(
     let count = symbols.len();
     for (index, symbol) in symbols.enumerate() {
         mixer.encode(symbol, None, encoder);
-        if index % 8192 == 8191 {
-            shown.at(index, count);
+        if index % Counter::PACE == Counter::PACE - 1 && !shown.at(index, count) {
+            break;
         }
     }
 }
@@ -351,14 +357,17 @@ impl<'a> NetEncoder<'a> {
                 mixer.encode(token, Some(&self.cumulative), encoder);
             }
             coded += batch;
-            shown.at(coded, tokens.len());
+            if !shown.at(coded, tokens.len()) {
+                break;
+            }
         }
     }
 }
 
 /// How much of a text has been counted as done.
 struct Shown<'c> {
-    counter: Option<&'c Counter>,
+    counter: &'c Counter,
+    silent: bool,
     text_len: usize,
     done: usize,
 }
@@ -366,30 +375,36 @@ struct Shown<'c> {
 impl<'c> Shown<'c> {
     fn new(text_len: usize, counter: &'c Counter) -> Self {
         Self {
-            counter: Some(counter),
+            counter,
+            silent: false,
             text_len,
             done: 0,
         }
     }
 
-    fn nowhere() -> Self {
+    /// For work that may be stopped, but does not count.
+    fn nowhere(counter: &'c Counter) -> Self {
         Self {
-            counter: None,
-            text_len: 0,
-            done: 0,
+            silent: true,
+            ..Self::new(0, counter)
         }
     }
 
-    /// So many of the symbols are coded.
-    fn at(&mut self, coded: usize, symbols: usize) {
-        if let Some(counter) = self.counter {
-            let done = (self.text_len as u64 * coded as u64 / symbols.max(1) as u64) as usize;
-            counter.add(done - self.done);
-            self.done = done;
-        }
+    /// So many of the symbols are coded. Returns whether to go on.
+    fn at(&mut self, coded: usize, symbols: usize) -> bool {
+        self.count(coded, symbols);
+        !self.counter.stops()
     }
 
     fn end(&mut self) {
-        self.at(1, 1);
+        self.count(1, 1);
+    }
+
+    fn count(&mut self, coded: usize, symbols: usize) {
+        if !self.silent {
+            let done = (self.text_len as u64 * coded as u64 / symbols.max(1) as u64) as usize;
+            self.counter.add(done - self.done);
+            self.done = done;
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! What can be restored of a damaged file.
 
-use std::io::{Read, Seek, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 
 use czip_container::v2::{FormatError, Index, IndexEntry, Mode, Part, ReadError, Remains, Salvage};
@@ -62,10 +62,49 @@ pub(crate) fn recover_to(
     output: impl Write,
     options: &Options,
 ) -> Result<Recovery, Error> {
+    let counter = Counter::new(None, options);
+    let input = Stoppable {
+        inner: input,
+        counter: &counter,
+    };
+    let result = try_recover(models, input, output, &counter, options);
+    // What the reader was stopped with is an error of its own.
+    counter.check()?;
+    result
+}
+
+/// A reader that can be read no more when the work is stopped, since a search may take long.
+struct Stoppable<'c, R> {
+    inner: R,
+    counter: &'c Counter,
+}
+
+impl<R: Read> Read for Stoppable<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.counter.stops() {
+            return Err(Error::Stopped.into());
+        }
+        self.inner.read(buffer)
+    }
+}
+
+impl<R: Seek> Seek for Stoppable<'_, R> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.inner.seek(to)
+    }
+}
+
+fn try_recover(
+    models: Models<'_>,
+    input: impl Read + Seek,
+    output: impl Write,
+    counter: &Counter,
+    options: &Options,
+) -> Result<Recovery, Error> {
     let mut salvage = Salvage::new(input)?;
     let mut recoverer = Recoverer {
         decoders: Decoders::new(models, options),
-        counter: Counter::new(None, options),
+        counter,
         max_text_len: options.limits.max_text_len,
         output,
         text_offset: Some(0),
@@ -84,9 +123,9 @@ pub(crate) fn recover_to(
     Ok(recoverer.recovery)
 }
 
-struct Recoverer<'a, W> {
+struct Recoverer<'a, 'c, W> {
     decoders: Decoders<'a>,
-    counter: Counter,
+    counter: &'c Counter,
     max_text_len: u64,
     output: W,
     /// Where the text goes on, if that is known.
@@ -110,7 +149,7 @@ impl Failed {
     }
 }
 
-impl<W: Write> Recoverer<'_, W> {
+impl<W: Write> Recoverer<'_, '_, W> {
     fn member<R: Read + Seek>(
         &mut self,
         number: u64,
@@ -190,7 +229,7 @@ impl<W: Write> Recoverer<'_, W> {
         next: &mut usize,
         reader: &mut R,
     ) -> Result<Vec<(IndexEntry, Restored)>, Error> {
-        let mut batch = Batch::new(self.decoders.threads(), usize::MAX);
+        let mut batch = Batch::new(&self.decoders, usize::MAX);
         let mut read: Vec<(IndexEntry, Result<Mode, Error>)> = Vec::new();
         // What is not restored does not count.
         let mut text_len = self.recovery.summary.text_len;
@@ -204,7 +243,7 @@ impl<W: Write> Recoverer<'_, W> {
                 let mode = segment.info.header.mode();
                 let with_it = text_len + u64::from(entry.text_len);
                 within(with_it, self.max_text_len)?;
-                let model = self.decoders.codecs().model(&entry.member, mode)?;
+                let model = self.decoders.admit(&segment.info)?;
                 text_len = with_it;
                 batch.push(member, segment, model);
                 Ok(mode)
@@ -212,7 +251,7 @@ impl<W: Write> Recoverer<'_, W> {
             read.push((entry, mode));
             *next += 1;
         }
-        let mut decoded = batch.decode(&mut self.decoders, &self.counter)?.into_iter();
+        let mut decoded = batch.decode(&mut self.decoders, self.counter)?.into_iter();
         let texts = read.into_iter().map(|(entry, mode)| {
             let text = mode.and_then(|mode| {
                 let text = decoded.next().unwrap_or(Err(Error::Interrupted))?;

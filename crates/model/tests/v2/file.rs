@@ -116,7 +116,6 @@ fn metadata_out_of_range() {
     let decimal = "must be a decimal number";
     let cases = [
         ("format", "czip-model-v1", "must be czip-model-v2"),
-        ("format", "", "must be czip-model-v2"),
         ("vocab_size", "1", "must be 2 to 65536"),
         ("vocab_size", "65537", "must be 2 to 65536"),
         ("vocab_size", "-6", decimal),
@@ -163,7 +162,6 @@ fn metadata_out_of_range() {
     };
     assert_eq!(error_of(&bytes), expected);
     for key in [
-        "format",
         "vocab_size",
         "n_layers",
         "n_heads",
@@ -428,7 +426,7 @@ fn damaged_bytes() {
 
 #[test]
 fn truncated_files() {
-    for len in 0..FILE.len() {
+    for len in 9..FILE.len() {
         let error = error_of(&FILE[..len]);
         assert!(
             matches!(error, Error::NotSafetensors { .. }),
@@ -439,6 +437,79 @@ fn truncated_files() {
         error_of(&[&FILE[..], &[0]].concat()),
         Error::NotSafetensors { .. }
     ));
+    let header_len = u64::from_le_bytes(FILE[..8].try_into().unwrap());
+    assert_eq!(
+        error_of(&FILE[..100]).to_string(),
+        format!(
+            "not a safetensors file: header of {header_len} bytes, of which 92 are there: the file is cut off"
+        )
+    );
+}
+
+#[test]
+fn files_that_are_no_models() {
+    let without_format = changed(|file| drop(file.metadata.remove("format")));
+    let of_arrays = changed(|file| drop(file.metadata.insert("format".to_owned(), "pt".to_owned())));
+    let no_tensors = b"\x02\0\0\0\0\0\0\0{}".to_vec();
+    let cases = [
+        (Vec::new(), "an empty file"),
+        (b"x".to_vec(), "a text"),
+        (b"Call me Ishmael.\n".repeat(100_000), "a text"),
+        (
+            b"\xfacz\x02 and so on".to_vec(),
+            "a file that czip has compressed",
+        ),
+        (b"GGUF\x03\0\0\0\0\0".to_vec(), "a GGUF file"),
+        (without_format, "a safetensors file of another program"),
+        (of_arrays, "a safetensors file of another program"),
+        (no_tensors, "a safetensors file of another program"),
+        (FILE[..7].to_vec(), "a file of another kind"),
+        (FILE[..8].to_vec(), "a file of another kind"),
+        (vec![0; 100], "a file of another kind"),
+    ];
+    for (bytes, kind) in cases {
+        assert_eq!(
+            error_of(&bytes).to_string(),
+            format!("this is {kind}, not a model of czip (a .czm file)")
+        );
+    }
+}
+
+#[test]
+fn header_length() {
+    let file = |len: usize| [&len.to_le_bytes()[..], b"{}", &vec![b' '; len - 2]].concat();
+    assert!(matches!(error_of(&file(1 << 20)), Error::NotAModel { .. }));
+    assert_eq!(
+        error_of(&file((1 << 20) + 1)).to_string(),
+        "not a safetensors file: header of 1048577 bytes, more than 1048576"
+    );
+}
+
+#[test]
+fn what_errors_quote_is_cut() {
+    let long = "\u{1b}[31m".to_owned() + &"x".repeat(1000);
+    let shown = r"\u{1b}[31m".to_owned() + &"x".repeat(95) + "...";
+    let bytes = changed(|file| drop(file.metadata.insert("d_ff".to_owned(), long.clone())));
+    assert_eq!(
+        error_of(&bytes).to_string(),
+        format!("model metadata have `d_ff` = `{shown}`: must be a decimal number")
+    );
+    let bytes = changed(|file| file.tensors.get_mut("embed.weight").unwrap().shape.resize(500, 1));
+    assert_eq!(
+        error_of(&bytes).to_string(),
+        format!(
+            "tensor `embed.weight` has shape [6, 4{}..., not [6, 4]",
+            ", 1".repeat(31) + ", "
+        )
+    );
+    // An offset that does not fit names the tensor.
+    let header = format!(
+        r#"{{"{}":{{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}}}"#,
+        "x".repeat(1000)
+    );
+    let bytes = [&header.len().to_le_bytes()[..], header.as_bytes(), b"12"].concat();
+    let error = error_of(&bytes).to_string();
+    assert_eq!(error.len(), "not a safetensors file: ".len() + 103, "{error}");
 }
 
 proptest! {

@@ -1,0 +1,155 @@
+//! What a training run writes: the model, its curve, and until that is done a checkpoint.
+//!
+//! Training takes long, so that all is checked before it begins. The names of files beside the model are the model's whole
+//! name and an ending.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use czip_train::checkpoint::{self, Lock};
+use czip_train::corpus::{self, Files};
+
+use crate::error::{Error, Failure};
+use crate::identity::Identities;
+use crate::interrupt;
+use crate::output::Target;
+
+/// The checkpoint of a run that writes this model.
+pub(crate) fn checkpoint_of(model: &Path) -> PathBuf {
+    beside(model, "checkpoint")
+}
+
+/// `m.czm.csv` for `m.czm`.
+fn beside(model: &Path, ending: &str) -> PathBuf {
+    let mut name = model.as_os_str().to_owned();
+    name.push(".");
+    name.push(ending);
+    name.into()
+}
+
+/// Where a run writes to. Nothing is in the way there, and no other run writes there.
+#[derive(Debug)]
+pub(super) struct Outputs {
+    pub(super) model: PathBuf,
+    /// The curve as a table.
+    pub(super) table: PathBuf,
+    /// The curve as a picture.
+    pub(super) picture: PathBuf,
+    pub(super) checkpoint: PathBuf,
+    inputs: Identities,
+    overwrite: bool,
+    // Held until the outputs are written.
+    _held: Held,
+}
+
+impl Outputs {
+    /// Checks that a run which reads these inputs may write a model, and all that comes with it.
+    pub(super) fn check(
+        model: &Path,
+        inputs: Identities,
+        overwrite: bool,
+        resume: bool,
+    ) -> Result<Self, Failure> {
+        let (table, picture) = (beside(model, "csv"), beside(model, "svg"));
+        let checkpoint = checkpoint_of(model);
+        for path in paths(model) {
+            // What can't be overwritten in any case.
+            let target = Target::from(path);
+            if !target.check(&inputs, true)? {
+                return Err(Error::ModelToStream.of(&target));
+            }
+        }
+        // Who comes back to a run has to hear of that first: what exists besides is of that run as a rule.
+        match checkpoint.exists() {
+            true if !resume && !overwrite => return Err(Error::Interrupted.of(checkpoint.display())),
+            false if resume => return Err(Error::NothingToResume.of(checkpoint.display())),
+            _ => {}
+        }
+        for path in [model, &table, &picture] {
+            Target::File(path.to_owned()).check(&inputs, overwrite)?;
+        }
+        for path in [checkpoint::temporary(&checkpoint), Lock::path_for(&checkpoint)] {
+            if !overwrite && !is_left_over(&path) {
+                return Err(Error::Exists.of(path.display()));
+            }
+        }
+        let held = Held::take(&checkpoint)?;
+        // Whether files can be made there is known when one has been.
+        let target = Target::File(model.to_owned());
+        drop(target.create(&inputs, None, overwrite)?);
+        Ok(Self {
+            model: model.to_owned(),
+            table,
+            picture,
+            checkpoint,
+            inputs,
+            overwrite,
+            _held: held,
+        })
+    }
+
+    /// Writes one of the outputs.
+    pub(super) fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+        let target = Target::File(path.to_owned());
+        let mut output = target.create(&self.inputs, None, self.overwrite)?;
+        output
+            .write_all(bytes)
+            .map_err(Error::Write)
+            .and_then(|()| output.commit())
+            .map_err(|error| error.of(&target))
+    }
+}
+
+/// All that a run may write.
+fn paths(model: &Path) -> [PathBuf; 6] {
+    let checkpoint = checkpoint_of(model);
+    [
+        model.to_owned(),
+        beside(model, "csv"),
+        beside(model, "svg"),
+        checkpoint::temporary(&checkpoint),
+        Lock::path_for(&checkpoint),
+        checkpoint,
+    ]
+}
+
+/// Whether a file is not there, or what a killed run leaves: nothing, or part of a checkpoint.
+fn is_left_over(path: &Path) -> bool {
+    match fs::metadata(path) {
+        Ok(metadata) => metadata.len() == 0 || corpus::is_made_by_czip(path).unwrap_or(false),
+        Err(_) => true,
+    }
+}
+
+/// What a run reads, but for what a run that wrote this model has left among its texts: that is not trained on, and is
+/// written again.
+pub(super) fn inputs<'f>(files: &'f Files<'_>, model: &Path) -> impl Iterator<Item = &'f Path> {
+    let outputs: Identities = paths(model).into_iter().collect();
+    let files = files.iter().filter(move |file| {
+        let is_made = || corpus::is_made_by_czip(&file.path).unwrap_or(false);
+        file.is_named || !outputs.contains(&file.path) || !is_made()
+    });
+    files.map(|file| file.path.as_path())
+}
+
+/// The right to write there. A signal that ends the process removes the file by which it is held.
+#[derive(Debug)]
+struct Held(Option<Lock>);
+
+impl Held {
+    fn take(checkpoint: &Path) -> Result<Self, Failure> {
+        let lock = interrupt::start(|| Lock::take(checkpoint), Lock::path);
+        let lock = lock.map_err(|error| Error::Training(Box::new(error)))?;
+        Ok(Self(Some(lock)))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(lock) = self.0.take() {
+            let path = lock.path().to_owned();
+            interrupt::finish(&path, || drop(lock));
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Errors of readers and writers come through as they are.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::num::NonZeroUsize;
+use std::sync::LazyLock;
+
+use czip::{Decoder, Encoder, Error, Mode, Model, Options, recover_to};
+use czip_vectors::read;
+
+static MODEL: LazyLock<Model> = LazyLock::new(|| Model::from_bytes(&read("model.czm")).unwrap());
+
+const KINDS: [ErrorKind; 3] = [
+    ErrorKind::UnexpectedEof,
+    ErrorKind::PermissionDenied,
+    ErrorKind::WriteZero,
+];
+
+/// Fails after so many bytes.
+struct Failing {
+    inner: Cursor<Vec<u8>>,
+    left: usize,
+    kind: ErrorKind,
+}
+
+impl Failing {
+    fn new(bytes: &[u8], left: usize, kind: ErrorKind) -> Self {
+        Self {
+            inner: Cursor::new(bytes.to_vec()),
+            left,
+            kind,
+        }
+    }
+
+    fn take(&mut self, len: usize) -> io::Result<usize> {
+        if self.left == 0 {
+            return Err(self.kind.into());
+        }
+        let len = len.min(self.left);
+        self.left -= len;
+        Ok(len)
+    }
+}
+
+impl Read for Failing {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let len = self.take(buffer.len())?;
+        self.inner.read(&mut buffer[..len])
+    }
+}
+
+impl Seek for Failing {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.inner.seek(to)
+    }
+}
+
+impl Write for Failing {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.take(buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn options() -> Options {
+    Options::new()
+        .threads(NonZeroUsize::MIN)
+        .segment_len(1024)
+        .only(Mode::Bytes)
+}
+
+fn kind_of(error: Error) -> ErrorKind {
+    io::Error::from(error).kind()
+}
+
+#[test]
+fn kinds_of_errors_are_kept() {
+    let text: Vec<u8> = b"Integers are the same everywhere. "
+        .iter()
+        .copied()
+        .cycle()
+        .take(3000)
+        .collect();
+    let file = czip::compress(None, &text, &options()).unwrap();
+    let old = czip::v1::compress(&MODEL, &text, &options()).unwrap();
+    for kind in KINDS {
+        for part in [0, 5, 40, 90] {
+            let at = |bytes: &[u8]| bytes.len() * part / 100;
+            let place = format!("{kind:?} after {part} %");
+            let failing = |bytes: &[u8]| Failing::new(bytes, at(bytes), kind);
+
+            let input = failing(&text);
+            let error = czip::compress_to(None, input, Vec::new(), &options()).unwrap_err();
+            assert_eq!(kind_of(error), kind, "compress from, {place}");
+            let output = failing(&file);
+            let error = czip::compress_to(None, &text[..], output, &options()).unwrap_err();
+            assert_eq!(kind_of(error), kind, "compress to, {place}");
+            let mut encoder = Encoder::new(None, failing(&file), &options());
+            let written = encoder.write_all(&text).map_err(Error::from);
+            let error = written.and_then(|()| encoder.finish().map(|_| ())).unwrap_err();
+            assert_eq!(kind_of(error), kind, "encoder, {place}");
+
+            for (file, name) in [(&file, "v2"), (&old, "v1")] {
+                let error = czip::decompress_to(&*MODEL, failing(file), Vec::new(), &options()).unwrap_err();
+                assert_eq!(kind_of(error), kind, "decompress from {name}, {place}");
+                let output = failing(&text);
+                let error = czip::decompress_to(&*MODEL, &file[..], output, &options()).unwrap_err();
+                assert_eq!(kind_of(error), kind, "decompress {name} to, {place}");
+            }
+            let error = czip::v1::compress_to(&MODEL, failing(&text), Vec::new(), &options()).unwrap_err();
+            assert_eq!(kind_of(error), kind, "compress v1 from, {place}");
+            let error = czip::v1::inspect(failing(&old), &options()).unwrap_err();
+            assert_eq!(kind_of(error), kind, "inspect, {place}");
+
+            let mut decoder = Decoder::new(None, failing(&file), &options());
+            let error = decoder.read_to_end(&mut Vec::new()).unwrap_err();
+            assert_eq!(error.kind(), kind, "decoder, {place}");
+            let mut decoder = Decoder::new(None, failing(&file), &options());
+            let error = decoder.read_range(0..u64::MAX).unwrap_err();
+            assert_eq!(kind_of(error), kind, "range, {place}");
+            // What cannot be read is no damage.
+            let error = recover_to(None, failing(&file), Vec::new(), &options()).unwrap_err();
+            assert_eq!(kind_of(error), kind, "recover from, {place}");
+            let error = recover_to(None, Cursor::new(&file), failing(&text), &options()).unwrap_err();
+            assert_eq!(kind_of(error), kind, "recover to, {place}");
+        }
+    }
+    // Damage is bad data.
+    for error in [
+        czip::decompress(None, &file[..60], &options()).unwrap_err(),
+        czip::decompress(None, b"junk", &options()).unwrap_err(),
+        czip::decompress(&*MODEL, &old[..40], &options()).unwrap_err(),
+    ] {
+        assert_eq!(kind_of(error), ErrorKind::InvalidData);
+    }
+}
