@@ -25,7 +25,16 @@ fn read_v2(file: &[u8]) {
     let index = Index::open(Cursor::new(file));
     match (segments, index) {
         (Ok(segments), Ok(index)) => check_index(file, &index, &segments),
-        (Ok(_), Err(error)) => panic!("the index of a whole file: {error}"),
+        // The index compares what no range would: the checksum of a file without text.
+        (Ok(segments), Err(error)) => {
+            let is_whole = |segment: &Segment| {
+                segment.info.header.mode() != Mode::Stored || segment.verify(&segment.payload).is_ok()
+            };
+            assert!(
+                !segments.iter().all(is_whole),
+                "the index of a whole file: {error}"
+            );
+        }
         // An index knows nothing of payloads, and is no more than what the file says of itself.
         (Err(_), Ok(index)) => {
             for segment in 0..index.segments().len() {

@@ -9,7 +9,7 @@ use crate::input::Input;
 
 static JSON: LazyLock<Value> = LazyLock::new(|| czip_vectors::json("tokenizer.json"));
 
-/// The patterns that have a scanner of their own, and the same patterns as the regex engine runs them.
+/// The patterns that have a scanner of their own, and the same patterns as others are run.
 static KNOWN: LazyLock<[[Pattern; 2]; 2]> = LazyLock::new(|| {
     [Pattern::CL100K, Pattern::GPT2].map(|pattern| {
         [pattern.to_owned(), format!("(?:{pattern})")]
@@ -17,8 +17,8 @@ static KNOWN: LazyLock<[[Pattern; 2]; 2]> = LazyLock::new(|| {
     })
 });
 
-/// Any JSON and any split pattern: what is accepted cuts any text into pieces that cover it and tokens that are it. Scanners
-/// of known patterns cut where the regex engine does.
+/// Any JSON and any split pattern: what is accepted cuts any text into pieces that cover it and tokens that are it. Pieces are
+/// those of the regex engine that the patterns are written for, and of known patterns those of any other way to run them.
 pub fn tokenizer(data: &[u8]) {
     let mut input = Input::new(data);
     match input.byte() % 4 {
@@ -85,14 +85,40 @@ fn same(tokenizer: &Tokenizer, ids: &[u16], text: &[u8]) {
 }
 
 fn pattern(mut input: Input<'_>) {
-    let pattern = String::from_utf8_lossy(input.bytes()).into_owned();
-    let Ok(pattern) = Pattern::new(&pattern) else {
+    let source = String::from_utf8_lossy(input.bytes()).into_owned();
+    let Ok(pattern) = Pattern::new(&source) else {
         return;
     };
-    pieces(&pattern, &String::from_utf8_lossy(input.rest(64)));
+    let text = String::from_utf8_lossy(input.rest(64));
+    if let (Some(ends), Some(expected)) = (pieces(&pattern, &text), pieces_by_engine(&source, &text)) {
+        assert_eq!(ends, expected, "{source:?} of {text:?}");
+    }
 }
 
-/// The ends of the pieces, or `None` if the regex engine gives up.
+/// The same by the regex engine whose patterns these are.
+fn pieces_by_engine(pattern: &str, text: &str) -> Option<Vec<usize>> {
+    let mut builder = fancy_regex::RegexBuilder::new(pattern);
+    let regex = builder.backtrack_limit(20_000).build().ok()?;
+    let mut ends = vec![0];
+    let mut end = 0;
+    for found in regex.find_iter(text) {
+        let found = found.ok()?;
+        // Empty matches make no pieces, and some begin before the last one has ended.
+        if found.start().max(end) < found.end() {
+            if found.start() > end {
+                ends.push(found.start());
+            }
+            end = found.end();
+            ends.push(end);
+        }
+    }
+    if end < text.len() {
+        ends.push(text.len());
+    }
+    Some(ends)
+}
+
+/// The ends of the pieces, or `None` if there are too many steps.
 fn pieces(pattern: &Pattern, text: &str) -> Option<Vec<usize>> {
     let mut ends = vec![0];
     let result = pattern.split(text, |piece| {
@@ -106,9 +132,9 @@ fn pieces(pattern: &Pattern, text: &str) -> Option<Vec<usize>> {
 }
 
 fn scanners(text: &str) {
-    for [scanner, engine] in KNOWN.iter() {
+    for [scanner, program] in KNOWN.iter() {
         let ends = pieces(scanner, text).expect("a scanner has no limit");
-        if let Some(expected) = pieces(engine, text) {
+        if let Some(expected) = pieces(program, text) {
             assert_eq!(ends, expected, "{scanner:?} of {text:?}");
         }
     }
