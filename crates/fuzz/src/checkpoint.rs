@@ -1,7 +1,6 @@
 //! Runs between two steps.
 
 use std::fs;
-use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use czip_model::v2::Config;
@@ -9,18 +8,12 @@ use czip_train::checkpoint::Checkpoint;
 use czip_train::optimizer::State;
 use czip_train::parameters::Layout;
 use czip_train::session::Point;
-use tempfile::TempDir;
 
 use crate::fixtures;
 use crate::input::Input;
 
-struct Base {
-    folder: TempDir,
-    /// Its file has some kilobytes.
-    checkpoint: Checkpoint,
-}
-
-static BASE: LazyLock<Base> = LazyLock::new(|| {
+/// Its file has some kilobytes.
+static BASE: LazyLock<Checkpoint> = LazyLock::new(|| {
     let config = Config {
         vocab_size: 4,
         layers: 1,
@@ -34,7 +27,7 @@ static BASE: LazyLock<Base> = LazyLock::new(|| {
     let len = Layout::new(&config).len();
     let mut state = State::new(len);
     state.steps = 3;
-    let checkpoint = Checkpoint {
+    Checkpoint {
         config,
         tokenizer_json: b"{}".to_vec(),
         parameters: vec![0.5; len],
@@ -50,19 +43,17 @@ static BASE: LazyLock<Base> = LazyLock::new(|| {
         since: (8.0, 1),
         seconds: 2.0,
         run: 9,
-    };
-    let folder = fixtures::folder();
-    Base { folder, checkpoint }
+    }
 });
 
 /// Checkpoints with other sizes and changed bytes, and any bytes as one: what can be loaded is saved and loaded again as it
 /// was.
 pub fn checkpoint(data: &[u8]) {
     let mut input = Input::new(data);
-    let base = &*BASE;
-    let path: PathBuf = base.folder.path().join("changed");
+    let folder = fixtures::folder();
+    let path = folder.path().join("checkpoint");
     let file = if input.flag() {
-        let mut checkpoint = base.checkpoint.clone();
+        let mut checkpoint = BASE.clone();
         for _ in 0..input.below(3) {
             change_size(&mut checkpoint.config, &mut input);
         }
