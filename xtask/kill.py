@@ -205,7 +205,7 @@ class Bench:
     def check_names(self, case, folder, strays=()):
         """There is nothing that nobody asked for."""
         for name in os.listdir(folder):
-            of_model = case.trains and re.fullmatch(r"m(\.czm)?\.(csv|svg|checkpoint)", name)
+            of_model = case.trains and re.fullmatch(r"m\.czm\.(csv|svg|checkpoint)", name)
             require(name in case.inputs or name in case.outputs or of_model or name in strays, f"{name} is left behind")
 
     def loads(self, folder, name):

@@ -211,7 +211,7 @@ pub(crate) struct LimitArgs {
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) max_output: Option<u64>,
     /// Memory that a file may take while it is restored, models apart, such as 256M; with little of it, less is done
-    /// side by side [default: 4G]
+    /// side by side [default: 16G]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memory: Option<u64>,
 }

@@ -127,6 +127,11 @@ pub(crate) fn start<T, E>(
     Ok(file)
 }
 
+/// Has a file removed, too, that may come and go until [`finish`] is called for it.
+pub(crate) fn remove_as_well(path: PathBuf) {
+    lock().push(path);
+}
+
 /// Runs what gives the file its name, or removes it, and forgets it.
 pub(crate) fn finish<T>(path: &Path, end: impl FnOnce() -> T) -> T {
     let mut unfinished = lock();

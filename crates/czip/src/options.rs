@@ -246,7 +246,7 @@ pub struct InvalidChunkLevel;
 pub struct Limits {
     /// The longest text, in bytes; 2^64 - 1 by default.
     pub max_text_len: u64,
-    /// The most bytes of memory that a file can make a decoder take; 4 GiB by default, which is enough for some 20 threads
+    /// The most bytes of memory that a file can make a decoder take; 16 GiB by default, which is enough for some 100 threads
     /// at the speed they have without a limit. With less, fewer threads work, and fewer segments side by side.
     ///
     /// It holds segments that wait, their texts until they are handed out, and what decoding them takes: up to some 160 MiB
@@ -263,7 +263,7 @@ impl Limits {
     pub const fn max_text_len(bytes: u64) -> Self {
         Self {
             max_text_len: bytes,
-            max_memory: 4 << 30,
+            max_memory: 16 << 30,
         }
     }
 

@@ -133,21 +133,31 @@ pub(super) fn inputs<'f>(files: &'f Files<'_>, model: &Path) -> impl Iterator<It
     files.map(|file| file.path.as_path())
 }
 
-/// The right to write there. A signal that ends the process removes the file by which it is held.
+/// The right to write there. A signal that ends the process removes the file by which it is held, and the part of a
+/// checkpoint that is being written.
 #[derive(Debug)]
-struct Held(Option<Lock>);
+struct Held {
+    lock: Option<Lock>,
+    unfinished: PathBuf,
+}
 
 impl Held {
     fn take(checkpoint: &Path) -> Result<Self, Failure> {
         let lock = interrupt::start(|| Lock::take(checkpoint), Lock::path);
         let lock = lock.map_err(|error| Error::Training(Box::new(error)))?;
-        Ok(Self(Some(lock)))
+        let unfinished = checkpoint::temporary(checkpoint);
+        interrupt::remove_as_well(unfinished.clone());
+        Ok(Self {
+            lock: Some(lock),
+            unfinished,
+        })
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(lock) = self.0.take() {
+        interrupt::finish(&self.unfinished, || ());
+        if let Some(lock) = self.lock.take() {
             let path = lock.path().to_owned();
             interrupt::finish(&path, || drop(lock));
         }
