@@ -242,7 +242,7 @@ pub(crate) struct Files {
     /// File to read; - is standard input
     #[arg(short, long = "input", value_name = "IN", conflicts_with = "inputs")]
     pub(crate) input_option: Option<PathBuf>,
-    /// File to write, if there is one to read; - is standard output [default: the input's name with or without .czip,
+    /// Output file, for a single input; - is standard output [default: the input's name with or without .czip,
     /// or - if that is -]
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
@@ -319,8 +319,9 @@ Exit codes:
   {interrupted}  interrupted; 128 and the number of the signal for others
 
 Environment variables:
-  CZIP_MODEL  model file to use where -m names none; without both, the built-in one. To restore files it may
-              name several, and folders of models, as PATH does",
+  CZIP_MODEL  model file to use where -m names none; without both, the built-in one. It may name several, and
+              folders of models, as PATH does: to restore, files choose among them; to compress, the first file is
+              taken",
         interrupted = crate::Exit::INTERRUPTED
     );
     let examples = format!(

@@ -11,6 +11,7 @@ use czip::{ModelId, TokenizerError};
 use czip_train::device;
 
 use crate::Exit;
+use crate::report;
 
 /// An error, without the name of the file that it concerns: a [`Failure`] adds that.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +20,7 @@ pub(crate) enum Error {
     NoModel,
     #[error("-m names one model here; to restore files, it may name several")]
     OneModel,
-    #[error("-m none means no model, so that there can be no other")]
+    #[error("-m none cannot be combined with other models")]
     NoneAndOthers,
     #[error("-t is for one model, so that -m has to name one")]
     TokenizerOfSeveral,
@@ -27,10 +28,10 @@ pub(crate) enum Error {
     SeveralModels { named: usize },
     #[error("cannot read the model")]
     ReadModel(#[source] io::Error),
-    #[error("needs the model {file}, which is built in: -m standard")]
+    #[error("needs the model {file}, which is built in: add -m standard")]
     BuiltInModelNeeded { file: ModelId },
     #[error(
-        "needs the model {file}: name it, or a folder that has it, with -m; at hand {}",
+        "needs the model {file}: name it, or a folder that has it, with -m; {} at hand",
         list(at_hand)
     )]
     MissingModel { file: ModelId, at_hand: Vec<String> },
@@ -51,15 +52,17 @@ pub(crate) enum Error {
     NoOutputName,
     #[error("is an input, too, and inputs are not overwritten; name another output with -o")]
     OutputIsInput,
-    #[error("is the output of another input, too")]
+    #[error("is the same file as another output")]
     SameOutput,
-    #[error("is no file, and might keep the other inputs waiting; name it alone")]
+    #[error("is a pipe or a device, which might keep the other inputs waiting; name it alone")]
     SpecialAmongOthers,
+    #[error("is a file that is not open for appending; name the file itself, or open it with >>")]
+    NotAppending,
     #[error("standard input is closed")]
     StdinClosed,
     #[error("standard output is closed")]
     StdoutClosed,
-    #[error("became shorter while it was read: {read} bytes of {len} are in the output")]
+    #[error("became shorter while it was read: only {read} of its {len} bytes were there")]
     Shrunk { len: u64, read: u64 },
     #[error("compressed data are not read from a terminal; name a file, or redirect standard input")]
     CompressedFromTerminal,
@@ -92,9 +95,9 @@ pub(crate) enum Error {
     ReaderGone,
     #[error("comparison failed")]
     OtherCompressor(#[source] io::Error),
-    #[error("no czip, CZIPv1 or czip-model-v1 file")]
+    #[error("is neither a compressed file nor a model")]
     UnknownKind,
-    #[error("{} {}: {reason}", missing_text(*.text_offset, *.text_len), place(file))]
+    #[error("{} ({}): {reason}", missing_text(*.text_offset, *.text_len), place(file))]
     TextMissing {
         /// Where it starts, and how long it is, in bytes of the text, if that is known.
         text_offset: Option<u64>,
@@ -103,12 +106,18 @@ pub(crate) enum Error {
         file: Range<u64>,
         reason: Box<Error>,
     },
-    #[error("{restored} bytes of text are restored, and not all of it")]
+    #[error("only {restored} bytes of the text were restored")]
     PartlyRestored {
         restored: u64,
-        /// All that is missing needs a model.
-        lacks_models: bool,
+        /// That of the first part that is missing.
+        exit: Exit,
     },
+    #[error(
+        "is as it was, since only {restored} bytes of the text were restored; name another output with -o"
+    )]
+    NotReplaced { restored: u64, exit: Exit },
+    #[error("is as it was, since training was stopped before anything was measured; --resume -f goes on")]
+    StoppedEarly,
     #[error("needs {needed} bytes of memory, more than the limit of {limit}; --memory sets another")]
     MemoryLimit { needed: u64, limit: u64 },
     #[error("restored text differs from byte {offset} on")]
@@ -175,6 +184,8 @@ impl Error {
             | Self::Write(_)
             | Self::ReaderGone
             | Self::SpecialAmongOthers
+            | Self::NotAppending
+            | Self::StoppedEarly
             | Self::StdinClosed
             | Self::StdoutClosed
             | Self::Shrunk { .. }
@@ -189,10 +200,7 @@ impl Error {
             Self::Reencoded | Self::BuiltInModelNeeded { .. } | Self::MissingModel { .. } => Exit::Mismatch,
             Self::Model(failure) => failure.error.exit(),
             Self::TextMissing { reason, .. } => reason.exit(),
-            Self::PartlyRestored {
-                lacks_models: true, ..
-            } => Exit::Mismatch,
-            Self::PartlyRestored { .. } => Exit::Malformed,
+            Self::PartlyRestored { exit, .. } | Self::NotReplaced { exit, .. } => *exit,
             Self::Czip(error) => exit_of_library(error),
         }
     }
@@ -209,7 +217,7 @@ impl Error {
     /// Names the file that the error concerns.
     pub(crate) fn of(self, subject: impl fmt::Display) -> Failure {
         Failure {
-            subject: Some(subject.to_string()),
+            subject: Some(report::printable(&subject.to_string())),
             error: self,
         }
     }
@@ -256,26 +264,26 @@ fn missing_text(offset: Option<u64>, len: Option<u64>) -> String {
         (Some(offset), Some(len)) => {
             format!("bytes {offset} to {} of the text are missing", offset + len - 1)
         }
-        (Some(offset), None) => format!("text is missing from byte {offset} on, of unknown length"),
+        (Some(offset), None) => format!("text of unknown length is missing from byte {offset} on"),
         (None, Some(len)) => format!("{len} bytes of text are missing"),
         (None, None) => String::from("text of unknown length is missing"),
     }
 }
 
-/// `at bytes 4 to 99 of the file`
+/// `bytes 4 to 99 of the file`
 fn place(file: &Range<u64>) -> String {
     if file.is_empty() {
-        format!("at byte {} of the file", file.start)
+        format!("byte {} of the file", file.start)
     } else {
-        format!("at bytes {} to {} of the file", file.start, file.end - 1)
+        format!("bytes {} to {} of the file", file.start, file.end - 1)
     }
 }
 
 fn list(models: &[String]) -> String {
     if models.is_empty() {
-        String::from("is none")
+        String::from("none is")
     } else {
-        format!("are {}", models.join(", "))
+        format!("{} are", models.join(", "))
     }
 }
 

@@ -48,6 +48,23 @@ impl Place {
     }
 }
 
+/// Where a path leads to: through all links, also those that lead to where nothing is.
+pub(crate) fn resolve(path: &Path) -> PathBuf {
+    // More links than that in a row are a circle.
+    const MOST_LINKS: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        if let Ok(found) = fs::canonicalize(&path) {
+            return found;
+        }
+        let (Ok(target), Some(folder)) = (path.read_link(), folder_of(&path)) else {
+            break;
+        };
+        path = folder.join(target);
+    }
+    path
+}
+
 /// The folder that a file is in: `.` for a bare name. `None` for a root.
 pub(crate) fn folder_of(path: &Path) -> Option<PathBuf> {
     let folder = path.parent()?;
@@ -78,6 +95,15 @@ impl Identities {
         if let Some(metadata) = crate::streams::stdin_metadata() {
             self.files.insert(Identity::of_metadata(&metadata));
         }
+    }
+
+    /// Whether standard output writes to one of the files.
+    pub(crate) fn contain_stdout(&self) -> bool {
+        #[cfg(unix)]
+        return crate::streams::stdout_metadata()
+            .is_some_and(|it| it.is_file() && self.files.contains(&Identity::of_metadata(&it)));
+        #[cfg(not(unix))]
+        false
     }
 
     /// Whether one of the files is at this path, or would be.
@@ -122,6 +148,22 @@ mod tests {
         ] {
             assert_eq!(inputs.contains(&path(name)), expected, "{name}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_to_nowhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("a"), "a").unwrap();
+        for (target, link) in [("a", "b"), ("none", "c"), ("c", "d"), ("e", "e")] {
+            std::os::unix::fs::symlink(target, path(link)).unwrap();
+        }
+        assert_eq!(resolve(&path("b")), fs::canonicalize(path("a")).unwrap());
+        assert_eq!(resolve(&path("c")), path("none"));
+        assert_eq!(resolve(&path("d")), path("none"));
+        assert_eq!(resolve(&path("e")), path("e"));
+        assert_eq!(resolve(&path("f")), path("f"));
     }
 
     #[cfg(unix)]

@@ -2,28 +2,29 @@
 
 use std::fmt;
 use std::fs::{self, File, Permissions};
-use std::io::{self, IsTerminal, Read, Seek};
+use std::io::{self, IsTerminal, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Failure};
 use crate::identity::Identities;
-use crate::streams;
+use crate::streams::{self, Descriptor};
+use crate::ui::Ui;
 
 /// An input as named on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
     Stdin,
     /// A file descriptor by its name in the file system, such as `/dev/fd/3`.
-    Descriptor(PathBuf),
+    Descriptor(PathBuf, Descriptor),
     File(PathBuf),
 }
 
 impl From<PathBuf> for Source {
     fn from(path: PathBuf) -> Self {
-        match streams::descriptor(&path) {
+        match Descriptor::named(&path) {
             _ if path.as_os_str() == "-" => Self::Stdin,
-            Some(0) => Self::Stdin,
-            Some(_) => Self::Descriptor(path),
+            Some(descriptor) if descriptor.is(0) => Self::Stdin,
+            Some(descriptor) => Self::Descriptor(path, descriptor),
             None => Self::File(path),
         }
     }
@@ -33,7 +34,7 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stdin => f.write_str("<stdin>"),
-            Self::Descriptor(path) | Self::File(path) => path.display().fmt(f),
+            Self::Descriptor(path, _) | Self::File(path) => path.display().fmt(f),
         }
     }
 }
@@ -44,7 +45,8 @@ impl Source {
         let input = match self {
             Self::Stdin if streams::stdin_is_closed() => Err(Error::StdinClosed),
             Self::Stdin => Ok(Input::new(Reader::Stdin, None, streams::stdin_len())),
-            Self::Descriptor(path) | Self::File(path) => open_file(path),
+            Self::Descriptor(path, descriptor) => open_file(path, descriptor.state().map(|it| it.position)),
+            Self::File(path) => open_file(path, None),
         };
         input.map_err(|error| error.of(self))
     }
@@ -54,7 +56,7 @@ impl Source {
     pub(crate) fn is_file(&self) -> bool {
         match self {
             Self::File(path) => fs::metadata(path).is_ok_and(|metadata| metadata.is_file()),
-            Self::Stdin | Self::Descriptor(_) => false,
+            Self::Stdin | Self::Descriptor(..) => false,
         }
     }
 
@@ -80,15 +82,25 @@ impl Source {
     }
 
     /// All that there is to read, of one of so many inputs.
-    pub(crate) fn read_all(&self, inputs: usize) -> Result<Vec<u8>, Failure> {
+    pub(crate) fn read_all(&self, inputs: usize, ui: &Ui) -> Result<Vec<u8>, Failure> {
+        self.read_within(inputs, u64::MAX, ui)
+    }
+
+    /// The same, if it has no more bytes than the limit.
+    pub(crate) fn read_within(&self, inputs: usize, limit: u64, ui: &Ui) -> Result<Vec<u8>, Failure> {
         self.check_among(inputs)?;
         let mut input = self.open()?;
         let mut bytes = Vec::new();
-        input
+        (&mut input)
+            .take(limit.saturating_add(1))
             .read_to_end(&mut bytes)
-            .map_err(Error::Read)
-            .and_then(|_| input.check_end())
-            .map_err(|error| error.of(self))?;
+            .map_err(|error| Error::Read(error).of(self))?;
+        let len = bytes.len() as u64;
+        if len > limit {
+            let needed = input.file_len().unwrap_or(len).max(len);
+            return Err(Error::MemoryLimit { needed, limit }.of(self));
+        }
+        input.finish(self, ui)?;
         Ok(bytes)
     }
 }
@@ -100,24 +112,32 @@ impl<'s> FromIterator<&'s Source> for Identities {
         for source in sources {
             match source {
                 Source::Stdin => identities.add_stdin(),
-                Source::Descriptor(path) | Source::File(path) => identities.add(path),
+                Source::Descriptor(path, _) | Source::File(path) => identities.add(path),
             }
         }
         identities
     }
 }
 
-fn open_file(path: &Path) -> Result<Input, Error> {
+/// Opens a file, to be read from a position on.
+fn open_file(path: &Path, position: Option<u64>) -> Result<Input, Error> {
     let metadata = fs::metadata(path).map_err(Error::Read)?;
     if metadata.is_dir() {
         return Err(Error::Directory);
     }
-    let file = File::open(path).map_err(Error::Read)?;
-    let is_file = metadata.is_file();
+    let mut file = File::open(path).map_err(Error::Read)?;
+    if !metadata.is_file() {
+        return Ok(Input::new(Reader::File(file), None, None));
+    }
+    let position = position.unwrap_or(0);
+    if position > 0 {
+        file.seek(SeekFrom::Start(position)).map_err(Error::Read)?;
+    }
+    let len = metadata.len().saturating_sub(position);
     Ok(Input::new(
         Reader::File(file),
-        is_file.then(|| metadata.permissions()),
-        is_file.then_some(metadata.len()),
+        Some(metadata.permissions()),
+        Some(len),
     ))
 }
 
@@ -180,18 +200,20 @@ impl Input {
         }
     }
 
-    /// Called at the input's end: a file that had more bytes when it was opened has been cut while it was read.
-    pub(crate) fn check_end(&self) -> Result<(), Error> {
+    /// Called at the input's end. A file that had more bytes when it was opened has been cut while it was read, which is
+    /// an error; that it has grown is told of.
+    pub(crate) fn finish(&self, source: &Source, ui: &Ui) -> Result<(), Failure> {
         match self.len {
-            Some(len) if self.read < len => Err(Error::Shrunk { len, read: self.read }),
+            Some(len) if self.read < len => Err(Error::Shrunk { len, read: self.read }.of(source)),
+            // Files without a length, as in /proc, have contents all the same.
+            Some(len) if len > 0 && self.read > len => {
+                ui.detail(format_args!(
+                    "{source}: had {len} bytes when it was opened and has grown since"
+                ));
+                Ok(())
+            }
             _ => Ok(()),
         }
-    }
-
-    /// Called at the input's end: the bytes that the file had when it was opened, if it has more now.
-    pub(crate) fn grown_from(&self) -> Option<u64> {
-        // Files without a length, as in /proc, have contents all the same.
-        self.len.filter(|&len| len > 0 && self.read > len)
     }
 }
 
@@ -223,8 +245,6 @@ mod tests {
             ("/dev/stdin", Source::Stdin),
             #[cfg(unix)]
             ("/dev/fd/0", Source::Stdin),
-            #[cfg(unix)]
-            ("/dev/fd/3", Source::Descriptor("/dev/fd/3".into())),
         ] {
             assert_eq!(Source::from(PathBuf::from(name)), source);
         }
@@ -255,17 +275,14 @@ mod tests {
             input.read_to_end(&mut rest).unwrap();
             input
         };
-        let same = read(&|_| {});
-        assert!(same.check_end().is_ok());
-        assert_eq!(same.grown_from(), None);
-        let shrunk = read(&|file| file.set_len(999).unwrap());
-        let error = shrunk.check_end().unwrap_err();
+        let source = Source::File(path.clone());
+        let finish = |input: Input| input.finish(&source, &Ui::new("czip", true, false));
+        assert!(finish(read(&|_| {})).is_ok());
+        let error = finish(read(&|file| file.set_len(999).unwrap())).unwrap_err();
         assert_eq!(
-            error.to_string(),
-            "became shorter while it was read: 999 bytes of 1000 are in the output"
+            error.error.to_string(),
+            "became shorter while it was read: only 999 of its 1000 bytes were there"
         );
-        let grown = read(&|file| file.set_len(1001).unwrap());
-        assert!(grown.check_end().is_ok());
-        assert_eq!(grown.grown_from(), Some(1000));
+        assert!(finish(read(&|file| file.set_len(1001).unwrap())).is_ok());
     }
 }

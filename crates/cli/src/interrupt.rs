@@ -52,7 +52,7 @@ fn remove_all() -> MutexGuard<'static, Vec<PathBuf>> {
 
 #[cfg(unix)]
 fn handle() -> std::io::Result<()> {
-    use std::sync::Arc;
+    use std::sync::{Arc, mpsc};
     use std::thread;
 
     use signal_hook::consts::signal as number;
@@ -75,11 +75,10 @@ fn handle() -> std::io::Result<()> {
 
     // With a handler that does nothing, writing more than a file may have is an error and not the end.
     flag::register(number::SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
-    // A signal that was ignored when the program started stays so, as nohup wants it and a shell for its background jobs.
-    let ignored = ignored();
-    let handled = ENDING.iter().filter(|&&signal| ignored >> (signal - 1) & 1 == 0);
-    let mut signals = Signals::new(handled)?;
+    // The thread has to be there before there are signals for it, or nothing would end the process.
+    let (send, receive) = mpsc::channel::<Signals>();
     thread::Builder::new().name("signals".into()).spawn(move || {
+        let Ok(mut signals) = receive.recv() else { return };
         for signal in signals.forever() {
             let asks = matches!(signal, number::SIGINT | number::SIGTERM | number::SIGHUP);
             if asks && goes_on() {
@@ -90,6 +89,11 @@ fn handle() -> std::io::Result<()> {
             let _ = low_level::emulate_default_handler(signal);
         }
     })?;
+    // A signal that was ignored when the program started stays so, as nohup wants it and a shell for its background jobs.
+    let ignored = ignored();
+    let handled = ENDING.iter().filter(|&&signal| ignored >> (signal - 1) & 1 == 0);
+    // It is there as long as the process.
+    let _ = send.send(Signals::new(handled)?);
     Ok(())
 }
 

@@ -238,7 +238,7 @@ fn transfers(files: Files, output_name: fn(&Path) -> Option<PathBuf>) -> Result<
         let source = Source::from(input);
         let target = match (&files.output, &source) {
             (Some(output), _) => Target::from(output.clone()),
-            (None, Source::Stdin | Source::Descriptor(_)) => Target::Stdout,
+            (None, Source::Stdin | Source::Descriptor(..)) => Target::Stdout,
             (None, Source::File(path)) => {
                 Target::File(output_name(path).ok_or_else(|| Error::NoOutputName.of(&source))?)
             }

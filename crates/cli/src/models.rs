@@ -51,6 +51,11 @@ impl fmt::Display for Origin {
 }
 
 impl Origin {
+    /// Whether it can be read once only, as a pipe can.
+    fn is_stream(&self) -> bool {
+        matches!(self, Self::File(path) if fs::metadata(path).is_ok_and(|it| !it.is_file() && !it.is_dir()))
+    }
+
     fn is_folder(&self) -> bool {
         matches!(self, Self::File(path) if path.is_dir())
     }
@@ -202,8 +207,8 @@ impl ModelFiles {
             self.named.iter().partition(|origin| origin.is_folder());
         let mut candidates = Vec::new();
         for origin in files {
-            candidates.push(if self.tokenizer.is_some() {
-                // Its tokenizer makes it another model.
+            candidates.push(if self.tokenizer.is_some() || origin.is_stream() {
+                // A tokenizer makes it another model.
                 let model = self.with_tokenizer(origin.load(ui)?)?;
                 Candidate {
                     origin: origin.clone(),
@@ -290,6 +295,13 @@ impl ModelSet<'_> {
             files.filter_map(|origin| Candidate::new(origin).ok()).collect()
         });
         self.candidates.iter().chain(others)
+    }
+
+    /// The model to compress with, as [`ModelFiles::load`] chooses it.
+    pub(crate) fn to_compress(&self) -> Result<Option<&Model>, Failure> {
+        let built_in = || self.all().find(|candidate| candidate.origin == Origin::BuiltIn);
+        let chosen = self.candidates.first().or_else(built_in);
+        chosen.map(|candidate| candidate.model(self.ui)).transpose()
     }
 
     /// What files know them by.

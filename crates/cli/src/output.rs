@@ -9,8 +9,8 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Failure};
-use crate::identity::{Identities, folder_of};
-use crate::streams;
+use crate::identity::{Identities, folder_of, resolve};
+use crate::streams::{self, Descriptor};
 use crate::temporary::Temporary;
 
 /// An output as named on the command line, or made from the input's name.
@@ -18,16 +18,16 @@ use crate::temporary::Temporary;
 pub(crate) enum Target {
     Stdout,
     /// A file descriptor by its name in the file system, such as `/dev/fd/3`.
-    Descriptor(PathBuf),
+    Descriptor(PathBuf, Descriptor),
     File(PathBuf),
 }
 
 impl From<PathBuf> for Target {
     fn from(path: PathBuf) -> Self {
-        match streams::descriptor(&path) {
+        match Descriptor::named(&path) {
             _ if path.as_os_str() == "-" => Self::Stdout,
-            Some(1) => Self::Stdout,
-            Some(_) => Self::Descriptor(path),
+            Some(descriptor) if descriptor.is(1) => Self::Stdout,
+            Some(descriptor) => Self::Descriptor(path, descriptor),
             None => Self::File(path),
         }
     }
@@ -37,7 +37,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stdout => f.write_str("<stdout>"),
-            Self::Descriptor(path) | Self::File(path) => path.display().fmt(f),
+            Self::Descriptor(path, _) | Self::File(path) => path.display().fmt(f),
         }
     }
 }
@@ -52,11 +52,10 @@ impl Target {
         permissions: Option<Permissions>,
         overwrite: bool,
     ) -> Result<Output, Failure> {
+        self.check(inputs, overwrite)?;
         let writer = match self {
-            Self::Stdout if streams::stdout_is_closed() => Err(Error::StdoutClosed),
             Self::Stdout => Ok(Writer::Stdout),
-            // Opening the name again would begin at the file's start, over what is there.
-            Self::Descriptor(path) => {
+            Self::Descriptor(path, _) => {
                 let file = OpenOptions::new().append(true).open(path);
                 file.map(Writer::Special).map_err(Error::Write)
             }
@@ -67,12 +66,16 @@ impl Target {
 
     /// Whether [`Target::create`] would make a file, and nothing is in its way.
     pub(crate) fn check(&self, inputs: &Identities, overwrite: bool) -> Result<bool, Failure> {
-        match self {
-            Self::Stdout | Self::Descriptor(_) => Ok(false),
-            Self::File(path) => place(path, inputs, overwrite)
-                .map(|place| matches!(place, Place::File { .. }))
-                .map_err(|error| error.of(self)),
-        }
+        let checked = match self {
+            Self::Stdout if streams::stdout_is_closed() => Err(Error::StdoutClosed),
+            Self::Stdout if inputs.contain_stdout() => Err(Error::OutputIsInput),
+            Self::Stdout => Ok(false),
+            Self::Descriptor(path, descriptor) => check_descriptor(path, *descriptor, inputs).map(|()| false),
+            Self::File(path) => {
+                place(path, inputs, overwrite).map(|place| matches!(place, Place::File { .. }))
+            }
+        };
+        checked.map_err(|error| error.of(self))
     }
 
     /// [`Target::create`] for compressed data, which nobody reads.
@@ -103,6 +106,21 @@ impl Target {
     }
 }
 
+/// Opening the name of a descriptor again begins at the file's start, over what is there, and what others write to the
+/// descriptor would be written over. So files have to be open for appending.
+fn check_descriptor(path: &Path, descriptor: Descriptor, inputs: &Identities) -> Result<(), Error> {
+    if !fs::metadata(path).map_err(Error::Write)?.is_file() {
+        return Ok(());
+    }
+    if inputs.contains(path) {
+        return Err(Error::OutputIsInput);
+    }
+    match descriptor.state() {
+        Some(state) if !state.appends() => Err(Error::NotAppending),
+        _ => Ok(()),
+    }
+}
+
 /// What is to become of an output's name.
 enum Place {
     /// A device or a pipe, which is written to and never replaced.
@@ -113,16 +131,16 @@ enum Place {
 
 /// Checks that a file may be made or replaced.
 fn place(path: &Path, inputs: &Identities, overwrite: bool) -> Result<Place, Error> {
-    let mut path = path.to_owned();
+    // The file that a link leads to is replaced or made, not the link.
+    let is_link = path.is_symlink();
+    let path = resolve(path);
     match fs::metadata(&path) {
         Ok(metadata) if metadata.is_dir() => return Err(Error::Directory),
         Ok(metadata) if !metadata.is_file() => return Ok(Place::Special),
         _ if inputs.contains(&path) => return Err(Error::OutputIsInput),
         Ok(_) if !overwrite => return Err(Error::Exists),
-        // The file that a link leads to is replaced, not the link.
-        Ok(_) => path = fs::canonicalize(&path).map_err(Error::Write)?,
-        // A link that leads nowhere is not followed.
-        Err(_) if path.is_symlink() && !overwrite => return Err(Error::Exists),
+        Ok(_) => {}
+        Err(_) if is_link && !overwrite => return Err(Error::Exists),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(Error::Write(error)),
     }
@@ -171,6 +189,11 @@ enum Writer {
 }
 
 impl Output {
+    /// Whether a file that is there would be replaced.
+    pub(crate) fn replaces(&self) -> bool {
+        matches!(&self.0, Writer::File { path, .. } if path.exists())
+    }
+
     /// Makes sure that the data are where they belong, and gives a file its name.
     pub(crate) fn commit(self) -> Result<(), Error> {
         match self.0 {

@@ -3,43 +3,123 @@
 //! Where a process starts with a standard stream closed, Rust's runtime opens `/dev/null` in its place before `main`: data
 //! that are written there are lost silently, and what is read is an empty text. So it has to be known before that.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// The number of the file descriptor that a path stands for, if it is one of the names that systems have for those:
-/// `/dev/stdin`, `/dev/fd/3`, `/proc/self/fd/3`, or a symbolic link to one of them.
-pub(crate) fn descriptor(path: &Path) -> Option<u32> {
-    // More links than that in a row are a circle.
-    const MOST_LINKS: usize = 40;
-    if !cfg!(unix) {
-        return None;
-    }
-    let mut path = path.to_owned();
-    for _ in 0..MOST_LINKS {
-        if let Some(number) = named(&path) {
-            return Some(number);
-        }
-        let target = path.read_link().ok()?;
-        path = path
-            .parent()
-            .map_or_else(PathBuf::new, Path::to_owned)
-            .join(target);
-    }
-    None
+use crate::identity::folder_of;
+
+/// A file descriptor that has a name in the file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Descriptor {
+    /// The process that has it; `None` for this one.
+    process: Option<u32>,
+    number: u32,
 }
 
-fn named(path: &Path) -> Option<u32> {
-    let path = path.to_str()?;
-    match path {
-        "/dev/stdin" => return Some(0),
-        "/dev/stdout" => return Some(1),
-        "/dev/stderr" => return Some(2),
-        _ => {}
+impl Descriptor {
+    /// What a path stands for, if it is one of the names that systems have for descriptors: `/dev/stdin`, `/dev/fd/3`,
+    /// `/proc/self/fd/3`, one of these under another name of its folder, or a symbolic link to one of them.
+    pub(crate) fn named(path: &Path) -> Option<Self> {
+        // More links than that in a row are a circle.
+        const MOST_LINKS: usize = 40;
+        if !cfg!(unix) {
+            return None;
+        }
+        let mut path = path.to_owned();
+        for _ in 0..MOST_LINKS {
+            if let Some(descriptor) = Self::of_name(&path) {
+                return Some(descriptor);
+            }
+            let folder = folder_of(&path)?;
+            let name = path.file_name()?;
+            if let Ok(folder) = folder.canonicalize()
+                && let Some(descriptor) = Self::of_name(&folder.join(name))
+            {
+                return Some(descriptor);
+            }
+            path = folder.join(path.read_link().ok()?);
+        }
+        None
     }
-    let number = ["/dev/fd/", "/proc/self/fd/", "/proc/thread-self/fd/"]
-        .iter()
-        .find_map(|folder| path.strip_prefix(folder))?;
-    let digits = number.bytes().all(|byte| byte.is_ascii_digit());
-    digits.then(|| number.parse().ok())?
+
+    fn of_name(path: &Path) -> Option<Self> {
+        let own = |number| {
+            Some(Self {
+                process: None,
+                number,
+            })
+        };
+        let path = path.to_str()?;
+        match path {
+            "/dev/stdin" => return own(0),
+            "/dev/stdout" => return own(1),
+            "/dev/stderr" => return own(2),
+            _ => {}
+        }
+        if let Some(number) = path.strip_prefix("/dev/fd/") {
+            return own(digits(number)?);
+        }
+        let mut parts = path.strip_prefix("/proc/")?.split('/');
+        let process = match parts.next()? {
+            "self" | "thread-self" => None,
+            process => Some(digits(process)?).filter(|&process| process != std::process::id()),
+        };
+        let mut rest: Vec<&str> = parts.collect();
+        if let ["task", _, ..] = rest[..] {
+            rest.drain(..2);
+        }
+        match rest[..] {
+            ["fd", number] => Some(Self {
+                process,
+                number: digits(number)?,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Whether it is this process's descriptor of this number.
+    pub(crate) fn is(self, number: u32) -> bool {
+        self.process.is_none() && self.number == number
+    }
+
+    /// Where the next byte is read or written, and with which flags it was opened, where the system tells: on Linux.
+    /// There, opening the name again begins anew at the file's start.
+    pub(crate) fn state(self) -> Option<State> {
+        let process = self
+            .process
+            .map_or_else(|| String::from("self"), |process| process.to_string());
+        let info = std::fs::read_to_string(format!("/proc/{process}/fdinfo/{}", self.number)).ok()?;
+        let field = |name: &str| {
+            info.lines()
+                .find_map(|line| line.strip_prefix(name))
+                .map(str::trim)
+        };
+        Some(State {
+            position: field("pos:")?.parse().ok()?,
+            flags: u32::from_str_radix(field("flags:")?, 8).ok()?,
+        })
+    }
+}
+
+/// What the system says of an open file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct State {
+    pub(crate) position: u64,
+    flags: u32,
+}
+
+impl State {
+    /// Whether all that is written goes to the file's end, wherever others write. The flags are those of Linux.
+    pub(crate) fn appends(self) -> bool {
+        const ACCESS: u32 = 0o3;
+        const APPEND: u32 = 0o2000;
+        self.flags & ACCESS != 0 && self.flags & APPEND != 0
+    }
+}
+
+fn digits(text: &str) -> Option<u32> {
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())?
 }
 
 /// Whether standard input was closed when the process started.
@@ -56,6 +136,14 @@ pub(crate) fn stdout_is_closed() -> bool {
 #[cfg(unix)]
 pub(crate) fn stdin_metadata() -> Option<std::fs::Metadata> {
     stdin_file()?.metadata().ok()
+}
+
+/// What standard output writes to.
+#[cfg(unix)]
+pub(crate) fn stdout_metadata() -> Option<std::fs::Metadata> {
+    use std::os::fd::AsFd;
+    let file: std::fs::File = std::io::stdout().as_fd().try_clone_to_owned().ok()?.into();
+    file.metadata().ok()
 }
 
 /// The bytes that standard input has from here on, if it is a file.
@@ -112,23 +200,46 @@ mod tests {
         let output = link("output", "/dev/stdout");
         let twice = link("twice", "output");
         let circle = link("circle", "circle");
-        for (path, number) in [
-            (Path::new("/dev/stdin"), Some(0)),
-            (Path::new("/dev/stdout"), Some(1)),
-            (Path::new("/dev/stderr"), Some(2)),
-            (Path::new("/dev/fd/63"), Some(63)),
-            (Path::new("/proc/self/fd/0"), Some(0)),
-            (&output, Some(1)),
-            (&twice, Some(1)),
+        let folders = link("folders", "/dev/fd");
+        let own = |number| {
+            Some(Descriptor {
+                process: None,
+                number,
+            })
+        };
+        let process = std::process::id();
+        for (path, descriptor) in [
+            (Path::new("/dev/stdin"), own(0)),
+            (Path::new("/dev/stdout"), own(1)),
+            (Path::new("/dev/stderr"), own(2)),
+            (Path::new("/dev/fd/63"), own(63)),
+            (Path::new("/dev/../dev/fd/63"), own(63)),
+            (Path::new("/proc/self/fd/0"), own(0)),
+            (Path::new(&format!("/proc/{process}/fd/5")), own(5)),
+            (Path::new(&format!("/proc/{process}/task/{process}/fd/5")), own(5)),
+            (
+                Path::new("/proc/1/fd/5"),
+                Some(Descriptor {
+                    process: Some(1),
+                    number: 5,
+                }),
+            ),
+            (&folders.join("7"), own(7)),
+            (&output, own(1)),
+            (&twice, own(1)),
             (&circle, None),
             (Path::new("/dev/fd/"), None),
             (Path::new("/dev/fd/+1"), None),
             (Path::new("/dev/fd/1/x"), None),
+            (Path::new("/proc/1/fdinfo/1"), None),
             (Path::new("/dev/null"), None),
             (Path::new("dev/stdin"), None),
             (Path::new("stdin"), None),
         ] {
-            assert_eq!(descriptor(path), number, "{}", path.display());
+            if path.starts_with("/proc") && !Path::new("/proc/self/fd").exists() {
+                continue;
+            }
+            assert_eq!(Descriptor::named(path), descriptor, "{}", path.display());
         }
     }
 }

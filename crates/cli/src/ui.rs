@@ -66,7 +66,8 @@ impl Ui {
         for file in files {
             match run(file) {
                 Ok(()) => {}
-                Err(failure) if matches!(failure.error, Error::ReaderGone) => return Err(failure),
+                // Whatever comes after would be for nobody.
+                Err(failure) if matches!(failure.error, Error::ReaderGone) => break,
                 Err(failure) => {
                     self.failure(&failure);
                     exit = exit.or(failure.error.exit());

@@ -407,6 +407,27 @@ fn too_many_bad_records_are_an_error() {
 }
 
 #[test]
+fn rows_that_a_wrong_quote_takes_with_it_count_as_bad() {
+    // The quote in row 10 ends at the next one.
+    let table = |next: usize| -> String {
+        let row = |number: usize| match number {
+            10 => String::from("10,\"open\n"),
+            _ if number == next => format!("{number},\"closed\"\n"),
+            _ => format!("{number},text\n"),
+        };
+        String::from("id,text\n") + &(1..=100).map(row).collect::<String>()
+    };
+    let folder = folder(&[("few.csv", &table(15)), ("many.csv", &table(70))]);
+    let corpus = read(&folder, &["few.csv"], &field("text")).unwrap();
+    let (count, of, examples) = faults(&folder, &corpus.left_out.records);
+    assert_eq!((count, of), (6, 100));
+    assert_eq!(examples.len(), 1);
+    assert!(examples[0].starts_with("few.csv:11: "), "{examples:?}");
+    let error = message(&folder, &["many.csv"], &field("text"));
+    assert!(error.contains("61 of 100"), "{error}");
+}
+
+#[test]
 fn files_that_are_no_text_are_left_out_unless_they_are_named() {
     let folder = folder(&[("c/a.txt", "a"), ("c/d/b.txt", "b"), ("c/gone.txt", "gone")]);
     for name in ["c/1.jpg", "c/d/2.jpg"] {

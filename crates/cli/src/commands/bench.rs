@@ -48,7 +48,7 @@ impl Bench {
         };
         let total = RefCell::new(Report::default());
         let exit = ui.each(&self.files, |source| {
-            let text = source.read_all(self.files.len())?;
+            let text = source.read_all(self.files.len(), ui)?;
             let mut report = Report {
                 path: Some(source.to_string()),
                 files: 1,

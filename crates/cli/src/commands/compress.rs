@@ -6,8 +6,8 @@ use czip::Model;
 
 use crate::Exit;
 use crate::args::Format;
-use crate::commands::admit;
 use crate::commands::group::{self, Small};
+use crate::commands::{admit, unless_reader_is_gone};
 use crate::error::{Error, Failure};
 use crate::identity::Identities;
 use crate::job::{Choice, Transfer};
@@ -46,7 +46,7 @@ impl Compress {
         let model = load()?;
         if self.choice.format == Format::V1 {
             let exit = ui.each(&admitted.transfers, |transfer| {
-                self.one(ui, transfer, inputs, || Ok(model.clone()))
+                unless_reader_is_gone(self.one(ui, transfer, inputs, || Ok(model.clone())))
             })?;
             return Ok(admitted.exit.or(exit));
         }
@@ -55,7 +55,7 @@ impl Compress {
             let files = czip::compress_many(model.as_ref(), texts, &progress.watch(&self.choice.options));
             files.into_iter().map(|file| file.map_err(Error::from)).collect()
         };
-        group::run(ui, &admitted, false, Small::of_text, alone, together)
+        Ok(group::run(ui, &admitted, false, Small::of_text, alone, together))
     }
 
     fn one(
@@ -116,12 +116,7 @@ impl Compress {
             }
         }
         output.commit().map_err(|error| error.of(target))?;
-        input.check_end().map_err(|error| error.of(source))?;
-        if let Some(len) = input.grown_from() {
-            ui.detail(format_args!(
-                "{source}: had {len} bytes when it was opened and has grown since"
-            ));
-        }
+        input.finish(source, ui)?;
         statistics.seconds = Some(start.elapsed().as_secs_f64());
         ui.note(format_args!("{source}: {statistics}"));
         Ok(())

@@ -7,8 +7,8 @@ use std::time::Instant;
 use czip::{FindModel, Format, Options};
 
 use crate::Exit;
-use crate::commands::admit;
 use crate::commands::group::{self, Small};
+use crate::commands::{admit, unless_reader_is_gone};
 use crate::error::{Error, Failure};
 use crate::identity::Identities;
 use crate::input::Input;
@@ -42,7 +42,7 @@ impl Decompress {
         let models = &load()?;
         if self.recover {
             let exit = ui.each(&admitted.transfers, |transfer| {
-                self.one(ui, transfer, inputs, || Ok(models))
+                unless_reader_is_gone(self.one(ui, transfer, inputs, || Ok(models)))
             })?;
             return Ok(admitted.exit.or(exit));
         }
@@ -55,7 +55,7 @@ impl Decompress {
                 .map(|text| text.map_err(|error| models.explain(error)));
             explained.collect()
         };
-        group::run(ui, &admitted, true, Small::of_file, alone, together)
+        Ok(group::run(ui, &admitted, true, Small::of_file, alone, together))
     }
 
     fn one<'u, M: Borrow<ModelSet<'u>>>(
@@ -112,12 +112,7 @@ impl Decompress {
             }
         };
         output.commit().map_err(|error| error.of(target))?;
-        input.check_end().map_err(|error| error.of(source))?;
-        if let Some(len) = input.grown_from() {
-            ui.detail(format_args!(
-                "{source}: had {len} bytes when it was opened and has grown since"
-            ));
-        }
+        input.finish(source, ui)?;
         let statistics = Statistics {
             text_len,
             file_len,
@@ -150,12 +145,8 @@ impl Decompress {
             error => models.explain(error).of(source),
         })?;
         drop(progress);
-        output.commit().map_err(|error| error.of(target))?;
-        let is_whole = recovery.is_whole();
-        let lacks_models = recovery
-            .missing
-            .iter()
-            .all(|missing| matches!(missing.reason, czip::Error::MissingModel { .. }));
+        let restored = recovery.summary.text_len;
+        let mut exit = Exit::Success;
         for missing in recovery.missing {
             let missing = Error::TextMissing {
                 text_offset: missing.text_offset,
@@ -163,15 +154,21 @@ impl Decompress {
                 file: missing.file,
                 reason: Box::new(models.explain(missing.reason)),
             };
+            exit = exit.or(missing.exit());
             ui.failure(&missing.of(source));
         }
-        let restored = recovery.summary.text_len;
-        if !is_whole {
-            return Err(Error::PartlyRestored {
-                restored,
-                lacks_models,
-            }
-            .of(target));
+        if exit != Exit::Success && (restored == 0 || output.replaces()) {
+            // What is there may be more.
+            let error = if output.replaces() {
+                Error::NotReplaced { restored, exit }
+            } else {
+                Error::PartlyRestored { restored, exit }
+            };
+            return Err(error.of(target));
+        }
+        output.commit().map_err(|error| error.of(target))?;
+        if exit != Exit::Success {
+            return Err(Error::PartlyRestored { restored, exit }.of(target));
         }
         let statistics = Statistics {
             text_len: restored,

@@ -61,7 +61,7 @@ struct Member<'t> {
     permissions: Option<Permissions>,
     small: Small,
     /// Whether all of it was read.
-    end: Result<(), Error>,
+    end: Result<(), Failure>,
 }
 
 /// Does something with each file. As [`Ui::each`], a failure does not keep the others from their turn.
@@ -72,20 +72,19 @@ pub(crate) fn run(
     small: impl Fn(Vec<u8>) -> Option<Small>,
     alone: impl Fn(&Transfer) -> Result<(), Failure>,
     together: impl Fn(&[&[u8]], &Progress) -> Vec<Result<Vec<u8>, Error>>,
-) -> Result<Exit, Failure> {
+) -> Exit {
     let mut exit = admitted.exit;
     let mut failed = |failure: Failure| {
         if matches!(failure.error, Error::ReaderGone) {
-            return Err(failure);
+            return;
         }
         ui.failure(&failure);
         exit = exit.or(failure.error.exit());
-        Ok(())
     };
-    let flush = |group: &mut Vec<Member<'_>>, failed: &mut dyn FnMut(Failure) -> Result<(), Failure>| {
+    let flush = |group: &mut Vec<Member<'_>>, failed: &mut dyn FnMut(Failure)| {
         let members = std::mem::take(group);
         if members.is_empty() {
-            return Ok::<(), Failure>(());
+            return;
         }
         let start = Instant::now();
         let total = members.iter().map(|member| member.small.text_len).sum();
@@ -100,36 +99,35 @@ pub(crate) fn run(
                     ui.note(format_args!("{}: {statistics}", member.transfer.source));
                     sum.add(&statistics);
                 }
-                Err(failure) => failed(failure)?,
+                Err(failure) => failed(failure),
             }
-            if let Err(error) = member.end {
-                failed(error.of(&member.transfer.source))?;
+            if let Err(failure) = member.end {
+                failed(failure);
             }
         }
         if sum.files > 1 {
             let statistics = sum.statistics(start, restored);
             ui.note(format_args!("{} files: {statistics}", sum.files));
         }
-        Ok(())
     };
     let mut group = Vec::new();
     let mut group_len = 0;
     for &transfer in &admitted.transfers {
-        match open(transfer, &small, &admitted.inputs) {
+        match open(transfer, &small, &admitted.inputs, ui) {
             Ok(Some(member)) => {
                 group_len += member.small.text_len;
                 group.push(member);
                 if group_len >= GROUP || group.len() >= GROUP_FILES {
-                    flush(&mut group, &mut failed)?;
+                    flush(&mut group, &mut failed);
                     group_len = 0;
                 }
             }
-            Ok(None) => alone(transfer).or_else(&mut failed)?,
-            Err(failure) => failed(failure)?,
+            Ok(None) => alone(transfer).unwrap_or_else(&mut failed),
+            Err(failure) => failed(failure),
         }
     }
-    flush(&mut group, &mut failed)?;
-    Ok(exit)
+    flush(&mut group, &mut failed);
+    exit
 }
 
 /// Reads a file that is small, and checks that its output can be made. What is no file, or cannot be looked at, has its
@@ -138,6 +136,7 @@ fn open<'t>(
     transfer: &'t Transfer,
     small: impl Fn(Vec<u8>) -> Option<Small>,
     inputs: &Identities,
+    ui: &Ui,
 ) -> Result<Option<Member<'t>>, Failure> {
     let Transfer {
         source,
@@ -164,7 +163,7 @@ fn open<'t>(
             transfer,
             permissions: input.permissions(),
             small,
-            end: input.check_end(),
+            end: input.finish(source, ui),
         }))
 }
 

@@ -32,7 +32,7 @@ impl Info {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
         let models = self.models.set(ui)?.ids();
         ui.each(&self.files, |source| {
-            let bytes = source.read_all(self.files.len())?;
+            let bytes = source.read_within(self.files.len(), self.limits.max_memory, ui)?;
             let description = describe(&bytes, &models, &self.limits).map_err(|error| error.of(source))?;
             report::print(
                 &Report {

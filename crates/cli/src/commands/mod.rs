@@ -19,7 +19,7 @@ use std::collections::HashSet;
 
 use crate::Exit;
 use crate::error::{Error, Failure};
-use crate::identity::{Identities, Place};
+use crate::identity::{Identities, Place, resolve};
 use crate::input::Input;
 use crate::job::Transfer;
 use crate::models::ModelFiles;
@@ -60,7 +60,9 @@ fn admit<'t>(transfers: &'t [Transfer], models: &ModelFiles, ui: &Ui) -> Admitte
         transfer.source.check_among(transfers.len())?;
         let is_file = transfer.target.check(&inputs, transfer.overwrite)?;
         match &transfer.target {
-            Target::File(path) if is_file && Place::of(path).is_some_and(|place| !places.insert(place)) => {
+            Target::File(path)
+                if is_file && Place::of(&resolve(path)).is_some_and(|place| !places.insert(place)) =>
+            {
                 Err(Error::SameOutput.of(&transfer.target))
             }
             _ => Ok(()),
@@ -81,6 +83,14 @@ fn admit<'t>(transfers: &'t [Transfer], models: &ModelFiles, ui: &Ui) -> Admitte
         transfers: admitted,
         inputs,
         exit,
+    }
+}
+
+/// That nobody reads standard output any more is no failure, and no reason to leave out what goes elsewhere.
+fn unless_reader_is_gone(result: Result<(), Failure>) -> Result<(), Failure> {
+    match result {
+        Err(failure) if matches!(failure.error, Error::ReaderGone) => Ok(()),
+        result => result,
     }
 }
 

@@ -137,6 +137,10 @@ impl Train {
             trained.seconds
         ));
 
+        if trained.end == End::Stopped && trained.curve.len() < 2 && self.output.exists() {
+            // A model that has hardly begun to learn is not worth one that is there.
+            return Err(Error::StoppedEarly.of(self.output.display()));
+        }
         ui.note("teaching the adaptive coder");
         let file = self.file(corpus, trained)?;
         outputs.write(&outputs.model, &file)?;

@@ -36,11 +36,10 @@ impl Verify {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
         self.choice.explain(ui);
         let models = &self.models.set(ui)?;
-        let model = self.models.load(ui)?;
-        let model = model.as_ref();
+        let model = models.to_compress()?;
         let named = model.filter(|_| self.models.are_named());
         ui.each(&self.files, |source| {
-            let bytes = source.read_all(self.files.len())?;
+            let bytes = source.read_all(self.files.len(), ui)?;
             let progress = Progress::start(ui, source.to_string(), false);
             // A text may well begin with the letter C: only the whole of a magic number counts here.
             let format = Format::detect(&bytes).filter(|_| bytes.len() >= Format::DETECTION_LEN);

@@ -196,7 +196,7 @@ fn malformed_files() {
     );
     folder
         .czip(&model, ["info", "notes.txt"])
-        .fails(4, "notes.txt: no czip, CZIPv1 or czip-model-v1 file");
+        .fails(4, "notes.txt: is neither a compressed file nor a model");
 }
 
 #[test]
@@ -253,14 +253,14 @@ fn model_that_a_file_needs() {
         .fails(
             3,
             &format!(
-                "notes.txt.czip: needs the model {id}: name it, or a folder that has it, with -m; at hand is none"
+                "notes.txt.czip: needs the model {id}: name it, or a folder that has it, with -m; none is at hand"
             ),
         );
     let refused = folder
         .czip(&other, ["decompress", "notes.txt.czip", "-o", "out"])
         .exits(3);
     let start = format!(
-        "czip: notes.txt.czip: needs the model {id}: name it, or a folder that has it, with -m; at hand are {} \
+        "czip: notes.txt.czip: needs the model {id}: name it, or a folder that has it, with -m; {} \
          ({other_id}), standard (",
         other.display()
     );

@@ -66,7 +66,7 @@ fn two_inputs_have_no_common_output() {
     assert!(
         finished
             .stderr()
-            .contains("czip: ./notes.txt.czip: is the output of another input, too\n"),
+            .contains("czip: ./notes.txt.czip: is the same file as another output\n"),
         "{}",
         finished.stderr()
     );
@@ -178,7 +178,7 @@ fn closed_streams_are_errors() {
 fn pipe_does_not_keep_other_inputs_waiting() {
     let folder = Folder::with_text();
     shell(&folder, "mkfifo pipe").exits(0);
-    let message = "pipe: is no file, and might keep the other inputs waiting; name it alone";
+    let message = "pipe: is a pipe or a device, which might keep the other inputs waiting; name it alone";
     for command in ["compress -L1", "info", "verify", "bench -L1"] {
         let finished = shell(&folder, &format!("$czip {command} pipe notes.txt"));
         assert!(
@@ -281,6 +281,13 @@ fn signals_leave_no_file() {
             .status();
         assert!(status.unwrap().success());
     };
+    // To wait in one call would close its input, and let it come to its own end.
+    let ended = |child: &mut Child| loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break status,
+            None => sleep(Duration::from_millis(5)),
+        }
+    };
     let plain = "ulimit -c 0; exec $czip compress -q - -o out";
     // Hangup, interrupt, quit, user's two, alarm, terminate, time limit, timers.
     for signal in [1, 2, 3, 10, 12, 14, 15, 24, 26, 27] {
@@ -290,7 +297,8 @@ fn signals_leave_no_file() {
         let folder = Folder::new();
         let mut child = waiting(&folder, plain);
         kill(&child, signal);
-        assert_eq!(child.wait().unwrap().signal(), Some(signal));
+        let status = ended(&mut child);
+        assert_eq!(status.signal(), Some(signal), "{status}");
         assert_eq!(folder.names(), [""; 0], "{signal}");
     }
 
@@ -299,10 +307,9 @@ fn signals_leave_no_file() {
     let mut child = waiting(&folder, "trap '' INT HUP; exec $czip compress -q - -o out");
     kill(&child, 2);
     kill(&child, 1);
-    sleep(Duration::from_millis(50));
-    assert_eq!(child.try_wait().unwrap(), None);
     kill(&child, 15);
-    assert_eq!(child.wait().unwrap().signal(), Some(15));
+    // Had one of the first two ended it, that would be told here.
+    assert_eq!(ended(&mut child).signal(), Some(15));
     assert_eq!(folder.names(), [""; 0]);
 }
 
@@ -342,7 +349,7 @@ fn what_is_not_damaged_can_be_restored() {
     let stderr = finished.stderr();
     let lines: Vec<&str> = stderr.lines().collect();
     assert_eq!(lines.len(), 2, "{stderr}");
-    let start = "czip: damaged.czip: bytes 0 to 4095 of the text are missing at bytes 4 to ";
+    let start = "czip: damaged.czip: bytes 0 to 4095 of the text are missing (bytes 4 to ";
     assert!(lines[0].starts_with(start), "{stderr}");
     assert!(
         lines[0].contains(": segment 0 of member 0, at byte 4: "),
@@ -350,7 +357,7 @@ fn what_is_not_damaged_can_be_restored() {
     );
     let rest = &text.as_bytes()[4096..];
     let end = format!(
-        "czip: damaged: {} bytes of text are restored, and not all of it",
+        "czip: damaged: only {} bytes of the text were restored",
         rest.len()
     );
     assert_eq!(lines[1], end);
@@ -364,23 +371,43 @@ fn what_is_not_damaged_can_be_restored() {
     let len = restored.stdout().len();
     assert!(len > 0 && len.is_multiple_of(4096), "{len}");
     assert_eq!(restored.stdout(), &text.as_bytes()[..len]);
-    let message = format!("czip: <stdin>: text is missing from byte {len} on, of unknown length at bytes ");
+    let message = format!("czip: <stdin>: text of unknown length is missing from byte {len} on (bytes ");
     assert!(restored.stderr().starts_with(&message), "{}", restored.stderr());
 
     // What is whole is restored as ever.
     fs::remove_file(folder.path("text")).unwrap();
     folder
-        .czip(
-            none(),
-            ["decompress", "-f", "--recover", "text.czip", "damaged.czip"],
-        )
-        .exits(4);
+        .czip(none(), ["decompress", "--recover", "text.czip", "none.czip"])
+        .exits(1);
     assert_eq!(folder.read("text"), text.as_bytes());
-    assert_eq!(folder.read("damaged"), rest);
-    folder.write("none.czip", "no file at all");
-    folder
-        .czip(none(), ["decompress", "--recover", "none.czip"])
+
+    // What is there may be more than can be restored.
+    folder.write("damaged", "precious");
+    let kept = folder
+        .czip(none(), ["decompress", "-f", "--recover", "damaged.czip"])
         .exits(4);
+    let end = format!(
+        "\nczip: damaged: is as it was, since only {} bytes of the text were restored; name another output with -o\n",
+        rest.len()
+    );
+    assert!(kept.stderr().ends_with(&end), "{}", kept.stderr());
+    assert_eq!(folder.read("damaged"), b"precious");
+    // Without anything to restore there is no output; the reason is the exit code.
+    folder.write("nothing.czip", "no file at all");
+    folder
+        .czip(none(), ["decompress", "--recover", "nothing.czip"])
+        .exits(4);
+    let arguments = [
+        "decompress",
+        "--recover",
+        "--max-output",
+        "10",
+        "text.czip",
+        "-o",
+        "nothing",
+    ];
+    folder.czip(none(), arguments).exits(1);
+    assert!(!folder.path("nothing").exists());
 }
 
 #[test]
@@ -422,4 +449,124 @@ fn files_may_demand_no_more_than_the_limits() {
     folder
         .czip(none(), ["info", "--max-output", &enough, "long.czip"])
         .exits(0);
+    let file_len = folder.read("long.czip").len();
+    let less = (file_len - 1).to_string();
+    folder.czip(none(), ["info", "--memory", &less, "long.czip"]).fails(
+        1,
+        &format!("long.czip: needs {file_len} bytes of memory, more than the limit of {less}; --memory sets another"),
+    );
+    folder
+        .czip(none(), ["info", "--memory", &file_len.to_string(), "long.czip"])
+        .exits(0);
+}
+
+#[cfg(unix)]
+#[test]
+fn stream_that_writes_to_an_input_is_refused() {
+    let folder = Folder::with_text();
+    shell(&folder, "$czip compress -q -L1 notes.txt").exits(0);
+    let before = [folder.read("notes.txt"), folder.read("notes.txt.czip")];
+    for line in [
+        "$czip compress -L1 notes.txt -o - >>notes.txt",
+        "$czip compress -L1 - <notes.txt >>notes.txt",
+        "$czip compress -L1 notes.txt -o /dev/fd/3 3>>notes.txt",
+        "$czip compress -L1 /dev/fd/3 -o /dev/fd/4 3<notes.txt 4>>notes.txt",
+        "$czip decompress notes.txt.czip -o - >>notes.txt.czip",
+        "$czip decompress --recover notes.txt.czip -o - >>notes.txt.czip",
+    ] {
+        let finished = shell(&folder, line).exits(2);
+        assert!(
+            finished.stderr().ends_with(&format!("{IS_INPUT}\n")),
+            "{line}: {}",
+            finished.stderr()
+        );
+        assert_eq!(
+            [folder.read("notes.txt"), folder.read("notes.txt.czip")],
+            before,
+            "{line}"
+        );
+    }
+    // One input of several.
+    let line = "$czip compress -q -f -L1 - notes.txt <other >>other";
+    folder.write("other", "precious");
+    shell(&folder, line).exits(2);
+    assert_eq!(folder.read("other"), b"precious");
+    assert_eq!(folder.read("notes.txt.czip"), before[1]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn descriptors_go_on_where_they_are() {
+    let folder = Folder::with_text();
+    let file = shell(&folder, "$czip compress -L1 - <notes.txt")
+        .exits(0)
+        .stdout()
+        .to_vec();
+    // Something else may be written before and after.
+    let line = "exec 3>>out; echo before >&3; $czip compress -q -L1 notes.txt -o /dev/fd/3; echo after >&3";
+    shell(&folder, line).exits(0);
+    assert_eq!(folder.read("out"), [b"before\n", &file[..], b"after\n"].concat());
+    for line in [
+        // What is written after would be written over.
+        "exec 3>other; echo before >&3; $czip compress -L1 notes.txt -o /dev/fd/3",
+        "exec 3<other; $czip compress -L1 notes.txt -o /dev/fd/3",
+    ] {
+        shell(&folder, line).fails(
+            1,
+            "/dev/fd/3: is a file that is not open for appending; name the file itself, or open it with >>",
+        );
+        assert_eq!(folder.read("other"), b"before\n");
+    }
+    folder.write("lines", format!("first\n{TEXT}"));
+    let line = "exec 3<lines; read first <&3; $czip compress -L1 /dev/fd/3";
+    assert_eq!(shell(&folder, line).exits(0).stdout(), file);
+    // Under other names of the folder, too.
+    for output in ["fds/1", "/proc/$$/fd/1"] {
+        folder.write("out", "before");
+        let line = format!("ln -sf /dev/fd fds; exec $czip compress -q -f -L1 notes.txt -o {output} >>out");
+        shell(&folder, &line).exits(0);
+        assert_eq!(folder.read("out"), [b"before", &file[..]].concat(), "{output}");
+        let _ = fs::remove_file(folder.path("fds"));
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn outputs_that_are_links_to_one_another_are_refused() {
+    let folder = Folder::with_text();
+    folder.write("other", "another text");
+    std::os::unix::fs::symlink("other.czip", folder.path("notes.txt.czip")).unwrap();
+    let line = "$czip compress -q -f -L1 other notes.txt";
+    let finished = shell(&folder, line).exits(2);
+    assert_eq!(
+        finished.stderr(),
+        "czip: notes.txt.czip: is the same file as another output\n"
+    );
+    let restored = shell(&folder, "$czip decompress other.czip -o -").exits(0);
+    assert_eq!(restored.stdout(), b"another text");
+    // And now that the link leads somewhere.
+    shell(&folder, line).exits(2);
+    // One alone is made where the link leads to.
+    fs::remove_file(folder.path("other.czip")).unwrap();
+    shell(&folder, "$czip compress -q -f -L1 notes.txt").exits(0);
+    assert!(folder.path("notes.txt.czip").is_symlink());
+    let restored = shell(&folder, "$czip decompress other.czip -o -").exits(0);
+    assert_eq!(restored.stdout(), TEXT.as_bytes());
+}
+
+#[cfg(unix)]
+#[test]
+fn reader_that_is_gone_hides_nothing_else() {
+    let folder = Folder::with_text();
+    folder.write("long", vec![b'x'; 1 << 20]);
+    shell(&folder, "$czip compress -q -L1 long").exits(0);
+    folder.write("bad.czip", "no file at all");
+    // What goes elsewhere is made all the same.
+    let line = "($czip decompress -q - long.czip -f <long.czip; echo $? >code) | true; cat code";
+    fs::remove_file(folder.path("long")).unwrap();
+    assert_eq!(shell(&folder, line).stdout(), b"0\n");
+    assert_eq!(folder.read("long").len(), 1 << 20);
+    // What was wrong before is told.
+    let line = "($czip info bad.czip long.czip; echo $? >code) 2>/dev/null | true; cat code";
+    assert_eq!(shell(&folder, line).stdout(), b"4\n");
 }

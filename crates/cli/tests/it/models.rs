@@ -96,12 +96,12 @@ fn model_that_is_missing_is_named() {
     )
     .fails(
         3,
-        &format!("standard.czip: needs the model {standard}, which is built in: -m standard"),
+        &format!("standard.czip: needs the model {standard}, which is built in: add -m standard"),
     );
     run(&folder, &["decompress", "fast.czip", "-o", "out"]).fails(
         3,
         &format!(
-            "fast.czip: needs the model {}: name it, or a folder that has it, with -m; at hand are standard ({standard})",
+            "fast.czip: needs the model {}: name it, or a folder that has it, with -m; standard ({standard}) are at hand",
             id(&fast())
         ),
     );
@@ -112,7 +112,7 @@ fn model_that_is_missing_is_named() {
     )
     .exits(3);
     let message = format!(
-        "czip: fast.czip: needs the model {}: name it, or a folder that has it, with -m; at hand are small.czm ",
+        "czip: fast.czip: needs the model {}: name it, or a folder that has it, with -m; small.czm (",
         id(&fast())
     );
     assert!(finished.stderr().contains(&message), "{}", finished.stderr());
@@ -143,7 +143,7 @@ fn models_are_named_as_each_command_can_use_them() {
     for (arguments, message) in [
         (
             &["-m", "none", "-m", "small.czm"][..],
-            "-m none means no model, so that there can be no other",
+            "-m none cannot be combined with other models",
         ),
         (
             &["-m", "standard", "-m", "small.czm", "-t", "t.json"],

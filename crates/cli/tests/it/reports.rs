@@ -189,7 +189,10 @@ fn file_that_fails_does_not_keep_the_others_from_their_turn() {
         .exits(4);
     assert_eq!(lines_of_json(&finished).len(), 1);
     let stderr = finished.stderr();
-    assert!(stderr.starts_with("czip: junk: no czip, "), "{stderr}");
+    assert!(
+        stderr.starts_with("czip: junk: is neither a compressed file nor a model\n"),
+        "{stderr}"
+    );
     assert!(stderr.contains("\nczip: none: cannot read: "), "{stderr}");
 }
 

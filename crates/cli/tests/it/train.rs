@@ -495,3 +495,35 @@ fn a_run_that_was_killed_or_stopped_goes_on() {
     let other = "czip: m.czm.checkpoint is of a run with other text or options; -f in place of --resume begins anew\n";
     assert!(report.ends_with(other), "{report}");
 }
+
+/// Whenever the signal comes, the model that is there is worth more than one that has hardly begun to learn.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_model_is_not_replaced_by_one_that_has_learnt_nothing() {
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    let folder = Folder::new();
+    folder.write("log.txt", log(2_500));
+    folder.write("m.czm", "precious");
+    let mut command = folder.command();
+    command
+        .args([
+            "train", "-f", "log.txt", "-o", "m.czm", "--preset", "fast", "--vocab", "300", "-T", "1",
+        ])
+        .args(["--tokens", "2000000000"])
+        .stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    while !folder.path("m.czm.checkpoint.lock").exists() {
+        assert_eq!(child.try_wait().unwrap(), None);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.unwrap().success());
+    let status = child.wait().unwrap();
+    assert!(!status.success(), "{status}");
+    assert_eq!(folder.read("m.czm"), b"precious");
+    assert!(!folder.path("m.czm.checkpoint.lock").exists());
+}

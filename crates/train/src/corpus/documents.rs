@@ -249,6 +249,12 @@ impl<'o> Reader<'o> {
                 None => None,
             };
             if let Some(reason) = reason {
+                if row.after_quote.is_some() {
+                    // A wrong quote has taken other rows' lines with it.
+                    let lost = (rows.line() - row.line).saturating_sub(1) as usize;
+                    self.left_out.records.of += lost;
+                    self.left_out.records.count += lost;
+                }
                 self.add_bad_record(path, row.line, reason);
                 continue;
             }

@@ -105,6 +105,11 @@ impl<'t> Rows<'t> {
         }
     }
 
+    /// The line, from 1, that comes next.
+    pub(super) fn line(&self) -> u64 {
+        self.line
+    }
+
     /// Reads the next row, unless there is none. Lines without anything are no rows.
     pub(super) fn next(&mut self, row: &mut Row) -> Result<bool, OpenQuote> {
         while let Some(&byte) = self.table.get(self.at)

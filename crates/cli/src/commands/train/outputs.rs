@@ -3,6 +3,7 @@
 //! Training takes long, so that all is checked before it begins. The names of files beside the model are the model's whole
 //! name and an ending.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use czip_train::checkpoint::{self, Lock};
 use czip_train::corpus::{self, Files};
 
 use crate::error::{Error, Failure};
-use crate::identity::Identities;
+use crate::identity::{Identities, Place, resolve};
 use crate::interrupt;
 use crate::output::Target;
 
@@ -53,11 +54,17 @@ impl Outputs {
     ) -> Result<Self, Failure> {
         let (table, picture) = (beside(model, "csv"), beside(model, "svg"));
         let checkpoint = checkpoint_of(model);
+        let mut places = HashSet::new();
         for path in paths(model) {
+            // Links may lead from one to another.
+            let is_new = Place::of(&resolve(&path)).is_none_or(|place| places.insert(place));
             // What can't be overwritten in any case.
             let target = Target::from(path);
             if !target.check(&inputs, true)? {
                 return Err(Error::ModelToStream.of(&target));
+            }
+            if !is_new {
+                return Err(Error::SameOutput.of(&target));
             }
         }
         // Who comes back to a run has to hear of that first: what exists besides is of that run as a rule.
