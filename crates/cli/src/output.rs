@@ -52,7 +52,10 @@ impl Target {
         permissions: Option<Permissions>,
         overwrite: bool,
     ) -> Result<Output, Failure> {
-        self.check(inputs, overwrite)?;
+        // For a file that is part of making it.
+        if !matches!(self, Self::File(_)) {
+            self.check(inputs, overwrite)?;
+        }
         let writer = match self {
             Self::Stdout => Ok(Writer::Stdout),
             Self::Descriptor(path, _) => {
