@@ -10,12 +10,12 @@ use std::thread;
 
 use crate::files::root;
 use crate::{Result, mixture};
-use czip_mix::{Coding, Priors, Variant, vocabulary_hash};
+use czip_mix::{Alphabet, Priors, Variant, vocabulary_hash};
 use czip_model::v2::{Contents, File};
-use czip_model::{Kernels, Transformer, Weights};
+use czip_model::{AnyTransformer, Kernels, ModelFile};
 use czip_tokenizer::Tokenizer;
 use czip_train::parameters::Random;
-use czip_train::priors::{Sample, TOKEN_VARIANTS, alone, coding, spellings, with_net};
+use czip_train::priors::{Sample, TOKEN_VARIANTS, alone, alphabet, spellings, with_net};
 use czip_train::session;
 
 const FOLDER: &str = "crates/mix/priors";
@@ -70,10 +70,10 @@ const BYTE_VARIANTS: [(Variant, &str); 2] = [(Variant::LightBytes, "light-bytes"
 /// Trains and writes all priors.
 pub(crate) fn train(model: &Path) -> Result<()> {
     let file = fs::read(model).map_err(|error| format!("{}: {error}", model.display()))?;
-    let weights = Weights::from_bytes(&file)?;
+    let weights = ModelFile::from_bytes(&file)?;
     let tokenizer = Tokenizer::from_json(&weights.extras().tokenizer_json()?)?;
     let kernels = Kernels::detect();
-    let transformer = Transformer::new(kernels, &weights);
+    let transformer = AnyTransformer::new(kernels, &weights);
     let texts = sample(&root().join("../shared/train"))?;
     println!(
         "{} documents, {} bytes",
@@ -90,8 +90,8 @@ pub(crate) fn train(model: &Path) -> Result<()> {
     vocabulary.extend(counts.iter().flat_map(|count| count.to_le_bytes()));
     write("vocabulary", &vocabulary)?;
 
-    let coding = coding(kernels, &spellings, &counts);
-    let bytes = Coding::untrained_for_bytes(kernels);
+    let alphabet = alphabet(kernels, &spellings, &counts);
+    let bytes = Alphabet::untrained_for_bytes(kernels);
     let letters = Sample::of_bytes(texts());
     let start_token = tokenizer.special_token("<|bos|>").unwrap_or(0);
     let results = Mutex::new(Vec::new());
@@ -101,9 +101,9 @@ pub(crate) fn train(model: &Path) -> Result<()> {
         }
     };
     thread::scope(|scope| {
-        let with_net = scope.spawn(|| with_net(&transformer, start_token, &coding, &tokens));
+        let with_net = scope.spawn(|| with_net(&transformer, start_token, &alphabet, &tokens));
         for (variant, name) in TOKEN_VARIANTS.into_iter().zip(TOKEN_NAMES) {
-            keep(format!("{name}-alone"), alone(&coding, variant, &tokens));
+            keep(format!("{name}-alone"), alone(&alphabet, variant, &tokens));
         }
         for (variant, name) in BYTE_VARIANTS {
             keep(name.to_owned(), alone(&bytes, variant, &letters));

@@ -97,7 +97,7 @@ fn object<K: Into<String>>(entries: impl IntoIterator<Item = (K, Value)>) -> Val
 /// Whether two model files hold the same. The tokenizer counts as it is after decompression.
 fn same_model(present: &[u8], wanted: &[u8]) -> bool {
     let parts = |bytes: &[u8]| {
-        let weights = czip_model::Weights::from_bytes(bytes).ok()?;
+        let weights = czip_model::ModelFile::from_bytes(bytes).ok()?;
         let json = weights.extras().tokenizer_json().ok()?;
         let mut model = ModelFile::parse(bytes);
         // That of a file of version 2 is right, but counts the tokenizer as it is stored.

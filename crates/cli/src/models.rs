@@ -87,7 +87,7 @@ impl Origin {
             config.layers,
             config.d_model,
             config.window.unwrap_or(config.context_length),
-            czip::Kernels::detect().level(),
+            czip::Kernels::detect().instruction_set(),
         ));
         Ok(model.named(&self.to_string()))
     }

@@ -105,7 +105,7 @@ fn levels(models: &[(Kernels, Model)], weights: &Weights<'_>, text: &str, level:
         black_box(naive.encode(black_box(first)));
     })];
     encode.extend(models.iter().map(|(kernels, model)| {
-        Candidate::new(kernels.level().name(), all.len(), || {
+        Candidate::new(kernels.instruction_set().name(), all.len(), || {
             black_box(czip::v1::compress(model, black_box(text.as_bytes()), &options).unwrap());
         })
     }));
@@ -116,7 +116,7 @@ fn levels(models: &[(Kernels, Model)], weights: &Weights<'_>, text: &str, level:
         black_box(naive.decode(black_box(chunk), chunk_len));
     })];
     decode.extend(models.iter().map(|(kernels, model)| {
-        Candidate::new(kernels.level().name(), all.len(), || {
+        Candidate::new(kernels.instruction_set().name(), all.len(), || {
             black_box(czip::v1::decompress(model, black_box(&file), &options).unwrap());
         })
     }));
@@ -134,7 +134,7 @@ fn levels(models: &[(Kernels, Model)], weights: &Weights<'_>, text: &str, level:
         black_box(naive.decode(black_box(chunk), chunk_len));
     })];
     decode.extend(models.iter().map(|(kernels, model)| {
-        Candidate::new(kernels.level().name(), count, || {
+        Candidate::new(kernels.instruction_set().name(), count, || {
             black_box(czip::v1::decompress(model, black_box(&one), &options).unwrap());
         })
     }));
@@ -182,7 +182,7 @@ fn start(file: &[u8]) {
         }
         println!(
             "  {:<24} {:>9.2} ms",
-            kernels.level().name(),
+            kernels.instruction_set().name(),
             best.as_secs_f64() * 1e3
         );
     }

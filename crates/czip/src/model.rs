@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 
 use czip_container::v2::ModelId;
 use czip_kernels::Kernels;
-use czip_mix::{Coding, Priors};
-use czip_model::{Config, Extras, Transformer, Weights};
+use czip_mix::{Alphabet, Priors};
+use czip_model::{AnyTransformer, Extras, ModelFile, ModelInfo};
 use czip_tokenizer::Tokenizer;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
@@ -15,14 +15,14 @@ use crate::Error;
 /// A model ready to compress and restore text. Cheap to clone: all clones share one copy of the weights.
 #[derive(Clone, Debug)]
 pub struct Model {
-    pub(crate) transformer: Arc<Transformer>,
+    pub(crate) transformer: Arc<AnyTransformer>,
     pub(crate) tokenizer: Arc<Tokenizer>,
     /// `<|bos|>`, the net's input at the start of a chunk.
     pub(crate) start_token: u16,
     pub(crate) path: String,
     /// The tokens as the adaptive coder sees them.
-    pub(crate) coding: Arc<Coding>,
-    byte_coding: Arc<OnceLock<Coding>>,
+    pub(crate) alphabet: Arc<Alphabet>,
+    byte_alphabet: Arc<OnceLock<Alphabet>>,
     mixing: Arc<Mixing>,
     hash: u128,
 }
@@ -46,17 +46,17 @@ impl Mixing {
         })
     }
 
-    /// The coding of a tokenizer's tokens and of the symbols of the model that are none.
-    fn coding(&self, kernels: Kernels, tokenizer: &Tokenizer, vocab_size: usize) -> Coding {
+    /// The alphabet of a tokenizer's tokens and of the symbols of the model that are none.
+    fn alphabet(&self, kernels: Kernels, tokenizer: &Tokenizer, vocab_size: usize) -> Alphabet {
         let symbols = (0..vocab_size).map(|symbol| symbol as u16);
         let tokens: Vec<&[u8]> = symbols
             .map(|symbol| tokenizer.token_bytes(symbol).unwrap_or(b""))
             .collect();
-        let coding = match &self.weights {
-            Some(weights) => Coding::for_weighted_tokens(kernels, &tokens, weights),
-            None => Coding::for_tokens(kernels, &tokens),
+        let alphabet = match &self.weights {
+            Some(weights) => Alphabet::for_weighted_tokens(kernels, &tokens, weights),
+            None => Alphabet::for_tokens(kernels, &tokens),
         };
-        coding.with_priors(self.priors.iter().cloned())
+        alphabet.with_priors(self.priors.iter().cloned())
     }
 }
 
@@ -92,10 +92,10 @@ impl Model {
     ///
     /// As [`Model::from_bytes`].
     pub fn with_kernels(bytes: &[u8], kernels: Kernels) -> Result<Self, Error> {
-        let weights = Weights::from_bytes(bytes)?;
+        let weights = ModelFile::from_bytes(bytes)?;
         let tokenizer = Tokenizer::from_json(&weights.extras().tokenizer_json()?)?;
         let mixing = Arc::new(Mixing::new(weights.extras())?);
-        let transformer = Arc::new(Transformer::new(kernels, &weights));
+        let transformer = Arc::new(AnyTransformer::new(kernels, &weights));
         Self::assemble(transformer, tokenizer, mixing, xxh3_128(bytes))
     }
 
@@ -123,7 +123,7 @@ impl Model {
     }
 
     fn assemble(
-        transformer: Arc<Transformer>,
+        transformer: Arc<AnyTransformer>,
         tokenizer: Tokenizer,
         mixing: Arc<Mixing>,
         hash: u128,
@@ -136,10 +136,10 @@ impl Model {
             });
         }
         let start_token = tokenizer.special_token("<|bos|>").ok_or(Error::NoStartToken)?;
-        let coding = mixing.coding(transformer.kernels(), &tokenizer, model);
+        let alphabet = mixing.alphabet(transformer.kernels(), &tokenizer, model);
         Ok(Self {
-            coding: Arc::new(coding),
-            byte_coding: Arc::default(),
+            alphabet: Arc::new(alphabet),
+            byte_alphabet: Arc::default(),
             transformer,
             tokenizer: Arc::new(tokenizer),
             start_token,
@@ -171,14 +171,14 @@ impl Model {
         id_of_hash(xxh3_128(bytes))
     }
 
-    pub(crate) fn byte_coding(&self) -> &Coding {
-        self.byte_coding
-            .get_or_init(|| Coding::for_bytes(self.transformer.kernels()))
+    pub(crate) fn byte_alphabet(&self) -> &Alphabet {
+        self.byte_alphabet
+            .get_or_init(|| Alphabet::for_bytes(self.transformer.kernels()))
     }
 
     /// The sizes of the transformer.
     #[must_use]
-    pub fn config(&self) -> &Config {
+    pub fn config(&self) -> &ModelInfo {
         self.transformer.config()
     }
 
@@ -190,7 +190,7 @@ impl Model {
 
     /// The transformer, for other uses than compressing text.
     #[must_use]
-    pub fn transformer(&self) -> &Transformer {
+    pub fn transformer(&self) -> &AnyTransformer {
         &self.transformer
     }
 }

@@ -110,7 +110,7 @@ fn check_at_every_level(cases: &[Case], wanted: impl Fn(&str) -> bool) {
                 model,
                 options,
             } = case;
-            let place = format!("{name} at {}", kernels.level());
+            let place = format!("{name} at {}", kernels.instruction_set());
             let text = shared_file(&format!("conformance/inputs/{input}")).unwrap();
             let expected = shared_file(&format!("conformance/expected/{name}")).unwrap();
             assert!(
@@ -121,7 +121,7 @@ fn check_at_every_level(cases: &[Case], wanted: impl Fn(&str) -> bool) {
             let old = model == "v000_eng";
             assert_eq!(contents(&made, old), contents(&expected, old), "{place}");
         }
-        eprintln!("{} files at {}", wanted.count(), kernels.level());
+        eprintln!("{} files at {}", wanted.count(), kernels.instruction_set());
     }
 }
 

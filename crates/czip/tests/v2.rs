@@ -62,7 +62,7 @@ fn modes(file: &[u8]) -> Vec<Mode> {
 fn check(text: &[u8], options_of: impl Fn(usize) -> Options) -> Vec<u8> {
     let file = czip::compress(&*MODEL, text, &options_of(1)).unwrap();
     for (number, model) in MODELS.iter().enumerate() {
-        let place = model.transformer().kernels().level();
+        let place = model.transformer().kernels().instruction_set();
         let threads = 1 + (number + 1) % 3;
         let options = options_of(threads);
         let made = czip::compress(model, text, &options).unwrap();
@@ -607,8 +607,8 @@ fn priors_in_a_model_file_count() {
     };
 
     // The text coded with a coding of its own, and the mixer afterwards.
-    fn coded<'a>(coding: &'a czip_mix::Coding, text: &[u8]) -> (Vec<u8>, czip_mix::Mixer<'a>) {
-        let mut mixer = czip_mix::Mixer::new(coding, czip_mix::Variant::Light, false, text.len());
+    fn coded<'a>(alphabet: &'a czip_mix::Alphabet, text: &[u8]) -> (Vec<u8>, czip_mix::Mixer<'a>) {
+        let mut mixer = czip_mix::Mixer::new(alphabet, czip_mix::Variant::Light, false, text.len());
         let (mut symbols, mut encoder) = (Vec::new(), czip_coder::binary::Encoder::new());
         MODEL.tokenizer().encode_bytes(text, &mut symbols).unwrap();
         for symbol in symbols {
@@ -624,14 +624,14 @@ fn priors_in_a_model_file_count() {
     let bytes = weights.iter().flat_map(|weight| weight.to_le_bytes()).collect();
     let weighted = with_tensor("mixing.weights", "U16", &[vocab_size], bytes);
     let weights: Vec<u32> = weights.into_iter().map(u32::from).collect();
-    let coding = czip_mix::Coding::for_weighted_tokens(Kernels::detect(), &tokens, &weights);
-    let (expected, _) = coded(&coding, &text);
+    let alphabet = czip_mix::Alphabet::for_weighted_tokens(Kernels::detect(), &tokens, &weights);
+    let (expected, _) = coded(&alphabet, &text);
     assert_eq!(compressed(&Model::from_bytes(&weighted).unwrap()), expected);
     assert_ne!(compressed(&MODEL), expected);
 
     // What this very text has taught is worth a lot.
-    let coding = czip_mix::Coding::untrained(Kernels::detect(), &tokens, None);
-    let (_, mixer) = coded(&coding, &text);
+    let alphabet = czip_mix::Alphabet::untrained(Kernels::detect(), &tokens, None);
+    let (_, mixer) = coded(&alphabet, &text);
     let priors = mixer.priors().as_bytes().to_vec();
     let learnt = Model::from_bytes(&with_tensor("mixing.priors.0", "U8", &[priors.len()], priors)).unwrap();
     assert_ne!(compressed(&learnt), compressed(&MODEL));

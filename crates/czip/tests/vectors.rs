@@ -56,7 +56,7 @@ fn whole_files_at_every_level_with_any_threads() {
         for threads in [1, 2, 5] {
             for entry in array(&index["files"]) {
                 let name = text(&entry["file"]);
-                let place = format!("{name}, {}, {threads} threads", kernels.level());
+                let place = format!("{name}, {}, {threads} threads", kernels.instruction_set());
                 let options = Options::new().threads(NonZeroUsize::new(threads).unwrap());
                 let (file, expected_text) = (read(name), text_of(entry));
                 let restored = czip::v1::decompress(&model, &file, &options).unwrap();
@@ -134,7 +134,11 @@ fn v2_files_of(model_name: &str) {
                 if threads > 1 && segments == 1 {
                     continue;
                 }
-                let place = format!("{}, {}, {threads} threads", entry["file"], kernels.level());
+                let place = format!(
+                    "{}, {}, {threads} threads",
+                    entry["file"],
+                    kernels.instruction_set()
+                );
                 let restored = czip::decompress(&model, file, &options_of(threads)).unwrap();
                 assert!(restored == *expected_text, "{place}");
                 let made: Vec<u8> = members
@@ -149,7 +153,7 @@ fn v2_files_of(model_name: &str) {
         }
         let together = czip::decompress_many(&model, &files, &options_of(3));
         for ((entry, restored), expected_text) in entries.iter().zip(together).zip(&texts) {
-            let place = format!("{}, {}, all together", entry["file"], kernels.level());
+            let place = format!("{}, {}, all together", entry["file"], kernels.instruction_set());
             assert!(restored.unwrap() == *expected_text, "{place}");
         }
     }
@@ -214,7 +218,7 @@ fn variants_of_the_model() {
     for variant in array(&variants) {
         let model_file = patched_model(&variant["patch"]);
         for kernels in Kernels::available() {
-            let place = format!("{}, {}", text(&variant["name"]), kernels.level());
+            let place = format!("{}, {}", text(&variant["name"]), kernels.instruction_set());
             let model = Model::with_kernels(&model_file, kernels).unwrap();
             assert_eq!(
                 model.config().context_length,

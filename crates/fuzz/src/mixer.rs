@@ -4,20 +4,20 @@ use std::sync::LazyLock;
 
 use czip_coder::binary::{Decoder, Encoder};
 use czip_kernels::Kernels;
-use czip_mix::{Coding, Mixer, Priors, Variant};
+use czip_mix::{Alphabet, Mixer, Priors, Variant};
 
 use crate::input::Input;
 use crate::reference::{PlainTree, Plan, Reference, Start};
 
 /// What all streams of one vocabulary share, here and in the reference.
 struct Vocabulary {
-    coding: Coding,
+    alphabet: Alphabet,
     tree: PlainTree,
     priors: Vec<&'static [u8]>,
 }
 
 static BYTES: LazyLock<Vocabulary> = LazyLock::new(|| Vocabulary {
-    coding: Coding::for_bytes(Kernels::detect()),
+    alphabet: Alphabet::for_bytes(Kernels::detect()),
     tree: PlainTree::of_bytes(),
     priors: vec![
         include_bytes!("../../mix/priors/light-bytes.bin"),
@@ -36,7 +36,7 @@ static TOKENS: LazyLock<[Vocabulary; 5]> = LazyLock::new(|| {
         let tokens: Vec<Vec<u8>> = (0..count).map(spelling).collect();
         let slices: Vec<&[u8]> = tokens.iter().map(Vec::as_slice).collect();
         Vocabulary {
-            coding: Coding::for_tokens(Kernels::detect(), &slices),
+            alphabet: Alphabet::for_tokens(Kernels::detect(), &slices),
             tree: PlainTree::new(&tokens, None),
             priors: vec![
                 include_bytes!("../../mix/priors/light.bin"),
@@ -83,20 +83,20 @@ pub fn mixer(data: &[u8]) {
         _ => rest.iter().map(|&byte| usize::from(byte) % count).collect(),
     };
     let untrained;
-    let (coding, stored) = match &priors {
-        None => (&vocabulary.coding, vocabulary.priors.clone()),
+    let (alphabet, stored) = match &priors {
+        None => (&vocabulary.alphabet, vocabulary.priors.clone()),
         Some((bytes, read)) => {
             let spellings: Vec<&[u8]> = vocabulary.tree.spellings.iter().map(Vec::as_slice).collect();
             untrained = match of_bytes {
-                true => Coding::untrained_for_bytes(Kernels::detect()),
-                false => Coding::untrained(Kernels::detect(), &spellings, None),
+                true => Alphabet::untrained_for_bytes(Kernels::detect()),
+                false => Alphabet::untrained(Kernels::detect(), &spellings, None),
             }
             .with_priors([read.clone()]);
             (&untrained, vec![bytes.as_slice()])
         }
     };
     let stream = Stream {
-        coding,
+        alphabet,
         variant,
         nets: seed.map(|seed| nets(seed, &symbols, count)),
         text_len,
@@ -128,7 +128,7 @@ fn wild_priors(
     with_net: bool,
 ) -> (Vec<u8>, Priors) {
     let rows = vocabulary.tree.order.len();
-    let mut mixer = Mixer::new(&vocabulary.coding, variant, with_net, 0);
+    let mut mixer = Mixer::new(&vocabulary.alphabet, variant, with_net, 0);
     let pattern = input.bytes();
     if !pattern.is_empty() {
         mixer.set_rate(pattern[0].into());
@@ -173,7 +173,7 @@ fn nets(seed: u8, symbols: &[usize], count: usize) -> Vec<Vec<u32>> {
 }
 
 struct Stream<'a> {
-    coding: &'a Coding,
+    alphabet: &'a Alphabet,
     variant: Variant,
     nets: Option<Vec<Vec<u32>>>,
     text_len: usize,
@@ -181,7 +181,7 @@ struct Stream<'a> {
 
 impl Stream<'_> {
     fn mixer(&self) -> Mixer<'_> {
-        Mixer::new(self.coding, self.variant, self.nets.is_some(), self.text_len)
+        Mixer::new(self.alphabet, self.variant, self.nets.is_some(), self.text_len)
     }
 
     fn frequencies(&self, at: usize) -> Option<&[u32]> {
@@ -191,7 +191,7 @@ impl Stream<'_> {
     fn cumulative(&self, at: usize) -> Option<Vec<u32>> {
         self.frequencies(at).map(|frequencies| {
             let mut cumulative = vec![0; frequencies.len() + 1];
-            self.coding.tree().accumulate(frequencies, &mut cumulative);
+            self.alphabet.tree().accumulate(frequencies, &mut cumulative);
             cumulative
         })
     }
@@ -215,7 +215,7 @@ impl Stream<'_> {
 
     fn check_message(&self, message: &[u8], count: usize) {
         let (symbols, end) = self.decode(message, count);
-        let symbol_count = self.coding.tree().symbol_count();
+        let symbol_count = self.alphabet.tree().symbol_count();
         assert!(symbols.iter().all(|&symbol| symbol < symbol_count));
         assert_eq!(self.encode(&symbols) == message, end);
     }

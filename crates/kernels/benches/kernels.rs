@@ -103,7 +103,7 @@ fn matmul(criterion: &mut Criterion) {
                 let matrix = kernels.pack(&weights, rows, cols);
                 assert_eq!(matrix.stride(), cols, "no padding");
                 let mut workspace = Workspace::default();
-                group.bench_function(BenchmarkId::new(kernels.level().name(), &size), |b| {
+                group.bench_function(BenchmarkId::new(kernels.instruction_set().name(), &size), |b| {
                     b.iter(|| {
                         if requantized {
                             let x = black_box(&x);
@@ -137,7 +137,7 @@ fn norms(criterion: &mut Criterion) {
         });
     });
     for kernels in Kernels::available() {
-        rms_norm.bench_function(kernels.level().name(), |b| {
+        rms_norm.bench_function(kernels.instruction_set().name(), |b| {
             b.iter(|| {
                 kernels.rms_norm(black_box(&residual), &gain, &mut normed);
                 black_box(&normed);
@@ -161,7 +161,7 @@ fn norms(criterion: &mut Criterion) {
         });
     });
     for kernels in Kernels::available() {
-        add_rms_norm.bench_function(kernels.level().name(), |b| {
+        add_rms_norm.bench_function(kernels.instruction_set().name(), |b| {
             b.iter(|| {
                 sum.copy_from_slice(&residual);
                 kernels.add_rms_norm(black_box(&x), &gain, &mut sum);
@@ -188,7 +188,7 @@ fn rotate(criterion: &mut Criterion) {
     });
     let mut rotated = vectors.clone();
     for kernels in Kernels::available() {
-        group.bench_function(kernels.level().name(), |b| {
+        group.bench_function(kernels.instruction_set().name(), |b| {
             b.iter(|| {
                 rotated.copy_from_slice(black_box(&vectors));
                 for vector in &mut rotated {
@@ -215,7 +215,7 @@ fn reglu(criterion: &mut Criterion) {
         });
     });
     for kernels in Kernels::available() {
-        group.bench_function(kernels.level().name(), |b| {
+        group.bench_function(kernels.instruction_set().name(), |b| {
             b.iter(|| {
                 kernels.reglu(black_box(&gate), &value, &mut out);
                 black_box(&out);
@@ -256,7 +256,7 @@ fn attention(criterion: &mut Criterion) {
             }
             let mut workspace = Workspace::default();
             let mut made = vec![[0; HEAD_DIM]; HEADS];
-            group.bench_function(BenchmarkId::new(kernels.level().name(), &size), |b| {
+            group.bench_function(BenchmarkId::new(kernels.instruction_set().name(), &size), |b| {
                 b.iter(|| {
                     let (queries, out) = (black_box(&queries).as_flattened(), made.as_flattened_mut());
                     kernels.attend(&attention, &cache, length, queries, &mut workspace, out);
@@ -290,7 +290,7 @@ fn symbols(criterion: &mut Criterion) {
         });
     });
     for kernels in Kernels::available() {
-        group_of_frequencies.bench_function(kernels.level().name(), |b| {
+        group_of_frequencies.bench_function(kernels.instruction_set().name(), |b| {
             b.iter(|| {
                 kernels.frequencies(&softmax, black_box(&logits), &mut frequencies);
                 black_box(&frequencies);
@@ -314,7 +314,7 @@ fn symbols(criterion: &mut Criterion) {
         });
     });
     for kernels in Kernels::available() {
-        find.bench_function(kernels.level().name(), |b| {
+        find.bench_function(kernels.instruction_set().name(), |b| {
             b.iter(|| kernels.find(black_box(&frequencies), black_box(TOTAL / 2)));
         });
     }

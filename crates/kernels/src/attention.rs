@@ -9,9 +9,9 @@ use czip_fixed::exp_weight;
 use czip_fixed::tables::ATTENTION_COEFFICIENT;
 
 use crate::blocked::{self, BLOCK_ROWS, Block};
-use crate::level::dispatch;
+use crate::instruction_set::dispatch;
 use crate::matrix::Workspace;
-use crate::{HEAD_DIM, Kernels, Level, generic};
+use crate::{HEAD_DIM, InstructionSet, Kernels, generic};
 
 /// What attention of one layer needs besides keys and values.
 #[derive(Clone, Debug)]
@@ -65,13 +65,13 @@ impl Attention {
     }
 }
 
-/// The rotated keys and the values of one sequence in one layer, in the layout of one [`Level`].
+/// The rotated keys and the values of one sequence in one layer, in the layout of one [`InstructionSet`].
 ///
 /// Scalar code has keys one after another; all other levels have them as the rows of a matrix in blocks. For values see
 /// `ValueLayout`.
 #[derive(Clone, Debug)]
 pub struct KeyValueCache {
-    level: Level,
+    instruction_set: InstructionSet,
     capacity: usize,
     keys: Vec<Block>,
     values: Vec<Block>,
@@ -145,12 +145,15 @@ impl KeyValueCache {
             self.capacity
         );
         self.keys.copy_within(count.., 0);
-        let group = self.level.value_layout().group();
+        let group = self.instruction_set.value_layout().group();
         self.values.copy_within(count / group * GROUP_BLOCKS.., 0);
     }
 
-    pub(crate) fn check(&self, level: Level, end: usize) {
-        assert_eq!(self.level, level, "cache of another level");
+    pub(crate) fn check(&self, instruction_set: InstructionSet, end: usize) {
+        assert_eq!(
+            self.instruction_set, instruction_set,
+            "cache of another instruction set"
+        );
         assert!(
             end <= self.capacity,
             "attention over {end} of {} positions",
@@ -164,9 +167,9 @@ impl Kernels {
     #[must_use]
     pub fn key_value_cache(self, capacity: usize) -> KeyValueCache {
         let positions = capacity.next_multiple_of(BLOCK_ROWS);
-        let value_blocks = positions / self.level().value_layout().group() * GROUP_BLOCKS;
+        let value_blocks = positions / self.instruction_set().value_layout().group() * GROUP_BLOCKS;
         KeyValueCache {
-            level: self.level(),
+            instruction_set: self.instruction_set(),
             capacity,
             // A key has as many bytes as a block.
             keys: vec![Block::ZERO; positions],
@@ -186,13 +189,17 @@ impl Kernels {
         key: &[i8; HEAD_DIM],
         value: &[i8; HEAD_DIM],
     ) {
-        assert_eq!(cache.level, self.level(), "cache of another level");
+        assert_eq!(
+            cache.instruction_set,
+            self.instruction_set(),
+            "cache of another instruction set"
+        );
         assert!(
             position < cache.capacity,
             "position {position} of {}",
             cache.capacity
         );
-        match self.level().block_bias() {
+        match self.instruction_set().block_bias() {
             None => cache.keys[position].0 = *key,
             Some(bias) => {
                 let first = position / BLOCK_ROWS * BLOCK_ROWS;
@@ -200,7 +207,7 @@ impl Kernels {
                 blocked::pack_row(blocks, position % BLOCK_ROWS, key, bias);
             }
         }
-        let layout = self.level().value_layout();
+        let layout = self.instruction_set().value_layout();
         let first = position / layout.group() * GROUP_BLOCKS;
         let place = position % layout.group();
         let group = &mut cache.values[first..first + GROUP_BLOCKS];
@@ -236,7 +243,11 @@ impl Kernels {
         workspace: &mut Workspace,
         out: &mut [i8],
     ) {
-        assert_eq!(cache.level, self.level(), "cache of another level");
+        assert_eq!(
+            cache.instruction_set,
+            self.instruction_set(),
+            "cache of another instruction set"
+        );
         assert!(
             length <= cache.capacity,
             "attention over {length} of {} positions",

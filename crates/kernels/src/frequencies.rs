@@ -1,7 +1,7 @@
 //! From logits to the integer frequencies of an arithmetic coder, and look-ups in them.
 
 use crate::Kernels;
-use crate::level::dispatch;
+use crate::instruction_set::dispatch;
 
 /// How logits become frequencies.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ mod bf16;
 mod blocked;
 mod frequencies;
 mod generic;
-mod level;
+mod instruction_set;
 mod matrix;
 mod mixing;
 pub mod oracle;
@@ -20,18 +20,18 @@ mod words;
 pub use attention::{Attention, KeyValueCache};
 pub use bf16::{Bf16Products, Bf16Workspace, FloatMatrix};
 pub use frequencies::{Interval, Softmax};
-pub use level::{Level, UnknownLevel};
+pub use instruction_set::{InstructionSet, UnknownInstructionSet};
 pub use matrix::{PackedMatrix, Requantization, Workspace};
 pub use mixing::WeightRow;
 pub use prefetch::prefetch;
-pub use sliding::{SlidingAttention, WeightsSink};
+pub use sliding::{SlidingAttention, WeightsObserver};
 
 /// The length of a query, key or value vector of one head.
 pub const HEAD_DIM: usize = 64;
 
 /// The inner loops, at one instruction-set level.
 ///
-/// A value of this type is the proof that the machine has the instructions of its [`Level`]: it can only be made by
+/// A value of this type is the proof that the machine has the instructions of its [`InstructionSet`]: it can only be made by
 /// [`Kernels::detect`] and [`Kernels::at`], which look. All levels compute the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kernels(Level);
+pub struct Kernels(InstructionSet);

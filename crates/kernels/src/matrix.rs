@@ -1,8 +1,8 @@
 //! Int8 matrices, packed once for one instruction-set level, and their products with batches of activations.
 
 use crate::blocked::{self, Block};
-use crate::level::dispatch;
-use crate::{Kernels, Level};
+use crate::instruction_set::dispatch;
+use crate::{InstructionSet, Kernels};
 
 /// How accumulators become activations again: `clamp127(RNE(acc * mult / 2^shift))`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,10 +88,10 @@ pub struct Workspace {
     pub(crate) weight_halves: Vec<(usize, [i16; 2])>,
 }
 
-/// A matrix of int8 weights in the layout that one [`Level`] wants. Made by [`Kernels::pack`].
+/// A matrix of int8 weights in the layout that one [`InstructionSet`] wants. Made by [`Kernels::pack`].
 #[derive(Clone, Debug)]
 pub struct PackedMatrix {
-    level: Level,
+    instruction_set: InstructionSet,
     rows: usize,
     cols: usize,
     layout: Layout,
@@ -166,7 +166,7 @@ impl Kernels {
             rows * cols,
             "weights of a matrix of {rows} x {cols}"
         );
-        let layout = match self.level().block_bias() {
+        let layout = match self.instruction_set().block_bias() {
             Some(bias) => Layout::Blocks(blocked::pack(weights, rows, cols, bias)),
             None => {
                 let stride = cols.next_multiple_of(PackedMatrix::COLUMN_GROUP);
@@ -181,7 +181,7 @@ impl Kernels {
             }
         };
         PackedMatrix {
-            level: self.level(),
+            instruction_set: self.instruction_set(),
             rows,
             cols,
             layout,
@@ -194,7 +194,7 @@ impl Kernels {
     ///
     /// # Panics
     ///
-    /// If the lengths don't fit together, or the matrix was packed for another level.
+    /// If the lengths don't fit together, or the matrix was packed for another instruction set.
     pub fn matmul(self, matrix: &PackedMatrix, x: &[i8], workspace: &mut Workspace, out: &mut [i32]) {
         self.check(matrix, x, out.len());
         dispatch!(self, matmul(matrix, x, workspace, out));
@@ -221,7 +221,11 @@ impl Kernels {
     }
 
     fn check(self, matrix: &PackedMatrix, x: &[i8], out: usize) {
-        assert_eq!(matrix.level, self.level(), "matrix packed for another level");
+        assert_eq!(
+            matrix.instruction_set,
+            self.instruction_set(),
+            "matrix packed for another instruction set"
+        );
         assert_eq!(
             x.len() % matrix.stride(),
             0,

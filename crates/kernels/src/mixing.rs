@@ -2,7 +2,7 @@
 //! inputs, and what the rows learn from the outcome.
 
 use crate::Kernels;
-use crate::level::dispatch;
+use crate::instruction_set::dispatch;
 
 /// One row of a mixer's weights, int16 `[N]`, aligned for vector loads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The loops over one vector: norms, rotary embedding, the gated unit.
 
-use crate::level::dispatch;
+use crate::instruction_set::dispatch;
 use crate::{HEAD_DIM, Kernels};
 
 impl Kernels {

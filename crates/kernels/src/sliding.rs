@@ -8,7 +8,7 @@ use czip_fixed::{RmsFactor, RmsScale};
 
 use crate::attention::{GROUP_BLOCKS, ValueLayout};
 use crate::blocked::{BLOCK_ROWS, Block};
-use crate::level::dispatch;
+use crate::instruction_set::dispatch;
 use crate::matrix::Workspace;
 use crate::{HEAD_DIM, Kernels, KeyValueCache, words};
 
@@ -54,7 +54,7 @@ impl SlidingAttention {
 }
 
 /// Where the kernels' caller wants the weights that attention gave: for training.
-pub type WeightsSink<'a> = Option<&'a mut dyn FnMut(usize, &[u8], u32)>;
+pub type WeightsObserver<'a> = Option<&'a mut dyn FnMut(usize, &[u8], u32)>;
 
 impl Kernels {
     /// `out[b][r] = sat16(floor(sums[b][r] / 2^shifts[r] + 1/2))`. Shifts are at most 24.
@@ -144,9 +144,9 @@ impl Kernels {
         queries: &[i8],
         workspace: &mut Workspace,
         out: &mut [i16],
-        weights: WeightsSink<'_>,
+        weights: WeightsObserver<'_>,
     ) {
-        cache.check(self.level(), window.end);
+        cache.check(self.instruction_set(), window.end);
         assert!(
             !window.is_empty() && window.len() <= SlidingAttention::MAX_WINDOW,
             "window {window:?}"
@@ -187,7 +187,7 @@ pub(crate) fn attend(
     stride: usize,
     workspace: &mut Workspace,
     out: &mut [i16],
-    mut weights_sink: WeightsSink<'_>,
+    mut weights_sink: WeightsObserver<'_>,
 ) {
     let inner = window.start - first..window.end - first;
     let values = &values[first / sums.layout().group() * GROUP_BLOCKS..];

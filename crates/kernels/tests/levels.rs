@@ -10,7 +10,7 @@ const VARIABLE: &str = "CZIP_EXPECT_LEVEL";
 #[test]
 fn the_expected_level_is_the_best() {
     let levels: Vec<_> = Kernels::available()
-        .map(|kernels| kernels.level().name())
+        .map(|kernels| kernels.instruction_set().name())
         .collect();
     eprintln!("levels of this machine: {}", levels.join(", "));
     let Ok(expected) = std::env::var(VARIABLE) else {
@@ -18,7 +18,7 @@ fn the_expected_level_is_the_best() {
         return;
     };
     let best = Kernels::available().next_back().unwrap();
-    assert_eq!(best.level().name(), expected);
+    assert_eq!(best.instruction_set().name(), expected);
     if std::env::var_os(Kernels::LEVEL_VARIABLE).is_none() {
         assert_eq!(Kernels::detect(), best);
     }

@@ -2,7 +2,7 @@
 
 use czip_kernels::{Kernels, WeightRow};
 
-use crate::coding::Symbols;
+use crate::alphabet::Symbols;
 use crate::history::{Context, History};
 use crate::maps::{Adaptive, Point, Refinement};
 use crate::matching::{self, Match};

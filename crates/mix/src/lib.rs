@@ -2,8 +2,8 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
 
+mod alphabet;
 mod builtin;
-mod coding;
 mod engine;
 mod history;
 mod maps;
@@ -14,8 +14,8 @@ mod priors;
 mod slots;
 mod tree;
 
+pub use alphabet::Alphabet;
 pub use builtin::vocabulary_hash;
-pub use coding::Coding;
 pub use mixer::{Mixer, Variant};
 pub use priors::{Priors, PriorsError};
 pub use tree::Tree;

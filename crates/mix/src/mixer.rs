@@ -2,7 +2,7 @@
 
 use czip_coder::binary::{Decoder, Encoder};
 
-use crate::coding::Coding;
+use crate::alphabet::Alphabet;
 use crate::engine::{Decide, Engine, Plan, Shape, sizes};
 use crate::history::Context::*;
 use crate::priors::Priors;
@@ -88,7 +88,7 @@ enum AnyEngine {
 /// state after each symbol, on any machine.
 #[derive(Debug)]
 pub struct Mixer<'a> {
-    coding: &'a Coding,
+    alphabet: &'a Alphabet,
     engine: AnyEngine,
     with_net: bool,
 }
@@ -165,12 +165,12 @@ impl<'a> Mixer<'a> {
     /// A new stream for a text of `text_len` bytes, which decides how much memory it takes; `with_net` tells whether
     /// symbols come with a net's frequencies.
     #[must_use]
-    pub fn new(coding: &'a Coding, variant: Variant, with_net: bool, text_len: usize) -> Self {
-        let symbols = coding.tree().symbol_count();
+    pub fn new(alphabet: &'a Alphabet, variant: Variant, with_net: bool, text_len: usize) -> Self {
+        let symbols = alphabet.tree().symbol_count();
         macro_rules! start {
             ($plan:expr, $field:ident, $engine:ident) => {{
-                let start = coding.start(|starts| &starts.$field, Shape::of($plan, with_net, symbols));
-                AnyEngine::$engine(Engine::new($plan, coding.kernels, start))
+                let start = alphabet.start(|starts| &starts.$field, Shape::of($plan, with_net, symbols));
+                AnyEngine::$engine(Engine::new($plan, alphabet.kernels, start))
             }};
         }
         let engine = match variant {
@@ -181,7 +181,7 @@ impl<'a> Mixer<'a> {
             Variant::Bytes => start!(&BYTES, bytes, Bytes),
         };
         let mut mixer = Self {
-            coding,
+            alphabet,
             engine,
             with_net,
         };
@@ -192,17 +192,21 @@ impl<'a> Mixer<'a> {
     /// Begins another text of about `text_len` bytes, as [`Mixer::new`] does, in the same memory.
     pub fn restart(&mut self, text_len: usize) {
         let shape = self.shape();
-        let coding = self.coding;
+        let alphabet = self.alphabet;
         match &mut self.engine {
-            AnyEngine::Light(engine) => engine.restart(coding.start(|starts| &starts.light, shape), text_len),
+            AnyEngine::Light(engine) => {
+                engine.restart(alphabet.start(|starts| &starts.light, shape), text_len)
+            }
             AnyEngine::Standard(engine) => {
-                engine.restart(coding.start(|starts| &starts.standard, shape), text_len)
+                engine.restart(alphabet.start(|starts| &starts.standard, shape), text_len)
             }
-            AnyEngine::Max(engine) => engine.restart(coding.start(|starts| &starts.max, shape), text_len),
+            AnyEngine::Max(engine) => engine.restart(alphabet.start(|starts| &starts.max, shape), text_len),
             AnyEngine::LightBytes(engine) => {
-                engine.restart(coding.start(|starts| &starts.light, shape), text_len)
+                engine.restart(alphabet.start(|starts| &starts.light, shape), text_len)
             }
-            AnyEngine::Bytes(engine) => engine.restart(coding.start(|starts| &starts.bytes, shape), text_len),
+            AnyEngine::Bytes(engine) => {
+                engine.restart(alphabet.start(|starts| &starts.bytes, shape), text_len)
+            }
         }
     }
 
@@ -225,7 +229,7 @@ impl<'a> Mixer<'a> {
     /// What has been learnt so far, but for the text itself.
     #[must_use]
     pub fn priors(&self) -> Priors {
-        let hash = self.coding.tree_hash;
+        let hash = self.alphabet.tree_hash;
         let shape = self.shape();
         each!(&self.engine, engine => Priors::of(shape, hash, &engine.learnt))
     }
@@ -240,9 +244,9 @@ impl<'a> Mixer<'a> {
     /// [`Tree::accumulate`]: crate::Tree::accumulate
     pub fn encode(&mut self, symbol: u16, net: Option<&[u32]>, encoder: &mut Encoder) {
         assert_eq!(net.is_some(), self.with_net, "frequencies of a net");
-        let leaf = self.coding.tree().leaves()[usize::from(symbol)];
+        let leaf = self.alphabet.tree().leaves()[usize::from(symbol)];
         let mut encoding = Encoding { encoder, leaf };
-        each!(&mut self.engine, engine => engine.code(&self.coding.symbols, net, &mut encoding));
+        each!(&mut self.engine, engine => engine.code(&self.alphabet.symbols, net, &mut encoding));
     }
 
     /// Decodes a symbol. Any message gives some symbol.
@@ -252,6 +256,6 @@ impl<'a> Mixer<'a> {
     /// As [`Mixer::encode`], but for the symbol.
     pub fn decode(&mut self, net: Option<&[u32]>, decoder: &mut Decoder<'_>) -> u16 {
         assert_eq!(net.is_some(), self.with_net, "frequencies of a net");
-        each!(&mut self.engine, engine => engine.code(&self.coding.symbols, net, decoder))
+        each!(&mut self.engine, engine => engine.code(&self.alphabet.symbols, net, decoder))
     }
 }

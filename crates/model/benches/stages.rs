@@ -5,7 +5,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use czip_model::v1::reference::Reference;
 use czip_model::v1::{self, Weights};
-use czip_model::{Kernels, Row, Transformer};
+use czip_model::{AnyTransformer, Kernels, Row};
 
 /// v001 where it is at hand, else the golden model, with the name to show.
 fn model() -> (&'static str, Vec<u8>) {
@@ -39,7 +39,7 @@ fn encode(c: &mut Criterion) {
         });
     });
     for kernels in Kernels::available() {
-        let transformer = Transformer::from(v1::Transformer::new(kernels, &weights));
+        let transformer = AnyTransformer::from(v1::Transformer::new(kernels, &weights));
         for batch in [1, 8, length] {
             let mut caches = [transformer.cache(length)];
             let mut scratch = transformer.scratch(batch);
@@ -49,17 +49,20 @@ fn encode(c: &mut Criterion) {
                 token,
             };
             let rows: Vec<Row> = tokens.iter().enumerate().map(row).collect();
-            group.bench_function(format!("{}, batches of {batch}", kernels.level()), |b| {
-                b.iter(|| {
-                    for rows in rows.chunks(batch) {
-                        transformer.forward(rows, &mut caches, &mut scratch);
-                        for (index, row) in rows.iter().enumerate() {
-                            transformer.frequencies(scratch.logits(index), &mut frequencies);
-                            std::hint::black_box(transformer.interval(&frequencies, row.token));
+            group.bench_function(
+                format!("{}, batches of {batch}", kernels.instruction_set()),
+                |b| {
+                    b.iter(|| {
+                        for rows in rows.chunks(batch) {
+                            transformer.forward(rows, &mut caches, &mut scratch);
+                            for (index, row) in rows.iter().enumerate() {
+                                transformer.frequencies(scratch.logits(index), &mut frequencies);
+                                std::hint::black_box(transformer.interval(&frequencies, row.token));
+                            }
                         }
-                    }
-                });
-            });
+                    });
+                },
+            );
         }
     }
     group.finish();

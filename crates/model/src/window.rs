@@ -1,6 +1,6 @@
 //! Texts longer than a model's context: a window that moves on without forgetting all.
 
-use crate::{Cache, Row, Scratch, Transformer};
+use crate::{AnyCache, AnyScratch, AnyTransformer, Row};
 
 /// The positions of one sequence of any length.
 ///
@@ -86,9 +86,9 @@ impl Window {
         &mut self,
         sequence: usize,
         token: u16,
-        transformer: &Transformer,
-        caches: &mut [Cache],
-        scratch: &mut Scratch,
+        transformer: &AnyTransformer,
+        caches: &mut [AnyCache],
+        scratch: &mut AnyScratch,
     ) -> Row {
         let full = self.free() == 0;
         let position = match &mut self.kind {

@@ -3,7 +3,7 @@
 
 use czip_model::v1::reference::Reference;
 use czip_model::v1::{self, Weights};
-use czip_model::{Kernels, Row, Transformer};
+use czip_model::{AnyTransformer, Kernels, Row};
 use czip_vectors::shared_file;
 
 struct Step {
@@ -89,7 +89,7 @@ fn check(model: &str) {
     }
 
     for kernels in Kernels::available() {
-        let transformer = Transformer::from(v1::Transformer::new(kernels, &weights));
+        let transformer = AnyTransformer::from(v1::Transformer::new(kernels, &weights));
         for batch in [1, 7, 64] {
             let mut caches = [transformer.cache(length)];
             let mut scratch = transformer.scratch(batch);
@@ -108,7 +108,10 @@ fn check(model: &str) {
                     let Some(step) = steps.iter().find(|step| step.position == position) else {
                         continue;
                     };
-                    let place = format!("{model}, {}, batch {batch}, position {position}", kernels.level());
+                    let place = format!(
+                        "{model}, {}, batch {batch}, position {position}",
+                        kernels.instruction_set()
+                    );
                     assert_eq!(scratch.logits(row), step.logits, "{place}");
                     transformer.frequencies(scratch.logits(row), &mut frequencies);
                     assert_eq!(cumulative(&frequencies), step.cumulative, "{place}");

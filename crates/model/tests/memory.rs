@@ -6,7 +6,7 @@
 
 use std::fs;
 
-use czip_model::Weights;
+use czip_model::ModelFile;
 
 /// A line of the process's status, in KiB.
 fn status(name: &str) -> u64 {
@@ -38,7 +38,7 @@ fn declared_sizes_reserve_nothing() {
     let before = status("VmPeak");
     let errors: Vec<String> = files
         .iter()
-        .map(|file| Weights::from_bytes(file).unwrap_err().to_string())
+        .map(|file| ModelFile::from_bytes(file).unwrap_err().to_string())
         .collect();
     let reserved = status("VmPeak") - before;
     assert!(reserved < 8 << 10, "{reserved} KiB reserved");
@@ -51,7 +51,7 @@ fn declared_sizes_reserve_nothing() {
     let before = status("VmPeak");
     for (what, bytes, expected) in &models {
         assert!(bytes.len() < 64 << 10, "{what}: {} bytes", bytes.len());
-        let error = match Weights::from_bytes(bytes) {
+        let error = match ModelFile::from_bytes(bytes) {
             Ok(weights) => weights.extras().tokenizer_json().unwrap_err(),
             Err(error) => error,
         };

@@ -3,7 +3,7 @@
 
 use czip_model::v1::reference::Reference;
 use czip_model::v1::{self, Weights};
-use czip_model::{Kernels, Row, Transformer};
+use czip_model::{AnyTransformer, Kernels, Row};
 use czip_vectors::{array, hash_words, json, numbers, read, text};
 use serde_json::Value;
 
@@ -145,14 +145,18 @@ fn every_level_in_batches_of_every_size() {
     let weights = Weights::from_bytes(&file).unwrap();
     let mut frequencies = vec![0; weights.config.vocab_size];
     for kernels in Kernels::available() {
-        let transformer = Transformer::from(v1::Transformer::new(kernels, &weights));
+        let transformer = AnyTransformer::from(v1::Transformer::new(kernels, &weights));
         for batch in [1, 2, 3, 7, 16, 40, 64] {
             let mut caches = [transformer.cache(32), transformer.cache(8)];
             let mut scratch = transformer.scratch(batch);
             for (rows, steps) in rows.chunks(batch).zip(steps.chunks(batch)) {
                 transformer.forward(rows, &mut caches, &mut scratch);
                 for (row, step) in steps.iter().enumerate() {
-                    let place = format!("{}, batches of {batch}, {:?}", kernels.level(), step.row);
+                    let place = format!(
+                        "{}, batches of {batch}, {:?}",
+                        kernels.instruction_set(),
+                        step.row
+                    );
                     let total = transformer.frequencies(scratch.logits(row), &mut frequencies);
                     step.check(scratch.logits(row), &cumulative(&frequencies), &place);
                     let interval = transformer.interval(&frequencies, step.coded);
@@ -173,7 +177,7 @@ fn chunks_side_by_side() {
     let weights = Weights::from_bytes(&file).unwrap();
     let mut frequencies = vec![0; weights.config.vocab_size];
     for kernels in Kernels::available() {
-        let transformer = Transformer::from(v1::Transformer::new(kernels, &weights));
+        let transformer = AnyTransformer::from(v1::Transformer::new(kernels, &weights));
         let mut caches = [transformer.cache(32), transformer.cache(8)];
         let mut scratch = transformer.scratch(2);
         for position in 0..32 {
@@ -185,7 +189,7 @@ fn chunks_side_by_side() {
             let rows: Vec<Row> = together.iter().map(|step| step.row).collect();
             transformer.forward(&rows, &mut caches, &mut scratch);
             for (row, step) in together.into_iter().enumerate() {
-                let place = format!("{}, {:?}", kernels.level(), step.row);
+                let place = format!("{}, {:?}", kernels.instruction_set(), step.row);
                 transformer.frequencies(scratch.logits(row), &mut frequencies);
                 step.check(scratch.logits(row), &cumulative(&frequencies), &place);
             }

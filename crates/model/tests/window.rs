@@ -3,7 +3,7 @@
 
 use czip_model::v1::reference::Reference;
 use czip_model::v1::{self, Weights};
-use czip_model::{Kernels, Transformer, Window};
+use czip_model::{AnyTransformer, Kernels, Window};
 
 const START: u16 = 3;
 
@@ -26,7 +26,7 @@ fn a_moved_window_is_a_short_sequence() {
         .map(|i| (i * 37 + i * i % 11) as u16 % vocab_size as u16)
         .collect();
     for kernels in Kernels::available() {
-        let transformer = Transformer::from(v1::Transformer::new(kernels, &weights));
+        let transformer = AnyTransformer::from(v1::Transformer::new(kernels, &weights));
         for (length, kept) in [(2, 0), (8, 3), (8, 6), (16, 8), (16, 0)] {
             // Fewer rows than a window has to lay anew, and more.
             for rows in [1, 4, 32] {

@@ -4,8 +4,8 @@ use std::thread;
 
 use czip_coder::binary::Encoder;
 use czip_kernels::Kernels;
-use czip_mix::{Coding, Mixer, Priors, Tree, Variant};
-use czip_model::Transformer;
+use czip_mix::{Alphabet, Mixer, Priors, Tree, Variant};
+use czip_model::AnyTransformer;
 use czip_tokenizer::{TokenId, Tokenizer};
 
 /// The rates at which each pass through the sample learns, Q0.16: at last slowly, so that the end of the sample does not
@@ -21,7 +21,7 @@ const BATCH: usize = 64;
 /// The variants that code tokens, the cheapest first.
 pub const TOKEN_VARIANTS: [Variant; 3] = [Variant::Light, Variant::Standard, Variant::Max];
 
-/// A sample of text as the symbols of one coding.
+/// A sample of text as the symbols of one alphabet.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
     /// The symbols of each text.
@@ -92,18 +92,18 @@ pub fn spellings(tokenizer: &Tokenizer, vocab_size: usize) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// The coding of a vocabulary whose symbols occur so often, without priors.
+/// The alphabet of a vocabulary whose symbols occur so often, without priors.
 #[must_use]
-pub fn coding(kernels: Kernels, spellings: &[Vec<u8>], counts: &[u16]) -> Coding {
+pub fn alphabet(kernels: Kernels, spellings: &[Vec<u8>], counts: &[u16]) -> Alphabet {
     let spellings: Vec<&[u8]> = spellings.iter().map(Vec::as_slice).collect();
     let counts: Vec<u32> = counts.iter().map(|&count| count.into()).collect();
-    Coding::untrained(kernels, &spellings, Some(&counts))
+    Alphabet::untrained(kernels, &spellings, Some(&counts))
 }
 
 /// Priors of a variant without a net.
 #[must_use]
-pub fn alone(coding: &Coding, variant: Variant, sample: &Sample) -> Priors {
-    let mut mixer = Mixer::new(coding, variant, false, 0);
+pub fn alone(alphabet: &Alphabet, variant: Variant, sample: &Sample) -> Priors {
+    let mut mixer = Mixer::new(alphabet, variant, false, 0);
     for rate in RATES {
         mixer.set_rate(rate);
         for (symbols, len) in sample.texts() {
@@ -120,13 +120,13 @@ pub fn alone(coding: &Coding, variant: Variant, sample: &Sample) -> Priors {
 /// Priors with a net, of each of [`TOKEN_VARIANTS`], on as many threads as there are variants and cores.
 #[must_use]
 pub fn with_net(
-    transformer: &Transformer,
+    transformer: &AnyTransformer,
     start_token: TokenId,
-    coding: &Coding,
+    alphabet: &Alphabet,
     sample: &Sample,
 ) -> Vec<Priors> {
     let train = |variant: Variant| {
-        let mut mixer = Mixer::new(coding, variant, true, 0);
+        let mut mixer = Mixer::new(alphabet, variant, true, 0);
         for rate in RATES {
             mixer.set_rate(rate);
             for (tokens, len) in sample.texts() {
@@ -135,7 +135,7 @@ pub fn with_net(
                 predict(
                     transformer,
                     start_token,
-                    coding.tree(),
+                    alphabet.tree(),
                     tokens,
                     |token, cumulative| {
                         mixer.encode(token, Some(cumulative), &mut encoder);
@@ -157,7 +157,7 @@ pub fn with_net(
 
 /// Calls back with each token and the cumulative frequencies that the net predicts for it.
 fn predict(
-    transformer: &Transformer,
+    transformer: &AnyTransformer,
     start_token: TokenId,
     tree: &Tree,
     tokens: &[TokenId],

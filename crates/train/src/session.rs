@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use czip_model::v2::{Config, Contents, Weights};
-use czip_model::{Kernels, Row, Transformer};
+use czip_model::{AnyTransformer, Kernels, Row};
 use czip_tokenizer::{MAX_VOCAB_SIZE, Tokenizer};
 use thiserror::Error as ThisError;
 use xxhash_rust::xxh3::Xxh3;
@@ -432,12 +432,12 @@ pub fn adapt<'t>(
     let kernels = Kernels::detect();
     let tokenizer = Tokenizer::from_json(tokenizer_json)?;
     let start_token = tokenizer.special_token(BOS).ok_or(Error::NoStartToken)?;
-    let net = Transformer::from(czip_model::v2::Transformer::new(kernels, weights));
+    let net = AnyTransformer::from(czip_model::v2::Transformer::new(kernels, weights));
     let sample = Sample::of_tokens(&tokenizer, texts)?;
     let vocab_size = weights.config.vocab_size;
     let counts = sample.counts(vocab_size);
-    let coding = priors::coding(kernels, &priors::spellings(&tokenizer, vocab_size), &counts);
-    let priors = priors::with_net(&net, start_token, &coding, &sample);
+    let alphabet = priors::alphabet(kernels, &priors::spellings(&tokenizer, vocab_size), &counts);
+    let priors = priors::with_net(&net, start_token, &alphabet, &sample);
     Ok(Adapted {
         priors: priors.iter().map(|priors| priors.as_bytes().to_vec()).collect(),
         counts,
@@ -746,12 +746,12 @@ fn run_hash(corpus: &Corpus, options: &Options) -> Result<u64, Error> {
 /// Proves that the exported integers, read back and run as texts are coded, compute what the trainer computed.
 fn agree(trainer: &Trainer, parameters: &[f32], trained: &Trained, text: &Stream) -> Result<(), Error> {
     let bytes = Contents::new(&trained.weights, &trained.tokenizer_json).to_bytes()?;
-    let weights = czip_model::Weights::from_bytes(&bytes)?;
+    let weights = czip_model::ModelFile::from_bytes(&bytes)?;
     let tokens = &text.tokens[..text.tokens.len().min(512)];
     let expected = trainer.logits(parameters, tokens);
     let (mut largest, mut count) = (0, 0);
     for kernels in Kernels::available() {
-        let net = Transformer::new(kernels, &weights);
+        let net = AnyTransformer::new(kernels, &weights);
         let (mut caches, mut scratch) = ([net.cache(tokens.len())], net.scratch(64));
         let vocab_size = net.config().vocab_size;
         let rows: Vec<Row> = tokens

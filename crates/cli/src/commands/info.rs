@@ -8,7 +8,7 @@ use czip::v1::{
     container::{self, Flags},
 };
 use czip::v2;
-use czip::{Format, Kernels, Limits, Mode, ModeCounts, Model, ModelId, Options, Weights};
+use czip::{Format, Kernels, Limits, Mode, ModeCounts, Model, ModelFile, ModelId, Options};
 use serde::{Deserialize, Serialize};
 
 use crate::Exit;
@@ -55,7 +55,7 @@ fn describe(bytes: &[u8], models: &[ModelId], limits: &Limits) -> Result<Descrip
     } else if bytes.starts_with(&container::MAGIC) {
         CompressedFile::read(bytes, limits).map(Description::CompressedFile)
     } else if bytes.get(8) == Some(&b'{') {
-        ModelFile::read(bytes).map(Description::Model)
+        ModelReport::read(bytes).map(Description::Model)
     } else {
         Err(Error::UnknownKind)
     }
@@ -74,7 +74,7 @@ enum Description {
     CompressedFile(CompressedFile),
     #[serde(rename = "compressed_file")]
     SegmentedFile(SegmentedFile),
-    Model(ModelFile),
+    Model(ModelReport),
 }
 
 /// What a compressed file says about itself. Lengths are in bytes.
@@ -201,7 +201,7 @@ impl SegmentedFile {
 
 /// What a model file says about itself.
 #[derive(Debug, Serialize)]
-struct ModelFile {
+struct ModelReport {
     format: &'static str,
     /// Bytes.
     file_len: u64,
@@ -248,22 +248,22 @@ struct TokenizerInfo {
     pattern: String,
 }
 
-impl ModelFile {
+impl ModelReport {
     fn read(bytes: &[u8]) -> Result<Self, Error> {
         // The model itself is not needed, but a file that makes none is not to be described as one.
         let model = Model::from_bytes(bytes)?;
-        let weights = Weights::from_bytes(bytes).map_err(czip::Error::from)?;
+        let weights = ModelFile::from_bytes(bytes).map_err(czip::Error::from)?;
         let json = weights.extras().tokenizer_json().map_err(czip::Error::from)?;
         // What the model was made from cannot be unreadable now.
         let tokenizer: TokenizerInfo = serde_json::from_slice(&json).map_err(|_| Error::UnknownKind)?;
         let config = model.config();
         let v1 = match &weights {
-            Weights::V1(weights) => Some(weights),
-            Weights::V2(_) => None,
+            ModelFile::V1(weights) => Some(weights),
+            ModelFile::V2(_) => None,
         };
         let facts = match &weights {
-            Weights::V1(_) => BTreeMap::new(),
-            Weights::V2(file) => file.facts.clone(),
+            ModelFile::V1(_) => BTreeMap::new(),
+            ModelFile::V2(file) => file.facts.clone(),
         };
         let sink_keys = v1.map(|weights| {
             let layers = weights.layers.iter();
@@ -290,7 +290,7 @@ impl ModelFile {
                 tokens: model.tokenizer().vocab_size(),
                 ..tokenizer
             },
-            kernels: Kernels::detect().level().to_string(),
+            kernels: Kernels::detect().instruction_set().to_string(),
         })
     }
 }
@@ -395,7 +395,7 @@ impl fmt::Display for SegmentedFile {
     }
 }
 
-impl fmt::Display for ModelFile {
+impl fmt::Display for ModelReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tokenizer = &self.tokenizer;
         let special: Vec<String> = tokenizer

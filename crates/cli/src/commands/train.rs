@@ -12,7 +12,7 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
-use czip::{Model, ModelContents as Contents, Options, Weights};
+use czip::{Model, ModelContents as Contents, ModelFile, Options};
 use czip_train::corpus::{self, Corpus, CorpusOptions, HeldoutBy};
 use czip_train::curve;
 use czip_train::session::{self, Base, Budget, End, Progress, Trained, Vocabulary};
@@ -169,7 +169,7 @@ impl Train {
         };
         let bytes = fs::read(path).map_err(|error| Error::Read(error).of(path.display()))?;
         let failed = |error| Error::from(czip::Error::from(error)).of(path.display());
-        let Weights::V2(file) = Weights::from_bytes(&bytes).map_err(failed)? else {
+        let ModelFile::V2(file) = ModelFile::from_bytes(&bytes).map_err(failed)? else {
             return Err(Error::CannotTrainOn.of(path.display()));
         };
         Ok(Some(Base {

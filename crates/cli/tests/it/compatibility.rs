@@ -116,7 +116,7 @@ fn tokenizer_of_the_model_given_apart_changes_nothing() {
     let Some(model) = model() else { return };
     let folder = Folder::with_text();
     let bytes = std::fs::read(&model).unwrap();
-    let json = czip::Weights::from_bytes(&bytes)
+    let json = czip::ModelFile::from_bytes(&bytes)
         .unwrap()
         .extras()
         .tokenizer_json()

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::files::IS_INPUT;
 use crate::run::{Finished, Folder, TEXT, model};
 
-/// Coding as bytes: it needs no model, and is quick.
+/// Alphabet as bytes: it needs no model, and is quick.
 fn none() -> &'static Path {
     Path::new("none")
 }

@@ -1,6 +1,6 @@
 //! What is said on either stream.
 
-use czip::{KernelLevel, Kernels};
+use czip::{InstructionSet, Kernels};
 use czip_vectors::{shared, shared_file};
 use serde_json::Value;
 
@@ -120,8 +120,8 @@ fn a_ceiling_lowers_the_level() {
         let json = Finished(command.args(["info", "--json"]).arg(&model).output().unwrap()).exits(0);
         lines_of_json(&json)[0]["kernels"].as_str().unwrap().to_owned()
     };
-    let available: Vec<KernelLevel> = Kernels::available().map(Kernels::level).collect();
-    for &ceiling in KernelLevel::ALL {
+    let available: Vec<InstructionSet> = Kernels::available().map(Kernels::instruction_set).collect();
+    for &ceiling in InstructionSet::ALL {
         let expected = available.iter().rfind(|&&level| level <= ceiling).unwrap();
         assert_eq!(level_with(ceiling.name()), expected.name(), "{ceiling}");
     }

@@ -99,9 +99,9 @@ fn a_model_is_trained_written_and_used() {
     ]
     .concat();
     train(&folder, &again).exits(0);
-    let weights = |name: &str| match czip::Weights::from_bytes(&folder.read(name)).unwrap() {
-        czip::Weights::V2(file) => file.content_hash,
-        czip::Weights::V1(_) => panic!("{name}"),
+    let weights = |name: &str| match czip::ModelFile::from_bytes(&folder.read(name)).unwrap() {
+        czip::ModelFile::V2(file) => file.content_hash,
+        czip::ModelFile::V1(_) => panic!("{name}"),
     };
     assert_eq!(weights("again.czm"), weights("log.czm"));
     let more = [
@@ -367,9 +367,9 @@ fn a_folder_is_trained_on_again_without_what_was_made_there() {
         report.contains("files that czip has made are left out: 3 of them\n"),
         "{report}"
     );
-    let hash = |bytes: &[u8]| match czip::Weights::from_bytes(bytes).unwrap() {
-        czip::Weights::V2(file) => file.content_hash,
-        czip::Weights::V1(_) => panic!("version 1"),
+    let hash = |bytes: &[u8]| match czip::ModelFile::from_bytes(bytes).unwrap() {
+        czip::ModelFile::V2(file) => file.content_hash,
+        czip::ModelFile::V1(_) => panic!("version 1"),
     };
     assert_eq!(hash(&folder.read("mails.czm")), hash(&first));
 
@@ -483,7 +483,7 @@ fn a_run_that_was_killed_or_stopped_goes_on() {
         folder.names(),
         ["log.txt", "m.czm", "m.czm.checkpoint", "m.czm.csv", "m.czm.svg"]
     );
-    czip::Weights::from_bytes(&folder.read("m.czm")).unwrap();
+    czip::ModelFile::from_bytes(&folder.read("m.czm")).unwrap();
 
     refused(&[], interrupted);
     refused(&["--resume"], "m.czm: exists already; -f overwrites it");

@@ -1,7 +1,7 @@
 //! Chunks of tokens to bytes and back: the transformer and the arithmetic coder together.
 
 use czip_coder::v1::{DecodeError, Decoder, Encoder};
-use czip_model::{Cache, Row, Scratch, Transformer};
+use czip_model::{AnyCache, AnyScratch, AnyTransformer, Row};
 use rayon::prelude::*;
 
 use crate::Model;
@@ -75,8 +75,8 @@ pub(crate) fn encode(
 struct ChunkEncoder<'a> {
     model: &'a Model,
     chunk_len: usize,
-    caches: Vec<Cache>,
-    scratch: Scratch,
+    caches: Vec<AnyCache>,
+    scratch: AnyScratch,
     rows: Vec<Row>,
     frequencies: Vec<u32>,
 }
@@ -97,7 +97,7 @@ impl<'a> ChunkEncoder<'a> {
 
     /// Encodes at most as many chunks as there are caches.
     fn encode(&mut self, tokens: &[u16], out: &mut EncodedChunks, counter: &Counter) {
-        let transformer: &Transformer = &self.model.transformer;
+        let transformer: &AnyTransformer = &self.model.transformer;
         let mut encoder = Encoder::new();
         for (batch, coded) in tokens.chunks(BATCH).enumerate() {
             if counter.stops() {
@@ -198,8 +198,8 @@ fn stretch_memory(chunk_len: usize) -> u64 {
 struct GroupDecoder<'a> {
     model: &'a Model,
     chunk_len: usize,
-    caches: Vec<Cache>,
-    scratch: Scratch,
+    caches: Vec<AnyCache>,
+    scratch: AnyScratch,
     frequencies: Vec<u32>,
 }
 
@@ -216,7 +216,7 @@ impl<'a> GroupDecoder<'a> {
     }
 
     fn decode(&mut self, chunks: &[&[u8]], last_len: usize, counter: &Counter) -> Result<Vec<u16>, BadChunk> {
-        let transformer: &Transformer = &self.model.transformer;
+        let transformer: &AnyTransformer = &self.model.transformer;
         let full = chunks.len() - 1;
         let mut tokens = vec![0u16; full * self.chunk_len + last_len];
         let mut decoders: Vec<Decoder<'_>> = chunks.iter().map(|chunk| Decoder::new(chunk)).collect();

@@ -4,30 +4,30 @@ use std::sync::LazyLock;
 
 use czip_container::v2::{Header, Mode, ModelId};
 use czip_kernels::Kernels;
-use czip_mix::Coding;
+use czip_mix::Alphabet;
 
 use crate::models::Models;
 use crate::{Error, Model};
 
-static BYTES: LazyLock<Coding> = LazyLock::new(|| Coding::for_bytes(Kernels::detect()));
+static BYTES: LazyLock<Alphabet> = LazyLock::new(|| Alphabet::for_bytes(Kernels::detect()));
 
-/// The coding of bytes, which needs no model, at the model's instruction-set level if there is one.
-fn byte_coding(model: Option<&Model>) -> &Coding {
-    model.map_or_else(|| &*BYTES, Model::byte_coding)
+/// The alphabet of bytes, which needs no model, at the model's instruction-set level if there is one.
+fn byte_alphabet(model: Option<&Model>) -> &Alphabet {
+    model.map_or_else(|| &*BYTES, Model::byte_alphabet)
 }
 
-/// What an encoder has: the model, if there is one, and the coding of bytes.
+/// What an encoder has: the model, if there is one, and the alphabet of bytes.
 #[derive(Clone, Copy)]
 pub(crate) struct Codec<'a> {
     pub(crate) model: Option<&'a Model>,
-    pub(crate) bytes: &'a Coding,
+    pub(crate) bytes: &'a Alphabet,
 }
 
 impl<'a> Codec<'a> {
     pub(crate) fn new(model: Option<&'a Model>) -> Self {
         Self {
             model,
-            bytes: byte_coding(model),
+            bytes: byte_alphabet(model),
         }
     }
 
@@ -36,11 +36,11 @@ impl<'a> Codec<'a> {
     }
 }
 
-/// What a decoder has: models to find, those that have been found, and the coding of bytes.
+/// What a decoder has: models to find, those that have been found, and the alphabet of bytes.
 pub(crate) struct Codecs<'a> {
     models: Models<'a>,
     found: Vec<(ModelId, &'a Model)>,
-    pub(crate) bytes: &'a Coding,
+    pub(crate) bytes: &'a Alphabet,
 }
 
 impl<'a> Codecs<'a> {
@@ -48,7 +48,7 @@ impl<'a> Codecs<'a> {
         Self {
             models,
             found: Vec::new(),
-            bytes: byte_coding(models.first()),
+            bytes: byte_alphabet(models.first()),
         }
     }
 

@@ -10,8 +10,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use czip_coder::binary::Decoder;
 use czip_container::v2::{Mode, Segment, SegmentInfo};
-use czip_mix::{Coding, Mixer, Variant};
-use czip_model::{Cache, Row, Scratch, Window};
+use czip_mix::{Alphabet, Mixer, Variant};
+use czip_model::{AnyCache, AnyScratch, Row, Window};
 
 use super::codec::Codecs;
 use super::encode::restarted;
@@ -199,7 +199,7 @@ fn pop(queue: &Queue, wanted: impl FnOnce(usize) -> bool) -> Option<usize> {
 
 /// Decodes in the same memory again and again.
 struct SegmentDecoder<'a> {
-    byte_coding: &'a Coding,
+    byte_alphabet: &'a Alphabet,
     /// The most bytes that it may hold.
     memory: usize,
     bytes: Option<Held<'a>>,
@@ -215,7 +215,7 @@ struct OfModel<'a> {
     /// The most bytes that the lanes may hold, if there is more than one.
     lane_memory: usize,
     /// One for each lane.
-    caches: Vec<Cache>,
+    caches: Vec<AnyCache>,
     net: Option<Net>,
 }
 
@@ -234,7 +234,7 @@ fn held_len(held: Option<&Held<'_>>) -> usize {
 /// The mixer at the start of a text: the one at hand, if it is of this variant, or a new one.
 fn of_variant<'m, 'a>(
     held: &'m mut Option<Held<'a>>,
-    coding: &'a Coding,
+    alphabet: &'a Alphabet,
     variant: Variant,
     text_len: usize,
 ) -> &'m mut Mixer<'a> {
@@ -248,7 +248,7 @@ fn of_variant<'m, 'a>(
             held
         }
         None => Held {
-            mixer: Mixer::new(coding, variant, false, text_len),
+            mixer: Mixer::new(alphabet, variant, false, text_len),
             variant,
             len,
         },
@@ -258,7 +258,7 @@ fn of_variant<'m, 'a>(
 
 /// What the lanes of a thread share.
 struct Net {
-    scratch: Scratch,
+    scratch: AnyScratch,
     rows: Vec<Row>,
     frequencies: Vec<u32>,
     cumulative: Vec<u32>,
@@ -333,9 +333,9 @@ impl Text {
 }
 
 impl<'a> SegmentDecoder<'a> {
-    fn new(byte_coding: &'a Coding) -> Self {
+    fn new(byte_alphabet: &'a Alphabet) -> Self {
         Self {
-            byte_coding,
+            byte_alphabet,
             memory: usize::MAX,
             bytes: None,
             of_model: None,
@@ -398,10 +398,10 @@ impl<'a> SegmentDecoder<'a> {
             (Mode::Bytes, _) => {
                 let variant = Plan::of(info.member.level).bytes;
                 self.make_room(Mode::Bytes, mixer_memory(variant, text_len));
-                let mixer = of_variant(&mut self.bytes, self.byte_coding, variant, text_len);
+                let mixer = of_variant(&mut self.bytes, self.byte_alphabet, variant, text_len);
                 while text.bytes.len() < text_len && !counter.stops() {
                     for _ in 0..Counter::PACE.min(text_len - text.bytes.len()) {
-                        // Symbols of this coding are bytes.
+                        // symbols of this alphabet are bytes.
                         text.bytes.push(mixer.decode(None, &mut decoder) as u8);
                     }
                 }
@@ -411,7 +411,7 @@ impl<'a> SegmentDecoder<'a> {
                 self.of_model(model);
                 self.make_room(Mode::Tokens, mixer_memory(variant, text_len));
                 let alone = &mut self.of_model(model).alone;
-                let mixer = of_variant(alone, &model.coding, variant, text_len);
+                let mixer = of_variant(alone, &model.alphabet, variant, text_len);
                 let mut pause = 0;
                 while text.push(model, mixer.decode(None, &mut decoder))? {
                     if text.bytes.len() >= pause {
@@ -490,7 +490,7 @@ impl<'a> OfModel<'a> {
             for (row, segment) in active.iter_mut().enumerate() {
                 transformer.frequencies(net.scratch.logits(row), &mut net.frequencies);
                 model
-                    .coding
+                    .alphabet
                     .tree()
                     .accumulate(&net.frequencies, &mut net.cumulative);
                 let Some(mixer) = &mut self.lanes[segment.lane].mixer else {
@@ -604,7 +604,7 @@ impl<'a> OfModel<'a> {
             }
         }
         let lane = &mut self.lanes[index];
-        let new = || Mixer::new(&model.coding, variant, true, text_len);
+        let new = || Mixer::new(&model.alphabet, variant, true, text_len);
         restarted(&mut lane.mixer, new, text_len);
         (lane.variant, lane.held, lane.busy) = (variant, need, true);
         index

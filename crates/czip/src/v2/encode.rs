@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use czip_coder::binary::Encoder;
 use czip_container::v2::Mode;
 use czip_mix::{Mixer, Variant};
-use czip_model::{Cache, Row, Scratch, Window};
+use czip_model::{AnyCache, AnyScratch, Row, Window};
 
 use super::codec::Codec;
 use super::plan::{NetPlan, Plan};
@@ -246,7 +246,7 @@ impl<'a> SegmentEncoder<'a> {
                     .encode(&self.tokens, text.len(), &mut encoder, shown);
             }
             (Mode::Tokens | Mode::Net, Some(model), _) => {
-                let new = || Mixer::new(&model.coding, self.plan.tokens, false, text.len());
+                let new = || Mixer::new(&model.alphabet, self.plan.tokens, false, text.len());
                 let mixer = restarted(&mut self.alone, new, text.len());
                 code_each(mixer, self.tokens.iter().copied(), &mut encoder, shown);
             }
@@ -300,8 +300,8 @@ struct NetEncoder<'a> {
     variant: Variant,
     mixer: Option<Mixer<'a>>,
     window: Window,
-    caches: [Cache; 1],
-    scratch: Scratch,
+    caches: [AnyCache; 1],
+    scratch: AnyScratch,
     rows: Vec<Row>,
     frequencies: Vec<u32>,
     cumulative: Vec<u32>,
@@ -334,8 +334,8 @@ impl<'a> NetEncoder<'a> {
             scratch,
             ..
         } = self;
-        let (transformer, coding) = (&model.transformer, &*model.coding);
-        let mixer = restarted(mixer, || Mixer::new(coding, *variant, true, text_len), text_len);
+        let (transformer, alphabet) = (&model.transformer, &*model.alphabet);
+        let mixer = restarted(mixer, || Mixer::new(alphabet, *variant, true, text_len), text_len);
         window.restart();
         let mut coded = 0;
         while coded < tokens.len() {
@@ -353,7 +353,9 @@ impl<'a> NetEncoder<'a> {
             transformer.forward(&self.rows, caches, scratch);
             for (row, &token) in tokens[coded..coded + batch].iter().enumerate() {
                 transformer.frequencies(scratch.logits(row), &mut self.frequencies);
-                coding.tree().accumulate(&self.frequencies, &mut self.cumulative);
+                alphabet
+                    .tree()
+                    .accumulate(&self.frequencies, &mut self.cumulative);
                 mixer.encode(token, Some(&self.cumulative), encoder);
             }
             coded += batch;

@@ -180,7 +180,7 @@ macro_rules! blocked_entry_points {
             queries: &[i8],
             workspace: &mut $crate::Workspace,
             out: &mut [i16],
-            weights: $crate::sliding::WeightsSink<'_>,
+            weights: $crate::sliding::WeightsObserver<'_>,
         ) {
             let first = window.start / $crate::blocked::BLOCK_ROWS * $crate::blocked::BLOCK_ROWS;
             let (blocks, stride) = cache.key_blocks_within(first, window.end);

@@ -6,7 +6,7 @@ use crate::arch::portable_entry_points;
 use crate::attention::{self, Portable, Scores, Steps, ValueLayout};
 use crate::blocked::BLOCK_ROWS;
 use crate::matrix::Workspace;
-use crate::sliding::{self, PortableSums, WeightsSink};
+use crate::sliding::{self, PortableSums, WeightsObserver};
 use crate::{
     Attention, HEAD_DIM, KeyValueCache, PackedMatrix, Requantization, SlidingAttention, Softmax, generic,
 };
@@ -75,7 +75,7 @@ pub(crate) fn attend_window(
     queries: &[i8],
     workspace: &mut Workspace,
     out: &mut [i16],
-    weights: WeightsSink<'_>,
+    weights: WeightsObserver<'_>,
 ) {
     let first = window.start / BLOCK_ROWS * BLOCK_ROWS;
     let stride = window.end.next_multiple_of(BLOCK_ROWS) - first;

@@ -3,7 +3,7 @@
 
 use czip_fixed::tables::{EXP2, LOGIT_COEFFICIENT, rope_row};
 use czip_kernels::{
-    Attention, HEAD_DIM, Interval, Kernels, Level, Requantization, Softmax, Workspace, oracle,
+    Attention, HEAD_DIM, InstructionSet, Interval, Kernels, Requantization, Softmax, Workspace, oracle,
 };
 use proptest::prelude::*;
 
@@ -454,10 +454,10 @@ fn frequencies_of_random_logits() {
 
 #[test]
 fn levels_have_names() {
-    for &level in Level::ALL {
+    for &level in InstructionSet::ALL {
         assert_eq!(level.name().parse(), Ok(level));
     }
-    assert!("none".parse::<Level>().is_err());
+    assert!("none".parse::<InstructionSet>().is_err());
 }
 
 proptest! {

@@ -182,7 +182,7 @@ fn check_window(
     for (head, query) in queries.iter().enumerate() {
         let (keys, values) = (&stored.keys[window.clone()], &stored.values[window.clone()]);
         let (expected, weights, total) = oracle::attend_window(attention, head, query, keys, values);
-        let place = format!("head {head}, {window:?}, {:?}", kernels.level());
+        let place = format!("head {head}, {window:?}, {:?}", kernels.instruction_set());
         assert_eq!(seen[head], (head, weights, total), "{place}");
         assert_eq!(out[head * HEAD_DIM..][..HEAD_DIM], expected, "{place}");
     }

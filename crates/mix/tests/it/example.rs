@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use czip_container::v2::{Header, Level, Mode, Reader, Writer};
-use czip_mix::{Coding, Priors, Variant};
+use czip_mix::{Alphabet, Priors, Variant};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::data::as_symbols;
@@ -79,7 +79,7 @@ fn probabilities_of_the_first_bytes() {
 #[test]
 fn the_whole_file() {
     let (_, payload) = coded();
-    let coding = Coding::for_bytes(kernels());
+    let alphabet = Alphabet::for_bytes(kernels());
     let symbols = as_symbols(TEXT);
     let stream = Stream {
         variant: Variant::LightBytes,
@@ -87,7 +87,7 @@ fn the_whole_file() {
         net: None,
         text_len: TEXT.len(),
     };
-    assert_eq!(stream.encoded(&coding, &mut stream.mixer(&coding)), payload);
+    assert_eq!(stream.encoded(&alphabet, &mut stream.mixer(&alphabet)), payload);
 
     let header = Header {
         level: Level::new(1).unwrap(),

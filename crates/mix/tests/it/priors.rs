@@ -1,6 +1,6 @@
 //! Priors: their stored form, and what a stream takes of them.
 
-use czip_mix::{Coding, Mixer, Priors, PriorsError, Variant};
+use czip_mix::{Alphabet, Mixer, Priors, PriorsError, Variant};
 use proptest::prelude::*;
 
 use crate::data::{ENGLISH, Random, as_symbols, net, slices, tokenize, vocabulary};
@@ -15,17 +15,17 @@ fn texts() -> [&'static [u8]; 2] {
 }
 
 /// What a stream has learnt of a text.
-fn trained(coding: &Coding, stream: Stream<'_>) -> Priors {
-    let mut mixer = stream.mixer(coding);
-    stream.encoded(coding, &mut mixer);
+fn trained(alphabet: &Alphabet, stream: Stream<'_>) -> Priors {
+    let mut mixer = stream.mixer(alphabet);
+    stream.encoded(alphabet, &mut mixer);
     mixer.priors()
 }
 
 /// Small ones: of two symbols.
 fn small() -> Priors {
-    let coding = Coding::untrained(kernels(), &[b"a", b"b"], None);
+    let alphabet = Alphabet::untrained(kernels(), &[b"a", b"b"], None);
     trained(
-        &coding,
+        &alphabet,
         Stream {
             variant: Variant::Light,
             symbols: &[0, 1, 1, 0, 1],
@@ -81,7 +81,7 @@ fn trained_priors_of_tokens_are_taken_up() {
     let tokens = vocabulary();
     let (tree, plain) = (
         PlainTree::new(&tokens, None),
-        Coding::untrained(kernels(), &slices(&tokens), None),
+        Alphabet::untrained(kernels(), &slices(&tokens), None),
     );
     let other_tokens = &tokens[..290];
     let other_tree = PlainTree::new(other_tokens, None);
@@ -101,20 +101,21 @@ fn trained_priors_of_tokens_are_taken_up() {
             assert_eq!(priors.as_bytes()[7], u8::from(with_net));
 
             // For the same tree, after the shipped ones, and for another.
-            let coding = Coding::for_tokens(kernels(), &slices(&tokens)).with_priors([priors.clone()]);
+            let alphabet = Alphabet::for_tokens(kernels(), &slices(&tokens)).with_priors([priors.clone()]);
             let stream = Stream {
                 symbols: &text,
                 net: with_net.then_some(&net),
                 text_len: 1_000,
                 ..stream
             };
-            stream.check(&coding, &tree, &[priors.as_bytes()], "same tree");
-            let coding = Coding::for_tokens(kernels(), &slices(other_tokens)).with_priors([priors.clone()]);
+            stream.check(&alphabet, &tree, &[priors.as_bytes()], "same tree");
+            let alphabet =
+                Alphabet::for_tokens(kernels(), &slices(other_tokens)).with_priors([priors.clone()]);
             let stream = Stream {
                 net: with_net.then_some(&other_net),
                 ..stream
             };
-            stream.check(&coding, &other_tree, &[priors.as_bytes()], "other tree");
+            stream.check(&alphabet, &other_tree, &[priors.as_bytes()], "other tree");
         }
     }
 }
@@ -129,15 +130,15 @@ fn trained_priors_of_bytes_are_taken_up() {
             net: None,
             text_len: 2_000,
         };
-        let priors = trained(&Coding::untrained_for_bytes(kernels()), stream);
+        let priors = trained(&Alphabet::untrained_for_bytes(kernels()), stream);
         assert_eq!(priors.as_bytes().len(), layout(sizes(variant), false, 256)[1]);
-        let coding = Coding::for_bytes(kernels()).with_priors([priors.clone()]);
+        let alphabet = Alphabet::for_bytes(kernels()).with_priors([priors.clone()]);
         let stream = Stream {
             symbols: &text,
             text_len: 1_000,
             ..stream
         };
-        stream.check(&coding, &PlainTree::of_bytes(), &[priors.as_bytes()], "bytes");
+        stream.check(&alphabet, &PlainTree::of_bytes(), &[priors.as_bytes()], "bytes");
     }
 }
 
@@ -162,7 +163,7 @@ fn the_last_of_fitting_priors_counts() {
         .map(Vec::as_slice)
         .collect();
     let read = all.iter().map(|bytes| Priors::from_bytes(bytes).unwrap());
-    let coding = Coding::untrained(kernels(), &slices(&tokens), None).with_priors(read);
+    let alphabet = Alphabet::untrained(kernels(), &slices(&tokens), None).with_priors(read);
     let symbols = tokenize(&tokens, &ENGLISH[..300]);
     let net = net(&symbols, 300);
     let stream = Stream {
@@ -171,8 +172,8 @@ fn the_last_of_fitting_priors_counts() {
         net: Some(&net),
         text_len: 300,
     };
-    stream.check(&coding, &tree, &[&second], "last");
-    stream.check(&coding, &tree, &all, "all");
+    stream.check(&alphabet, &tree, &[&second], "last");
+    stream.check(&alphabet, &tree, &all, "all");
 }
 
 /// Weights of all sizes: sums wrap, and steps are clamped.
@@ -187,27 +188,27 @@ fn wild_priors_are_taken_up() {
         for (rows, hash) in [(300, tree.hash()), (1, 0), (5_000, 0)] {
             let bytes = random_priors(sizes(variant), true, rows, hash, 8);
             let priors = Priors::from_bytes(&bytes).unwrap();
-            let coding = Coding::untrained(kernels(), &slices(&tokens), None).with_priors([priors]);
+            let alphabet = Alphabet::untrained(kernels(), &slices(&tokens), None).with_priors([priors]);
             let stream = Stream {
                 variant,
                 symbols: &symbols,
                 net: Some(&net),
                 text_len: 1_000,
             };
-            stream.check(&coding, &tree, &[&bytes], "wild");
+            stream.check(&alphabet, &tree, &[&bytes], "wild");
         }
     }
     let symbols = as_symbols(text);
     for variant in BYTE_VARIANTS {
         let bytes = random_priors(sizes(variant), false, 256, PlainTree::of_bytes().hash(), 9);
-        let coding = Coding::for_bytes(kernels()).with_priors([Priors::from_bytes(&bytes).unwrap()]);
+        let alphabet = Alphabet::for_bytes(kernels()).with_priors([Priors::from_bytes(&bytes).unwrap()]);
         let stream = Stream {
             variant,
             symbols: &symbols,
             net: None,
             text_len: 1_000,
         };
-        stream.check(&coding, &PlainTree::of_bytes(), &[&bytes], "wild");
+        stream.check(&alphabet, &PlainTree::of_bytes(), &[&bytes], "wild");
     }
 }
 
@@ -225,14 +226,14 @@ fn extreme_rows_have_a_mean() {
         let rows = shifts + inputs + inputs * 768;
         bytes[rows..rows + inputs * 2 * 65_535].fill(weight);
         bytes[rows..rows + inputs].fill(odd_one);
-        let coding = Coding::for_bytes(kernels()).with_priors([Priors::from_bytes(&bytes).unwrap()]);
+        let alphabet = Alphabet::for_bytes(kernels()).with_priors([Priors::from_bytes(&bytes).unwrap()]);
         let stream = Stream {
             variant: Variant::LightBytes,
             symbols: &text,
             net: None,
             text_len: 200,
         };
-        stream.check(&coding, &tree, &[&bytes], "mean");
+        stream.check(&alphabet, &tree, &[&bytes], "mean");
     }
 }
 
@@ -257,8 +258,8 @@ fn the_stored_form_round_trips() {
 /// Without anything learnt, what is stored is what has been read: weights are the finest that fit 8 bits.
 #[test]
 fn nothing_learnt_is_stored_as_it_was_read() {
-    let coding = Coding::untrained(kernels(), &[b"a", b"b"], None).with_priors([small()]);
-    let again = Mixer::new(&coding, Variant::Light, false, 0).priors();
+    let alphabet = Alphabet::untrained(kernels(), &[b"a", b"b"], None).with_priors([small()]);
+    let again = Mixer::new(&alphabet, Variant::Light, false, 0).priors();
     assert_eq!(again, small());
 }
 
@@ -278,15 +279,15 @@ fn the_largest_weights_of_the_second_layer_are_stored() {
     for weights in bytes[len - 16..].chunks_exact_mut(8) {
         weights.copy_from_slice(&[0xff, 0x7f, 0, 0x80, 0, 0x80, 0, 0]);
     }
-    let coding =
-        Coding::untrained(kernels(), &[b"a", b"b"], None).with_priors([Priors::from_bytes(&bytes).unwrap()]);
+    let alphabet = Alphabet::untrained(kernels(), &[b"a", b"b"], None)
+        .with_priors([Priors::from_bytes(&bytes).unwrap()]);
     let stream = Stream {
         variant: Variant::Light,
         symbols: &[1; 60],
         net: None,
         text_len: 2,
     };
-    let stored = trained(&coding, stream).as_bytes()[len - 8..].to_vec();
+    let stored = trained(&alphabet, stream).as_bytes()[len - 8..].to_vec();
     assert_eq!(stored[..2], [0xff, 0x7f]);
 }
 
@@ -383,14 +384,14 @@ fn use_priors(bytes: &[u8]) {
         return;
     };
     assert!(priors.as_bytes() == bytes);
-    let coding = Coding::untrained(kernels(), &[b"a", b"b"], None).with_priors([priors]);
+    let alphabet = Alphabet::untrained(kernels(), &[b"a", b"b"], None).with_priors([priors]);
     let stream = Stream {
         variant: Variant::Light,
         symbols: &[0, 1, 1, 1, 0],
         net: None,
         text_len: 5,
     };
-    stream.encoded(&coding, &mut stream.mixer(&coding));
+    stream.encoded(&alphabet, &mut stream.mixer(&alphabet));
 }
 
 proptest! {

@@ -2,7 +2,7 @@
 
 use czip_coder::binary::{Decoder, Encoder};
 use czip_kernels::Kernels;
-use czip_mix::{Coding, Mixer, Tree, Variant};
+use czip_mix::{Alphabet, Mixer, Tree, Variant};
 use proptest::prelude::*;
 
 use crate::data::{
@@ -55,16 +55,16 @@ impl Stream<'_> {
         self.net.map(|net| net[at].as_slice())
     }
 
-    fn cumulative(&self, coding: &Coding, at: usize) -> Option<Vec<u32>> {
+    fn cumulative(&self, alphabet: &Alphabet, at: usize) -> Option<Vec<u32>> {
         self.frequencies(at).map(|frequencies| {
             let mut cumulative = vec![0; frequencies.len() + 1];
-            coding.tree().accumulate(frequencies, &mut cumulative);
+            alphabet.tree().accumulate(frequencies, &mut cumulative);
             cumulative
         })
     }
 
-    pub(crate) fn mixer<'a>(&self, coding: &'a Coding) -> Mixer<'a> {
-        Mixer::new(coding, self.variant, self.net.is_some(), self.text_len)
+    pub(crate) fn mixer<'a>(&self, alphabet: &'a Alphabet) -> Mixer<'a> {
+        Mixer::new(alphabet, self.variant, self.net.is_some(), self.text_len)
     }
 
     fn by_reference(&self, tree: &PlainTree, priors: &[&[u8]]) -> Vec<u8> {
@@ -77,26 +77,26 @@ impl Stream<'_> {
         reference.finish()
     }
 
-    pub(crate) fn encoded(&self, coding: &Coding, mixer: &mut Mixer<'_>) -> Vec<u8> {
+    pub(crate) fn encoded(&self, alphabet: &Alphabet, mixer: &mut Mixer<'_>) -> Vec<u8> {
         let mut encoder = Encoder::new();
         for (at, &symbol) in self.symbols.iter().enumerate() {
-            mixer.encode(symbol, self.cumulative(coding, at).as_deref(), &mut encoder);
+            mixer.encode(symbol, self.cumulative(alphabet, at).as_deref(), &mut encoder);
         }
         encoder.finish()
     }
 
-    fn decoded(&self, coding: &Coding, bytes: &[u8]) -> Vec<u16> {
-        let mut mixer = self.mixer(coding);
+    fn decoded(&self, alphabet: &Alphabet, bytes: &[u8]) -> Vec<u16> {
+        let mut mixer = self.mixer(alphabet);
         let mut decoder = Decoder::new(bytes);
         let symbols = (0..self.symbols.len())
-            .map(|at| mixer.decode(self.cumulative(coding, at).as_deref(), &mut decoder))
+            .map(|at| mixer.decode(self.cumulative(alphabet, at).as_deref(), &mut decoder))
             .collect();
         assert_eq!(decoder.finish(), Ok(()));
         symbols
     }
 
     /// Compares with the reference, and decodes.
-    pub(crate) fn check(&self, coding: &Coding, tree: &PlainTree, priors: &[&[u8]], name: &str) {
+    pub(crate) fn check(&self, alphabet: &Alphabet, tree: &PlainTree, priors: &[&[u8]], name: &str) {
         let expected = self.by_reference(tree, priors);
         let name = format!(
             "{name}, {:?}, net: {}, {}",
@@ -105,10 +105,10 @@ impl Stream<'_> {
             self.text_len
         );
         assert!(
-            self.encoded(coding, &mut self.mixer(coding)) == expected,
+            self.encoded(alphabet, &mut self.mixer(alphabet)) == expected,
             "{name}"
         );
-        assert!(self.decoded(coding, &expected) == self.symbols, "{name}");
+        assert!(self.decoded(alphabet, &expected) == self.symbols, "{name}");
     }
 }
 
@@ -117,7 +117,7 @@ pub(crate) fn kernels() -> Kernels {
 }
 
 /// All texts for all variants of tokens, with and without a net.
-fn check_tokens(coding: &Coding, tree: &PlainTree, priors: &[&[u8]]) {
+fn check_tokens(alphabet: &Alphabet, tree: &PlainTree, priors: &[&[u8]]) {
     for (name, text) in texts() {
         let symbols = tokenize(&tree.spellings, &text);
         let net = net(&symbols, tree.order.len());
@@ -129,13 +129,13 @@ fn check_tokens(coding: &Coding, tree: &PlainTree, priors: &[&[u8]]) {
                     net,
                     text_len: text.len(),
                 };
-                stream.check(coding, tree, priors, name);
+                stream.check(alphabet, tree, priors, name);
             }
         }
     }
 }
 
-fn check_bytes(coding: &Coding, priors: &[&[u8]]) {
+fn check_bytes(alphabet: &Alphabet, priors: &[&[u8]]) {
     let tree = PlainTree::of_bytes();
     for (name, text) in texts() {
         let symbols = as_symbols(&text);
@@ -146,7 +146,7 @@ fn check_bytes(coding: &Coding, priors: &[&[u8]]) {
                 net: None,
                 text_len: text.len(),
             };
-            stream.check(coding, &tree, priors, name);
+            stream.check(alphabet, &tree, priors, name);
         }
     }
 }
@@ -154,25 +154,25 @@ fn check_bytes(coding: &Coding, priors: &[&[u8]]) {
 #[test]
 fn tokens_with_shipped_priors() {
     let tokens = vocabulary();
-    let coding = Coding::for_tokens(kernels(), &slices(&tokens));
-    check_tokens(&coding, &PlainTree::new(&tokens, None), &TOKEN_PRIORS);
+    let alphabet = Alphabet::for_tokens(kernels(), &slices(&tokens));
+    check_tokens(&alphabet, &PlainTree::new(&tokens, None), &TOKEN_PRIORS);
 }
 
 #[test]
 fn tokens_without_priors() {
     let tokens = vocabulary();
-    let coding = Coding::untrained(kernels(), &slices(&tokens), None);
-    check_tokens(&coding, &PlainTree::new(&tokens, None), &[]);
+    let alphabet = Alphabet::untrained(kernels(), &slices(&tokens), None);
+    check_tokens(&alphabet, &PlainTree::new(&tokens, None), &[]);
 }
 
 #[test]
 fn bytes_with_shipped_priors() {
-    check_bytes(&Coding::for_bytes(kernels()), &BYTE_PRIORS);
+    check_bytes(&Alphabet::for_bytes(kernels()), &BYTE_PRIORS);
 }
 
 #[test]
 fn bytes_without_priors() {
-    check_bytes(&Coding::untrained_for_bytes(kernels()), &[]);
+    check_bytes(&Alphabet::untrained_for_bytes(kernels()), &[]);
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn tokens_with_weights() {
     let tokens = vocabulary();
     let mut random = Random(6);
     let weights: Vec<u32> = tokens.iter().map(|_| 1 << random.below(17)).collect();
-    let coding = Coding::untrained(kernels(), &slices(&tokens), Some(&weights));
+    let alphabet = Alphabet::untrained(kernels(), &slices(&tokens), Some(&weights));
     let tree = PlainTree::new(&tokens, Some(&weights));
     let symbols = tokenize(&tokens, &ENGLISH[..2_000]);
     let net = net(&symbols, tokens.len());
@@ -191,7 +191,7 @@ fn tokens_with_weights() {
             net: Some(&net),
             text_len: 2_000,
         };
-        stream.check(&coding, &tree, &[], "weights");
+        stream.check(&alphabet, &tree, &[], "weights");
     }
 }
 
@@ -209,8 +209,8 @@ fn large_vocabularies() {
             symbol as u16
         }));
         let net = net(&symbols, count);
-        let untrained = Coding::untrained(kernels(), &slices(&tokens), None);
-        let shipped = Coding::for_tokens(kernels(), &slices(&tokens));
+        let untrained = Alphabet::untrained(kernels(), &slices(&tokens), None);
+        let shipped = Alphabet::for_tokens(kernels(), &slices(&tokens));
         for net in [None, Some(net.as_slice())] {
             let stream = Stream {
                 variant: Variant::Standard,
@@ -230,7 +230,7 @@ fn large_vocabularies() {
 fn tables_of_other_sizes() {
     let tokens = vocabulary();
     let tree = PlainTree::new(&tokens, None);
-    let coding = Coding::for_tokens(kernels(), &slices(&tokens));
+    let alphabet = Alphabet::for_tokens(kernels(), &slices(&tokens));
     let sizes = [
         (log(150), 0),
         (log(20), usize::MAX / 1_024),
@@ -245,7 +245,7 @@ fn tables_of_other_sizes() {
                 net: None,
                 text_len,
             };
-            stream.check(&coding, &tree, &TOKEN_PRIORS, "log");
+            stream.check(&alphabet, &tree, &TOKEN_PRIORS, "log");
         }
         let symbols = as_symbols(&text);
         for variant in BYTE_VARIANTS {
@@ -256,7 +256,7 @@ fn tables_of_other_sizes() {
                 text_len,
             };
             stream.check(
-                &Coding::for_bytes(kernels()),
+                &Alphabet::for_bytes(kernels()),
                 &PlainTree::of_bytes(),
                 &BYTE_PRIORS,
                 "log",
@@ -288,14 +288,14 @@ fn all_levels_code_alike() {
             text_len: text.len(),
         };
         let codings = |kernels| match net {
-            Some(_) => Coding::for_tokens(kernels, &slices(&tokens)),
-            None => Coding::for_bytes(kernels),
+            Some(_) => Alphabet::for_tokens(kernels, &slices(&tokens)),
+            None => Alphabet::for_bytes(kernels),
         };
         let mut messages = Kernels::available().map(|kernels| {
-            let coding = codings(kernels);
-            let message = stream.encoded(&coding, &mut stream.mixer(&coding));
+            let alphabet = codings(kernels);
+            let message = stream.encoded(&alphabet, &mut stream.mixer(&alphabet));
             assert!(
-                stream.decoded(&coding, &message) == *symbols,
+                stream.decoded(&alphabet, &message) == *symbols,
                 "{variant:?}, {kernels:?}"
             );
             message
@@ -313,25 +313,25 @@ fn a_mixer_restarts_as_a_new_one() {
     let (ids, bytes) = (tokenize(&tokens, &text), as_symbols(&text));
     let net = net(&ids, tokens.len());
     let (of_tokens, of_bytes) = (
-        Coding::for_tokens(kernels(), &slices(&tokens)),
-        Coding::for_bytes(kernels()),
+        Alphabet::for_tokens(kernels(), &slices(&tokens)),
+        Alphabet::for_bytes(kernels()),
     );
     let with_net = TOKEN_VARIANTS.map(|variant| (variant, &ids, Some(net.as_slice())));
     let without = TOKEN_VARIANTS.map(|variant| (variant, &ids, None));
     let single = BYTE_VARIANTS.map(|variant| (variant, &bytes, None));
     for (variant, symbols, net) in with_net.into_iter().chain(without).chain(single) {
         let is_of_bytes = BYTE_VARIANTS.contains(&variant);
-        let coding = if is_of_bytes { &of_bytes } else { &of_tokens };
+        let alphabet = if is_of_bytes { &of_bytes } else { &of_tokens };
         let stream = Stream {
             variant,
             symbols,
             net,
             text_len: text.len(),
         };
-        let mut mixer = stream.mixer(coding);
-        let message = stream.encoded(coding, &mut mixer);
+        let mut mixer = stream.mixer(alphabet);
+        let message = stream.encoded(alphabet, &mut mixer);
         assert!(
-            stream.encoded(coding, &mut mixer) != message,
+            stream.encoded(alphabet, &mut mixer) != message,
             "{variant:?} has learnt nothing"
         );
 
@@ -347,9 +347,9 @@ fn a_mixer_restarts_as_a_new_one() {
             true => half.by_reference(&PlainTree::of_bytes(), &BYTE_PRIORS),
             false => half.by_reference(&tree, &TOKEN_PRIORS),
         };
-        assert!(half.encoded(coding, &mut mixer) == expected, "{variant:?}");
+        assert!(half.encoded(alphabet, &mut mixer) == expected, "{variant:?}");
         mixer.restart(text.len());
-        assert!(stream.encoded(coding, &mut mixer) == message, "{variant:?}");
+        assert!(stream.encoded(alphabet, &mut mixer) == message, "{variant:?}");
     }
 }
 
@@ -389,10 +389,10 @@ proptest! {
         text_len in 0_usize..2_000,
     ) {
         let tokens = spellings(count);
-        let coding = Coding::untrained(kernels(), &slices(&tokens), None);
+        let alphabet = Alphabet::untrained(kernels(), &slices(&tokens), None);
         let net = with_net.then(|| net(&symbols, count));
         let stream = Stream { variant, symbols: &symbols, net: net.as_deref(), text_len };
-        stream.check(&coding, &PlainTree::new(&tokens, None), &[], "any");
+        stream.check(&alphabet, &PlainTree::new(&tokens, None), &[], "any");
     }
 
     /// And if their end is right, they are what these symbols are coded as.
@@ -404,13 +404,13 @@ proptest! {
         variant in any_variant(),
     ) {
         let tokens = spellings(count);
-        let coding = Coding::untrained(kernels(), &slices(&tokens), None);
-        let mut mixer = Mixer::new(&coding, variant, false, 40);
+        let alphabet = Alphabet::untrained(kernels(), &slices(&tokens), None);
+        let mut mixer = Mixer::new(&alphabet, variant, false, 40);
         let mut decoder = Decoder::new(&message);
         let symbols: Vec<u16> = (0..symbol_count).map(|_| mixer.decode(None, &mut decoder)).collect();
         prop_assert!(symbols.iter().all(|&symbol| usize::from(symbol) < count));
         let stream = Stream { variant, symbols: &symbols, net: None, text_len: 40 };
-        let again = stream.encoded(&coding, &mut stream.mixer(&coding));
+        let again = stream.encoded(&alphabet, &mut stream.mixer(&alphabet));
         prop_assert_eq!(decoder.finish().is_ok(), again == message);
     }
 }

@@ -1,6 +1,6 @@
 //! The tree against its plain form.
 
-use czip_mix::{Coding, Mixer, Tree, Variant};
+use czip_mix::{Alphabet, Mixer, Tree, Variant};
 use proptest::prelude::*;
 
 use crate::data::{slices, vocabulary};
@@ -8,15 +8,15 @@ use crate::reference::{PlainTree, fnv1a};
 use crate::streams::kernels;
 
 /// A coding's hash of the tree, as priors tell it.
-fn hash(coding: &Coding) -> u64 {
-    let priors = Mixer::new(coding, Variant::Light, false, 0).priors();
+fn hash(alphabet: &Alphabet) -> u64 {
+    let priors = Mixer::new(alphabet, Variant::Light, false, 0).priors();
     u64::from_le_bytes(priors.as_bytes()[10..18].try_into().unwrap())
 }
 
 fn check(tokens: &[Vec<u8>], weights: Option<&[u32]>) {
     let plain = PlainTree::new(tokens, weights);
-    let coding = Coding::untrained(kernels(), &slices(tokens), weights);
-    let tree = coding.tree();
+    let alphabet = Alphabet::untrained(kernels(), &slices(tokens), weights);
+    let tree = alphabet.tree();
     assert_eq!(*tree, Tree::of_tokens(&slices(tokens), weights));
     assert_eq!(tree.symbol_count(), tokens.len());
     let wide = |numbers: &[u16]| {
@@ -28,7 +28,7 @@ fn check(tokens: &[Vec<u8>], weights: Option<&[u32]>) {
     assert_eq!(wide(tree.order()), plain.order);
     assert_eq!(wide(tree.leaves()), plain.leaves);
     // It covers the cuts.
-    assert_eq!(hash(&coding), plain.hash());
+    assert_eq!(hash(&alphabet), plain.hash());
 }
 
 #[test]
@@ -43,21 +43,24 @@ fn hashes() {
         ]
     );
     // Of one symbol: its length, its spelling, and no parts.
-    let coding = Coding::untrained(kernels(), &[b"a"], None);
-    assert_eq!(hash(&coding), fnv1a(b"\x01\0a\0\0\0\0"));
+    let alphabet = Alphabet::untrained(kernels(), &[b"a"], None);
+    assert_eq!(hash(&alphabet), fnv1a(b"\x01\0a\0\0\0\0"));
     // Of three: the root is node 1, and its right part is node 2.
-    let coding = Coding::untrained(kernels(), &[b"b", b"", b"a"], None);
+    let alphabet = Alphabet::untrained(kernels(), &[b"b", b"", b"a"], None);
     assert_eq!(
-        hash(&coding),
+        hash(&alphabet),
         fnv1a(b"\0\0\0\0\0\0\x01\0a\0\0\x02\0\x01\0b\0\0\0\0")
     );
     // With a heavy last one the root is node 2, and its left part is node 1.
-    let coding = Coding::untrained(kernels(), &[b"b", b"", b"a"], Some(&[13, 0, 0]));
+    let alphabet = Alphabet::untrained(kernels(), &[b"b", b"", b"a"], Some(&[13, 0, 0]));
     assert_eq!(
-        hash(&coding),
+        hash(&alphabet),
         fnv1a(b"\0\0\0\0\0\0\x01\0a\0\0\0\0\x01\0b\x01\0\0\0")
     );
-    assert_eq!(hash(&Coding::for_bytes(kernels())), PlainTree::of_bytes().hash());
+    assert_eq!(
+        hash(&Alphabet::for_bytes(kernels())),
+        PlainTree::of_bytes().hash()
+    );
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn error_of(bytes: &[u8]) -> Error {
     let error = File::from_bytes(bytes).unwrap_err();
     // Both ways of reading say the same, but for the format.
     if !matches!(error, Error::BadMetadata { key: "format", .. }) {
-        assert_eq!(czip_model::Weights::from_bytes(bytes).unwrap_err(), error);
+        assert_eq!(czip_model::ModelFile::from_bytes(bytes).unwrap_err(), error);
     }
     error
 }
@@ -194,12 +194,12 @@ fn unknown_formats_name_both_that_are_known() {
         file.metadata
             .insert("format".to_owned(), "czip-model-v3".to_owned());
     });
-    let error = czip_model::Weights::from_bytes(&bytes).unwrap_err().to_string();
+    let error = czip_model::ModelFile::from_bytes(&bytes).unwrap_err().to_string();
     let expected =
         "model metadata have `format` = `czip-model-v3`: only czip-model-v1 and czip-model-v2 are known";
     assert_eq!(error, expected);
-    let parsed = czip_model::Weights::from_bytes(&FILE).unwrap();
-    assert!(matches!(parsed, czip_model::Weights::V2(_)));
+    let parsed = czip_model::ModelFile::from_bytes(&FILE).unwrap();
+    assert!(matches!(parsed, czip_model::ModelFile::V2(_)));
     assert_eq!(FORMAT, "czip-model-v2");
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use czip_model::v2::reference::Reference;
 use czip_model::v2::{self, MAX_BATCH, Matrix, Weights};
-use czip_model::{Kernels, Row, Transformer};
+use czip_model::{AnyTransformer, Kernels, Row};
 
 use crate::random::{Random, config};
 
@@ -26,8 +26,8 @@ impl Expected {
         Self { logits, frequencies }
     }
 
-    fn check(&self, transformer: &Transformer, logits: &[i32], row: Row) {
-        let place = format!("{:?}, {row:?}", transformer.kernels().level());
+    fn check(&self, transformer: &AnyTransformer, logits: &[i32], row: Row) {
+        let place = format!("{:?}, {row:?}", transformer.kernels().instruction_set());
         assert_eq!(logits, self.logits[row.position], "{place}");
         let mut frequencies = vec![0; logits.len()];
         let total = transformer.frequencies(logits, &mut frequencies);
@@ -64,7 +64,7 @@ fn check_weights(weights: &Weights, tokens: &[u16], batches: &[usize]) {
     let count = tokens.len();
     let expected = Expected::new(weights, tokens);
     for kernels in Kernels::available() {
-        let transformer = Transformer::from(v2::Transformer::new(kernels, weights));
+        let transformer = AnyTransformer::from(v2::Transformer::new(kernels, weights));
         // The same cache again and again: a sequence begins where its position is 0.
         let mut caches = [transformer.cache(0)];
         for &batch in batches {
@@ -126,7 +126,7 @@ fn several_sequences_in_a_batch() {
         .into();
     let expected: Vec<Expected> = texts.iter().map(|text| Expected::new(&weights, text)).collect();
     for kernels in Kernels::available() {
-        let transformer = Transformer::from(v2::Transformer::new(kernels, &weights));
+        let transformer = AnyTransformer::from(v2::Transformer::new(kernels, &weights));
         let mut caches: Vec<_> = texts.iter().map(|_| transformer.cache(1)).collect();
         let mut scratch = transformer.scratch(MAX_BATCH);
         let mut taken = vec![0; texts.len()];

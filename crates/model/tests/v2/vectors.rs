@@ -2,7 +2,7 @@
 
 use czip_model::v2::reference::Reference;
 use czip_model::v2::{self, File};
-use czip_model::{Kernels, Row, Transformer};
+use czip_model::{AnyTransformer, Kernels, Row};
 use czip_vectors::{array, hash_words, json, numbers, read, text};
 use serde_json::Value;
 
@@ -70,13 +70,17 @@ fn every_level_in_batches_of_every_size() {
     let file = File::from_bytes(&bytes).unwrap();
     let mut frequencies = vec![0; file.weights.config.vocab_size];
     for kernels in Kernels::available() {
-        let transformer = Transformer::from(v2::Transformer::new(kernels, &file.weights));
+        let transformer = AnyTransformer::from(v2::Transformer::new(kernels, &file.weights));
         for batch in [1, 2, 3, 7, 16, 60] {
             let (mut caches, mut scratch) = ([transformer.cache(1)], transformer.scratch(batch));
             for (rows, steps) in rows.chunks(batch).zip(steps.chunks(batch)) {
                 transformer.forward(rows, &mut caches, &mut scratch);
                 for (row, step) in steps.iter().enumerate() {
-                    let place = format!("{}, batches of {batch}, {:?}", kernels.level(), rows[row]);
+                    let place = format!(
+                        "{}, batches of {batch}, {:?}",
+                        kernels.instruction_set(),
+                        rows[row]
+                    );
                     transformer.frequencies(scratch.logits(row), &mut frequencies);
                     check(step, scratch.logits(row), &frequencies, &place);
                 }

@@ -9,14 +9,14 @@ use crate::{Error, Extras, Window, v1, v2};
 
 /// A model file, validated.
 #[derive(Clone, Debug)]
-pub enum Weights<'a> {
+pub enum ModelFile<'a> {
     /// Of the format czip-model-v1.
     V1(Box<v1::Weights<'a>>),
     /// Of the format czip-model-v2.
     V2(Box<v2::File<'a>>),
 }
 
-impl<'a> Weights<'a> {
+impl<'a> ModelFile<'a> {
     /// Reads a model file and checks every tensor's type, shape and range against the metadata.
     ///
     /// # Errors
@@ -45,7 +45,7 @@ impl<'a> Weights<'a> {
 /// The sizes of a model of either version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Config {
+pub struct ModelInfo {
     /// The name of the format.
     pub format: &'static str,
     /// Symbols of the vocabulary.
@@ -70,7 +70,7 @@ pub struct Config {
     pub parameters: usize,
 }
 
-impl Config {
+impl ModelInfo {
     /// The number of bits in a position: the logarithm of the context length.
     #[must_use]
     pub const fn context_log2(&self) -> u8 {
@@ -113,7 +113,7 @@ impl Config {
 /// One token to take at one position of one sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The index of the sequence's [`Cache`].
+    /// The index of the sequence's [`AnyCache`].
     pub sequence: usize,
     /// The position of the token, from 0; all positions before it have been taken, in this batch or earlier.
     pub position: usize,
@@ -123,9 +123,9 @@ pub struct Row {
 
 /// A net ready to run. Immutable, so that any number of threads share one.
 #[derive(Debug)]
-pub struct Transformer {
+pub struct AnyTransformer {
     net: Net,
-    config: Config,
+    config: ModelInfo,
 }
 
 #[derive(Debug)]
@@ -134,19 +134,19 @@ enum Net {
     V2(Box<v2::Transformer>),
 }
 
-impl From<v1::Transformer> for Transformer {
+impl From<v1::Transformer> for AnyTransformer {
     fn from(net: v1::Transformer) -> Self {
         Self {
-            config: Config::v1(net.config()),
+            config: ModelInfo::v1(net.config()),
             net: Net::V1(Box::new(net)),
         }
     }
 }
 
-impl From<v2::Transformer> for Transformer {
+impl From<v2::Transformer> for AnyTransformer {
     fn from(net: v2::Transformer) -> Self {
         Self {
-            config: Config::v2(net.config()),
+            config: ModelInfo::v2(net.config()),
             net: Net::V2(Box::new(net)),
         }
     }
@@ -154,7 +154,7 @@ impl From<v2::Transformer> for Transformer {
 
 /// What one sequence leaves for its next tokens.
 #[derive(Clone, Debug)]
-pub struct Cache(CacheOf);
+pub struct AnyCache(CacheOf);
 
 #[derive(Clone, Debug)]
 enum CacheOf {
@@ -162,7 +162,7 @@ enum CacheOf {
     V2(v2::Cache),
 }
 
-impl Cache {
+impl AnyCache {
     /// The number of positions that fit: any number where attention has a window of its own.
     #[must_use]
     pub const fn capacity(&self) -> usize {
@@ -173,7 +173,7 @@ impl Cache {
     }
 }
 
-impl Borrow<v1::Cache> for Cache {
+impl Borrow<v1::Cache> for AnyCache {
     fn borrow(&self) -> &v1::Cache {
         match &self.0 {
             CacheOf::V1(cache) => cache,
@@ -182,7 +182,7 @@ impl Borrow<v1::Cache> for Cache {
     }
 }
 
-impl BorrowMut<v1::Cache> for Cache {
+impl BorrowMut<v1::Cache> for AnyCache {
     fn borrow_mut(&mut self) -> &mut v1::Cache {
         match &mut self.0 {
             CacheOf::V1(cache) => cache,
@@ -191,7 +191,7 @@ impl BorrowMut<v1::Cache> for Cache {
     }
 }
 
-impl Borrow<v2::Cache> for Cache {
+impl Borrow<v2::Cache> for AnyCache {
     fn borrow(&self) -> &v2::Cache {
         match &self.0 {
             CacheOf::V2(cache) => cache,
@@ -200,7 +200,7 @@ impl Borrow<v2::Cache> for Cache {
     }
 }
 
-impl BorrowMut<v2::Cache> for Cache {
+impl BorrowMut<v2::Cache> for AnyCache {
     fn borrow_mut(&mut self) -> &mut v2::Cache {
         match &mut self.0 {
             CacheOf::V2(cache) => cache,
@@ -211,7 +211,7 @@ impl BorrowMut<v2::Cache> for Cache {
 
 /// Working space for batches of up to a given number of rows, and the logits of the last one.
 #[derive(Debug)]
-pub struct Scratch(ScratchOf);
+pub struct AnyScratch(ScratchOf);
 
 #[derive(Debug)]
 enum ScratchOf {
@@ -219,7 +219,7 @@ enum ScratchOf {
     V2(v2::Scratch),
 }
 
-impl Scratch {
+impl AnyScratch {
     /// The largest batch.
     #[must_use]
     pub const fn capacity(&self) -> usize {
@@ -243,19 +243,19 @@ impl Scratch {
     }
 }
 
-impl Transformer {
+impl AnyTransformer {
     /// Packs the weights for the level of `kernels`. The file's bytes are not needed any more.
     #[must_use]
-    pub fn new(kernels: Kernels, weights: &Weights<'_>) -> Self {
+    pub fn new(kernels: Kernels, weights: &ModelFile<'_>) -> Self {
         match weights {
-            Weights::V1(weights) => v1::Transformer::new(kernels, weights).into(),
-            Weights::V2(file) => v2::Transformer::new(kernels, &file.weights).into(),
+            ModelFile::V1(weights) => v1::Transformer::new(kernels, weights).into(),
+            ModelFile::V2(file) => v2::Transformer::new(kernels, &file.weights).into(),
         }
     }
 
     /// The sizes of the model.
     #[must_use]
-    pub const fn config(&self) -> &Config {
+    pub const fn config(&self) -> &ModelInfo {
         &self.config
     }
 
@@ -274,8 +274,8 @@ impl Transformer {
     ///
     /// If `capacity` exceeds the model's context length.
     #[must_use]
-    pub fn cache(&self, capacity: usize) -> Cache {
-        Cache(match &self.net {
+    pub fn cache(&self, capacity: usize) -> AnyCache {
+        AnyCache(match &self.net {
             Net::V1(net) => CacheOf::V1(net.cache(capacity)),
             Net::V2(net) => CacheOf::V2(net.cache()),
         })
@@ -296,8 +296,8 @@ impl Transformer {
     ///
     /// If there are more than [`v2::MAX_BATCH`] rows and attention has a window of its own.
     #[must_use]
-    pub fn scratch(&self, rows: usize) -> Scratch {
-        Scratch(match &self.net {
+    pub fn scratch(&self, rows: usize) -> AnyScratch {
+        AnyScratch(match &self.net {
             Net::V1(net) => ScratchOf::V1(net.scratch(rows)),
             Net::V2(net) => ScratchOf::V2(net.scratch(rows)),
         })
@@ -327,7 +327,7 @@ impl Transformer {
     ///
     /// If there are more rows than `scratch` has room for, if a row's sequence, position or token is out of range, or if a
     /// cache or the scratch was made by another model.
-    pub fn forward(&self, rows: &[Row], caches: &mut [Cache], scratch: &mut Scratch) {
+    pub fn forward(&self, rows: &[Row], caches: &mut [AnyCache], scratch: &mut AnyScratch) {
         match (&self.net, &mut scratch.0) {
             (Net::V1(net), ScratchOf::V1(scratch)) => net.forward(rows, caches, scratch),
             (Net::V2(net), ScratchOf::V2(scratch)) => net.forward(rows, caches, scratch),
@@ -335,13 +335,13 @@ impl Transformer {
         }
     }
 
-    /// Takes a batch of tokens like [`Transformer::forward`], but only for what later ones attend to: there need not be
+    /// Takes a batch of tokens like [`AnyTransformer::forward`], but only for what later ones attend to: there need not be
     /// logits.
     ///
     /// # Panics
     ///
-    /// As [`Transformer::forward`].
-    pub fn remember(&self, rows: &[Row], caches: &mut [Cache], scratch: &mut Scratch) {
+    /// As [`AnyTransformer::forward`].
+    pub fn remember(&self, rows: &[Row], caches: &mut [AnyCache], scratch: &mut AnyScratch) {
         match (&self.net, &mut scratch.0) {
             (Net::V1(net), ScratchOf::V1(scratch)) => net.remember(rows, caches, scratch),
             _ => self.forward(rows, caches, scratch),
@@ -364,7 +364,7 @@ impl Transformer {
         }
     }
 
-    /// The interval of a token among [`Transformer::frequencies`].
+    /// The interval of a token among [`AnyTransformer::frequencies`].
     ///
     /// # Panics
     ///
@@ -374,7 +374,7 @@ impl Transformer {
         self.kernels().interval(frequencies, token.into())
     }
 
-    /// The token whose interval holds `target`, among [`Transformer::frequencies`].
+    /// The token whose interval holds `target`, among [`AnyTransformer::frequencies`].
     #[must_use]
     pub fn find(&self, frequencies: &[u32], target: u32) -> Interval {
         self.kernels().find(frequencies, target)

@@ -9,7 +9,7 @@ use crate::{Kernels, arch};
 /// An instruction-set level. Later ones are faster; all of them compute the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
-pub enum Level {
+pub enum InstructionSet {
     /// Portable Rust that the compiler vectorises for the target's baseline.
     Scalar,
     /// x86-64 with AVX2: 16-bit products.
@@ -35,32 +35,32 @@ pub enum Level {
 /// Calls an entry point of the kernels' level.
 macro_rules! dispatch {
     ($kernels:expr, $name:ident($($argument:expr),*)) => {
-        match $kernels.level() {
-            $crate::Level::Scalar => $crate::arch::scalar::$name($($argument),*),
+        match $kernels.instruction_set() {
+            $crate::InstructionSet::Scalar => $crate::arch::scalar::$name($($argument),*),
             // SAFETY: kernels of a level are only made where `is_available` has found its instructions.
             #[cfg(target_arch = "x86_64")]
-            $crate::Level::Avx2 => unsafe { $crate::arch::x86_64::avx2::$name($($argument),*) },
+            $crate::InstructionSet::Avx2 => unsafe { $crate::arch::x86_64::avx2::$name($($argument),*) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            $crate::Level::AvxVnni => unsafe { $crate::arch::x86_64::avxvnni::$name($($argument),*) },
+            $crate::InstructionSet::AvxVnni => unsafe { $crate::arch::x86_64::avxvnni::$name($($argument),*) },
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
-            $crate::Level::Avx512Vnni => unsafe { $crate::arch::x86_64::avx512vnni::$name($($argument),*) },
+            $crate::InstructionSet::Avx512Vnni => unsafe { $crate::arch::x86_64::avx512vnni::$name($($argument),*) },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
-            $crate::Level::Neon => unsafe { $crate::arch::aarch64::neon::$name($($argument),*) },
+            $crate::InstructionSet::Neon => unsafe { $crate::arch::aarch64::neon::$name($($argument),*) },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
-            $crate::Level::NeonDot => unsafe { $crate::arch::aarch64::dotprod::$name($($argument),*) },
+            $crate::InstructionSet::NeonDot => unsafe { $crate::arch::aarch64::dotprod::$name($($argument),*) },
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
-            $crate::Level::Simd128 => $crate::arch::wasm32::simd128::$name($($argument),*),
+            $crate::InstructionSet::Simd128 => $crate::arch::wasm32::simd128::$name($($argument),*),
         }
     };
 }
 
 pub(crate) use dispatch;
 
-impl Level {
+impl InstructionSet {
     /// Every level that this build knows, slowest first.
     pub const ALL: &[Self] = &[
         Self::Scalar,
@@ -169,36 +169,38 @@ impl Level {
     }
 }
 
-impl fmt::Display for Level {
+impl fmt::Display for InstructionSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl FromStr for Level {
-    type Err = UnknownLevel;
+impl FromStr for InstructionSet {
+    type Err = UnknownInstructionSet;
 
-    fn from_str(name: &str) -> Result<Self, UnknownLevel> {
+    fn from_str(name: &str) -> Result<Self, UnknownInstructionSet> {
         Self::ALL
             .iter()
             .copied()
             .find(|level| level.name() == name)
-            .ok_or(UnknownLevel)
+            .ok_or(UnknownInstructionSet)
     }
 }
 
 /// The name is not that of a level of this build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UnknownLevel;
+pub struct UnknownInstructionSet;
 
-impl fmt::Display for UnknownLevel {
+impl fmt::Display for UnknownInstructionSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("unknown level; known are:")?;
-        Level::ALL.iter().try_for_each(|level| write!(f, " {level}"))
+        f.write_str("unknown instruction set; known are:")?;
+        InstructionSet::ALL
+            .iter()
+            .try_for_each(|level| write!(f, " {level}"))
     }
 }
 
-impl std::error::Error for UnknownLevel {}
+impl std::error::Error for UnknownInstructionSet {}
 
 impl Kernels {
     /// The environment variable that can lower the level which [`Kernels::detect`] chooses.
@@ -210,27 +212,29 @@ impl Kernels {
     pub fn detect() -> Self {
         let ceiling = std::env::var(Self::LEVEL_VARIABLE)
             .ok()
-            .and_then(|name| name.parse::<Level>().ok());
+            .and_then(|name| name.parse::<InstructionSet>().ok());
         let mut levels = Self::available().rev();
         levels
             .find(|kernels| ceiling.is_none_or(|ceiling| kernels.0 <= ceiling))
-            .unwrap_or(Self(Level::Scalar))
+            .unwrap_or(Self(InstructionSet::Scalar))
     }
 
     /// The kernels at `level`, if this machine has its instructions.
     #[must_use]
-    pub fn at(level: Level) -> Option<Self> {
-        level.is_available().then_some(Self(level))
+    pub fn at(instruction_set: InstructionSet) -> Option<Self> {
+        instruction_set.is_available().then_some(Self(instruction_set))
     }
 
     /// The kernels at every level that this machine has, slowest first.
     pub fn available() -> impl DoubleEndedIterator<Item = Self> {
-        Level::ALL.iter().filter_map(|&level| Self::at(level))
+        InstructionSet::ALL
+            .iter()
+            .filter_map(|&instruction_set| Self::at(instruction_set))
     }
 
     /// The level of these kernels.
     #[must_use]
-    pub const fn level(self) -> Level {
+    pub const fn instruction_set(self) -> InstructionSet {
         self.0
     }
 }

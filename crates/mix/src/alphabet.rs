@@ -43,7 +43,7 @@ impl Symbols {
 ///
 /// Threads can share it.
 #[derive(Debug)]
-pub struct Coding {
+pub struct Alphabet {
     pub(crate) symbols: Symbols,
     pub(crate) kernels: Kernels,
     pub(crate) tree_hash: u64,
@@ -60,7 +60,7 @@ pub(crate) struct Starts {
     pub(crate) bytes: [OnceLock<Start<48>>; 2],
 }
 
-impl Coding {
+impl Alphabet {
     /// For a vocabulary of tokens, with the priors and the weights of symbols that this library holds, if they are of
     /// this vocabulary.
     #[must_use]
