@@ -4,7 +4,6 @@
 
 mod arch;
 mod attention;
-mod bf16;
 mod blocked;
 mod frequencies;
 mod generic;
@@ -18,7 +17,6 @@ mod sliding;
 mod words;
 
 pub use attention::{Attention, KeyValueCache};
-pub use bf16::{Bf16Products, Bf16Workspace, FloatMatrix};
 pub use frequencies::{Interval, Softmax};
 pub use instruction_set::{InstructionSet, UnknownInstructionSet};
 pub use matrix::{PackedMatrix, Requantization, Workspace};
