@@ -116,7 +116,7 @@ fn a_ceiling_lowers_the_level() {
     let folder = Folder::new();
     let level_with = |ceiling: &str| {
         let mut command = folder.command();
-        command.env(Kernels::LEVEL_VARIABLE, ceiling);
+        command.env(Kernels::CEILING_VARIABLE, ceiling);
         let json = Finished(command.args(["info", "--json"]).arg(&model).output().unwrap()).exits(0);
         lines_of_json(&json)[0]["kernels"].as_str().unwrap().to_owned()
     };

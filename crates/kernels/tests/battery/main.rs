@@ -1,9 +1,9 @@
-//! One battery for every instruction-set level of the machine: each loop equals its oracle.
+//! One battery for every instruction set of the machine: each loop equals its oracle.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use czip_fixed::tables::{EXP2, LOGIT_COEFFICIENT, rope_row};
 use czip_kernels::{
-    Attention, HEAD_DIM, InstructionSet, Interval, Kernels, Requantization, Softmax, Workspace, oracle,
+    Attention, AttentionInput, HEAD_DIM, Interval, Kernels, Requantization, Softmax, Workspace, oracle,
 };
 use proptest::prelude::*;
 
@@ -41,7 +41,7 @@ impl Random {
     }
 }
 
-fn for_each_level(mut test: impl FnMut(Kernels)) {
+fn for_each_instruction_set(mut test: impl FnMut(Kernels)) {
     for kernels in Kernels::available() {
         test(kernels);
     }
@@ -84,13 +84,13 @@ fn check_matmul(kernels: Kernels, weights: &[i8], rows: usize, cols: usize, x: &
 #[test]
 fn products_of_all_pairs_of_bytes() {
     let all: Vec<i8> = (i8::MIN..=i8::MAX).collect();
-    for_each_level(|kernels| check_matmul(kernels, &all, 256, 1, &all));
+    for_each_instruction_set(|kernels| check_matmul(kernels, &all, 256, 1, &all));
 }
 
 #[test]
 fn products_of_all_small_shapes() {
     let mut random = Random(1);
-    for_each_level(|kernels| {
+    for_each_instruction_set(|kernels| {
         for cols in (1..=72).chain([127, 128, 129, 511, 512, 513, 1030]) {
             for rows in [1, 2, 15, 16, 17, 31, 33, 63, 64, 65, 80, 130] {
                 let weights = random.bytes(rows * cols);
@@ -105,7 +105,7 @@ fn products_of_all_small_shapes() {
 #[test]
 fn products_of_every_batch_size() {
     let mut random = Random(2);
-    for_each_level(|kernels| {
+    for_each_instruction_set(|kernels| {
         let (rows, cols) = (84, 96);
         let weights = random.bytes(rows * cols);
         for batch in 0..=70 {
@@ -124,7 +124,7 @@ fn products_at_every_alignment() {
     for (x, out) in x.chunks_exact(cols).zip(expected.chunks_exact_mut(rows)) {
         oracle::matvec(&weights, x, out);
     }
-    for_each_level(|kernels| {
+    for_each_instruction_set(|kernels| {
         let matrix = kernels.pack(&weights, rows, cols);
         assert_eq!(matrix.stride(), cols);
         for offset in 0..64 {
@@ -144,7 +144,7 @@ fn products_at_every_alignment() {
 
 #[test]
 fn extreme_products_do_not_saturate() {
-    for_each_level(|kernels| {
+    for_each_instruction_set(|kernels| {
         for cols in [4, 63, 64, 1024, 4095, czip_kernels::PackedMatrix::MAX_COLS] {
             for (weight, x) in [
                 (-128, -128),
@@ -166,7 +166,7 @@ fn extreme_products_do_not_saturate() {
 #[test]
 fn requantisation_over_all_factors() {
     let mut random = Random(3);
-    for_each_level(|kernels| {
+    for_each_instruction_set(|kernels| {
         // A product with a unit matrix is its input, so scale by the weights to reach large accumulators.
         let cols = 64;
         let weights: Vec<i8> = random.bytes(48 * cols);
@@ -203,7 +203,7 @@ fn requantisation_over_all_factors() {
 
 #[test]
 fn ties_of_requantisation_go_to_even() {
-    for_each_level(|kernels| {
+    for_each_instruction_set(|kernels| {
         let weights: Vec<i8> = (-100..100).collect();
         let matrix = kernels.pack(&weights, weights.len(), 1);
         let mut out = vec![0; weights.len()];
@@ -220,7 +220,7 @@ fn ties_of_requantisation_go_to_even() {
 #[test]
 fn norms() {
     let mut random = Random(4);
-    for_each_level(|kernels| {
+    for_each_instruction_set(|kernels| {
         for len in (1..=70).chain([255, 256, 384, 512]) {
             let gain = random.bytes(len);
             let x = random.activations(len);
@@ -257,7 +257,7 @@ fn norms() {
 #[test]
 fn rotations() {
     let mut random = Random(5);
-    for_each_level(|kernels| {
+    for_each_instruction_set(|kernels| {
         for position in 0..1024 {
             let (cos, sin) = rope_row(position).unwrap();
             let v = random.vector();
@@ -290,7 +290,7 @@ fn gated_units_of_all_pairs() {
         .collect();
     let mut expected = vec![0; gate.len()];
     oracle::reglu(&gate, &value, &mut expected);
-    for_each_level(|kernels| {
+    for_each_instruction_set(|kernels| {
         let mut out = vec![1; gate.len()];
         kernels.reglu(&gate, &value, &mut out);
         assert!(out == expected);
@@ -317,7 +317,13 @@ fn check_attention(
     let mut workspace = Workspace::default();
     for length in lengths {
         let mut out = vec![99; heads * HEAD_DIM];
-        kernels.attend(attention, &cache, length, queries, &mut workspace, &mut out);
+        let input = AttentionInput {
+            attention,
+            cache: &cache,
+            length,
+            queries,
+        };
+        kernels.attend(input, &mut workspace, &mut out);
         for head in 0..heads {
             let query: &[i8; HEAD_DIM] = queries[head * HEAD_DIM..][..HEAD_DIM].try_into().unwrap();
             let expected = oracle::attend(attention, head, query, &keys[..length], &values[..length]);
@@ -333,7 +339,7 @@ fn check_attention(
 #[test]
 fn attention_over_random_keys() {
     let mut random = Random(6);
-    for_each_level(|kernels| {
+    for_each_instruction_set(|kernels| {
         for (heads, sink) in [(1, false), (4, false), (6, true), (8, false), (8, true)] {
             // Weak, usual and extreme score factors; negative ones turn the order around.
             for mult in [0, 1, 300, 20_000, 100_000, -40_000, 1 << 27, -(1 << 27)] {
@@ -353,7 +359,7 @@ fn attention_over_random_keys() {
 #[test]
 fn attention_whose_maximum_keeps_rising() {
     let mut random = Random(7);
-    for_each_level(|kernels| {
+    for_each_instruction_set(|kernels| {
         let query = [100; HEAD_DIM];
         for step in [1, 3, 17] {
             // Each key scores a little more than the one before, so that every step rescales.
@@ -376,7 +382,7 @@ fn attention_whose_maximum_keeps_rising() {
 
 #[test]
 fn attention_whose_accumulators_wrap() {
-    for_each_level(|kernels| {
+    for_each_instruction_set(|kernels| {
         let length = 3000;
         let keys = vec![[1; HEAD_DIM]; length];
         // Equal scores give every key the weight 65535; 127 * 65535 * 300 exceeds 32 bits.
@@ -393,6 +399,30 @@ fn attention_whose_accumulators_wrap() {
             [200, 257, 258, 259, 1000, 3000],
         );
     });
+}
+
+fn attend_to(length: usize) {
+    let kernels = Kernels::detect();
+    let attention = Attention::new(vec![1], None, &EXP2).unwrap();
+    let input = AttentionInput {
+        attention: &attention,
+        cache: &kernels.key_value_cache(16),
+        length,
+        queries: &[1; HEAD_DIM],
+    };
+    kernels.attend(input, &mut Workspace::default(), &mut [0; HEAD_DIM]);
+}
+
+#[test]
+#[should_panic(expected = "attention over 0..0 of 16 positions")]
+fn attention_needs_a_position() {
+    attend_to(0);
+}
+
+#[test]
+#[should_panic(expected = "attention over 0..17 of 16 positions")]
+fn attention_needs_positions_that_are_there() {
+    attend_to(17);
 }
 
 fn check_frequencies(kernels: Kernels, coefficient: u32, total: u32, logits: &[i32]) {
@@ -423,7 +453,7 @@ fn check_frequencies(kernels: Kernels, coefficient: u32, total: u32, logits: &[i
 #[test]
 fn frequencies_of_random_logits() {
     let mut random = Random(8);
-    for_each_level(|kernels| {
+    for_each_instruction_set(|kernels| {
         for len in [2, 3, 15, 16, 17, 31, 32, 33, 63, 64, 65, 1000, 1024, 1025, 4096] {
             for spread in [1, 1000, 100_000, 2_000_000, i32::MAX as usize] {
                 let logits: Vec<i32> = (0..len)
@@ -450,14 +480,6 @@ fn frequencies_of_random_logits() {
         check_frequencies(kernels, LOGIT_COEFFICIENT, 1 << 30, &[5; 1024]);
         check_frequencies(kernels, LOGIT_COEFFICIENT, 1 << 30, &[i32::MIN; 64]);
     });
-}
-
-#[test]
-fn levels_have_names() {
-    for &level in InstructionSet::ALL {
-        assert_eq!(level.name().parse(), Ok(level));
-    }
-    assert!("none".parse::<InstructionSet>().is_err());
 }
 
 proptest! {
