@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use czip::v1::container::{FormatError, ReadError};
 use czip::v2::container as v2;
-use czip::{ModelId, TokenizerError};
+use czip::{ModelId, TokenizerError, UnknownInstructionSet};
 use czip_train::device;
 
 use crate::exit::Exit;
@@ -37,6 +37,8 @@ pub(crate) enum Error {
         list(at_hand)
     )]
     MissingModel { file: ModelId, at_hand: Vec<String> },
+    #[error("{0}")]
+    InstructionSet(UnknownInstructionSet),
     /// The model that an input needs.
     #[error("{0}")]
     Model(Box<Failure>),
@@ -162,6 +164,7 @@ impl Error {
         match self {
             Self::NoModel
             | Self::OneModel
+            | Self::InstructionSet(_)
             | Self::NoneAndOthers
             | Self::TokenizerOfSeveral
             | Self::SeveralModels { .. }

@@ -136,7 +136,7 @@ impl Kernels {
     /// # Errors
     ///
     /// A name that this build does not know.
-    pub fn ceiling() -> Result<Option<InstructionSet>, crate::UnknownInstructionSet> {
+    pub fn ceiling() -> Result<Option<InstructionSet>, crate::instruction_set::UnknownInstructionSet> {
         match std::env::var_os(Self::CEILING_VARIABLE) {
             Some(name) if !name.is_empty() => name.to_string_lossy().parse().map(Some),
             _ => Ok(None),
