@@ -77,6 +77,23 @@ impl Model {
         Ok(Self::from_bytes(&bytes)?.named(&path.to_string_lossy()))
     }
 
+    /// The built-in model `standard`, for English. The crate `czip-models` has its file, its card and its licence, which is
+    /// not that of the code: CC BY-SA 4.0.
+    ///
+    /// It is unpacked by each call, in some 10 ms: keep it, or clone what you keep.
+    #[cfg(feature = "builtin-model")]
+    #[must_use]
+    pub fn builtin() -> Self {
+        Self::from_bytes(czip_models::STANDARD).expect("the built-in model is valid")
+    }
+
+    /// The [`id`](Self::id) of the built-in model, without unpacking it.
+    #[cfg(feature = "builtin-model")]
+    #[must_use]
+    pub fn builtin_id() -> ModelId {
+        Self::id_of(czip_models::STANDARD)
+    }
+
     /// A model from the bytes of its file.
     ///
     /// # Errors
