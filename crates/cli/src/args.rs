@@ -322,7 +322,7 @@ Environment variables:
   CZIP_MODEL  model file to use where -m names none; without both, the built-in one. It may name several, and
               folders of models, as PATH does: to restore, files choose among them; to compress, the first file is
               taken",
-        interrupted = crate::Exit::INTERRUPTED
+        interrupted = crate::exit::Exit::INTERRUPTED
     );
     let examples = format!(
         "\

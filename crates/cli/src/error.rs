@@ -10,8 +10,8 @@ use czip::v2::container as v2;
 use czip::{ModelId, TokenizerError};
 use czip_train::device;
 
-use crate::Exit;
-use crate::report;
+use crate::exit::Exit;
+use crate::printable::printable;
 
 /// An error, without the name of the file that it concerns: a [`Failure`] adds that.
 #[derive(Debug, thiserror::Error)]
@@ -217,7 +217,7 @@ impl Error {
     /// Names the file that the error concerns.
     pub(crate) fn of(self, subject: impl fmt::Display) -> Failure {
         Failure {
-            subject: Some(report::printable(&subject.to_string())),
+            subject: Some(printable(&subject.to_string())),
             error: self,
         }
     }
@@ -284,6 +284,14 @@ fn list(models: &[String]) -> String {
         String::from("none is")
     } else {
         format!("{} are", models.join(", "))
+    }
+}
+
+/// That nobody reads standard output any more is no failure, and no reason to leave out what goes elsewhere.
+pub(crate) fn unless_reader_is_gone(result: Result<(), Failure>) -> Result<(), Failure> {
+    match result {
+        Err(failure) if matches!(failure.error, Error::ReaderGone) => Ok(()),
+        result => result,
     }
 }
 

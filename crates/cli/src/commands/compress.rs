@@ -4,16 +4,17 @@ use std::time::Instant;
 
 use czip::Model;
 
-use crate::Exit;
+use crate::admission::admit;
 use crate::args::Format;
+use crate::choice::Choice;
 use crate::commands::group::{self, Small};
-use crate::commands::{admit, unless_reader_is_gone};
-use crate::error::{Error, Failure};
+use crate::error::{Error, Failure, unless_reader_is_gone};
+use crate::exit::Exit;
 use crate::identity::Identities;
-use crate::job::{Choice, Transfer};
 use crate::models::ModelFiles;
 use crate::progress::Progress;
 use crate::report::Statistics;
+use crate::transfer::Transfer;
 use crate::ui::Ui;
 
 /// Texts to compress.
