@@ -55,7 +55,7 @@ impl Choice {
     /// Says what was not said in so many words.
     pub(crate) fn explain(&self, ui: &Ui) {
         if self.implied {
-            ui.note("note: -c means --format v1; czip's own format has no codec outside");
+            ui.note("note: -c selects --format v1; czip's own format has no outer codec");
         }
     }
 }

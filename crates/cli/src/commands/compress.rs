@@ -33,7 +33,7 @@ impl Compress {
         self.choice.explain(ui);
         let load = || {
             if self.model.are_none() {
-                ui.note("note: no model, so that all is coded as bytes; -m MODEL makes texts smaller");
+                ui.note("note: no model, so everything is coded as bytes; -m MODEL makes texts smaller");
             }
             self.model.load(ui)
         };
