@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use czip::{ChunkLevel, Codec, Level, Limits, Options};
+use czip::v1::{ChunkLevel, Codec};
+use czip::{Level, Limits, Options};
 use czip_train::corpus::{CorpusOptions, Heldout};
 use czip_train::device::Device;
 use czip_train::session::{self, Budget};
@@ -88,7 +89,7 @@ impl TryFrom<Args> for Job {
                     .unwrap_or(NonZeroUsize::MIN);
                 let mut options = options
                     .threads(threads)
-                    .codec(args.codec.unwrap_or(Codec::Brotli));
+                    .v1_codec(args.codec.unwrap_or(Codec::Brotli));
                 if let Some(bytes) = args.segment {
                     options = options.segment_len(bytes);
                 }
@@ -188,9 +189,9 @@ impl Choice {
                     return Err(Error::OnlyInV2.into());
                 }
                 if let Some(level) = encoding.level {
-                    options = options.chunk_level(ChunkLevel::new(level).map_err(|_| Error::ChunkLevel)?);
+                    options = options.v1_level(ChunkLevel::try_from(level).map_err(|_| Error::ChunkLevel)?);
                 }
-                options = options.codec(encoding.codec.unwrap_or(Codec::Brotli));
+                options = options.v1_codec(encoding.codec.unwrap_or(Codec::Brotli));
             }
             Format::V2 => {
                 if encoding.codec.is_some() {

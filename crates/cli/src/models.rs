@@ -324,10 +324,10 @@ impl ModelSet<'_> {
     /// An error of the library, with what can be done about a model that is missing.
     pub(crate) fn explain(&self, error: czip::Error) -> Error {
         match error {
-            czip::Error::MissingModel { file, .. } if file == Model::id_of(BUILT_IN) => {
+            czip::Error::MissingModel { file: Some(file), .. } if file == Model::id_of(BUILT_IN) => {
                 Error::BuiltInModelNeeded { file }
             }
-            czip::Error::MissingModel { file, .. } => Error::MissingModel {
+            czip::Error::MissingModel { file: Some(file), .. } => Error::MissingModel {
                 file,
                 at_hand: self
                     .all()
@@ -345,9 +345,14 @@ impl FindModel for ModelSet<'_> {
         let Some(candidate) = named.or_else(|| self.all().find(|candidate| candidate.id == id)) else {
             return Ok(None);
         };
-        let model = candidate.model(self.ui);
-        model
-            .map(Some)
-            .map_err(|failure| czip::Error::FindModel(Box::new(failure)))
+        candidate.model(self.ui).map(Some).map_err(of_finding)
     }
+
+    fn for_v1(&self) -> Result<Option<&Model>, czip::Error> {
+        ModelSet::for_v1(self).map(Some).map_err(of_finding)
+    }
+}
+
+fn of_finding(failure: Failure) -> czip::Error {
+    czip::Error::FindModel(Box::new(failure))
 }

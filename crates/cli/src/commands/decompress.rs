@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::io::Read;
 use std::time::Instant;
 
-use czip::{FindModel, Format, Options};
+use czip::{Format, Options};
 
 use crate::Exit;
 use crate::commands::group::{self, Small};
@@ -49,7 +49,7 @@ impl Decompress {
         let alone = |transfer: &Transfer| self.one(ui, transfer, inputs, || Ok(models));
         let together = |files: &[&[u8]], progress: &Progress| {
             let options = progress.watch(&self.options);
-            let texts = czip::decompress_many(models as &dyn FindModel, files, &options);
+            let texts = czip::decompress_many(models, files, &options);
             let explained = texts
                 .into_iter()
                 .map(|text| text.map_err(|error| models.explain(error)));
@@ -104,7 +104,7 @@ impl Decompress {
                 let progress = progress.of_bytes(None);
                 let options = progress.watch(&self.options);
                 let summary =
-                    czip::decompress_to(models as &dyn FindModel, &mut whole, &mut output, &options)
+                    czip::decompress_to(models, &mut whole, &mut output, &options)
                         .map_err(|error| transfer.failure(models.explain(error), &input))?;
                 drop(progress);
                 ui.detail(format_args!("{source}: {}", group::segments(&summary)));
@@ -139,7 +139,7 @@ impl Decompress {
         let failed_read = |error| Error::Read(error).of(source);
         let input = input.into_seekable().map_err(failed_read)?;
         let options = progress.watch(&self.options);
-        let recovery = czip::recover_to(models as &dyn FindModel, input, &mut output, &options);
+        let recovery = czip::recover_to(models, input, &mut output, &options);
         let recovery = recovery.map_err(|error| match error {
             czip::Error::Io(error) => target.failed(error),
             error => models.explain(error).of(source),
