@@ -309,18 +309,6 @@ impl ModelSet<'_> {
         self.all().map(|candidate| candidate.id).collect()
     }
 
-    /// The model for a file of CZIPv1, which does not say which it needs: the only one that the user names.
-    pub(crate) fn for_v1(&self) -> Result<&Model, Failure> {
-        match &self.candidates[..] {
-            [] => Err(Error::NoModel.into()),
-            [candidate] => candidate.model(self.ui),
-            candidates => Err(Error::SeveralModels {
-                named: candidates.len(),
-            }
-            .into()),
-        }
-    }
-
     /// An error of the library, with what can be done about a model that is missing.
     pub(crate) fn explain(&self, error: czip::Error) -> Error {
         match error {
@@ -348,8 +336,17 @@ impl FindModel for ModelSet<'_> {
         candidate.model(self.ui).map(Some).map_err(of_finding)
     }
 
+    /// The only one that the user names.
     fn for_v1(&self) -> Result<Option<&Model>, czip::Error> {
-        ModelSet::for_v1(self).map(Some).map_err(of_finding)
+        let model = match &self.candidates[..] {
+            [] => Err(Error::NoModel.into()),
+            [candidate] => candidate.model(self.ui),
+            candidates => Err(Error::SeveralModels {
+                named: candidates.len(),
+            }
+            .into()),
+        };
+        model.map(Some).map_err(of_finding)
     }
 }
 

@@ -11,8 +11,8 @@ use std::hint::black_box;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use czip::v1::container::{self, Limits};
 use czip::v1::ChunkLevel;
+use czip::v1::container::{self, Limits};
 use czip::{Kernels, Model, Options};
 use czip_model::v1::Weights;
 

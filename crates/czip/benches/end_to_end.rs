@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use czip::v1::container::{self, Limits};
 use czip::v1::ChunkLevel;
+use czip::v1::container::{self, Limits};
 use czip::{Level, Model, Options};
 use czip_coder::v1::{Decoder, Encoder};
 use czip_model::Row;

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
-use czip::v1::container::{self, File, Header};
 use czip::v1::ChunkLevel;
+use czip::v1::container::{self, File, Header};
 use czip::{Kernels, Model, Options};
 use czip_vectors::{shared, shared_file};
 
@@ -200,5 +200,8 @@ fn another_model_of_the_same_context_shows() {
     let models = models(&cases, Kernels::detect());
     let file = shared_file("conformance/expected/einstein.txt.v001_eng.5.brotli.czip").unwrap();
     let error = czip::v1::decompress(&models["synth_peaked"], &file, &Options::new()).unwrap_err();
-    assert!(matches!(error, czip::Error::V1(czip::v1::Error::Chunk { index: 0, .. })), "{error}");
+    assert!(
+        matches!(error, czip::Error::V1(czip::v1::Error::Chunk { index: 0, .. })),
+        "{error}"
+    );
 }

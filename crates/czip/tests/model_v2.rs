@@ -5,8 +5,8 @@ use std::io::{Cursor, Read, Seek, SeekFrom, Write};
 use std::num::NonZeroUsize;
 use std::sync::LazyLock;
 
-use czip::v2::container::Reader;
 use czip::v1::ChunkLevel;
+use czip::v2::container::Reader;
 use czip::{Decoder, Encoder, Error, Kernels, Level, Mode, Model, Options};
 use czip_vectors::{ModelFile, read};
 use proptest::prelude::*;

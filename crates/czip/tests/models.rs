@@ -237,12 +237,18 @@ fn a_czipv1_file_takes_the_one_model_there_is() {
         Models::from(&MODELS[..0]),
         Models::from(&none as &dyn FindModel),
     ] {
-        assert!(matches!(restore(models).unwrap_err(), Error::MissingModel { file: None, .. }));
-        assert!(matches!(many(models).unwrap_err(), Error::MissingModel { file: None, .. }));
+        assert!(matches!(
+            restore(models).unwrap_err(),
+            Error::MissingModel { file: None, .. }
+        ));
+        assert!(matches!(
+            many(models).unwrap_err(),
+            Error::MissingModel { file: None, .. }
+        ));
     }
     assert_eq!(
         restore(Models::from(&MODELS[..])).unwrap_err().to_string(),
-        "CZIPv1 files do not say which model they need, and 3 are given: give the one alone"
+        "CZIPv1 files do not say which model they need, and 3 are given: give only the right one"
     );
 }
 

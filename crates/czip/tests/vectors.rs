@@ -3,9 +3,9 @@
 
 use std::num::NonZeroUsize;
 
+use czip::v1::ChunkLevel;
 use czip::v1::container::{self, File};
 use czip::v2::container::Reader;
-use czip::v1::ChunkLevel;
 use czip::{Kernels, Level, Limits, Mode, Model, Options};
 use czip_coder::v1::{Decoder, Encoder};
 use czip_vectors::{array, from_hex, json, numbers, patched_model, read, text};

@@ -1,10 +1,10 @@
 //! The envelope that model files of both versions have: safetensors, and in it a tokenizer and what is known to the adaptive
 //! coder.
 
-use std::borrow::Cow;
-use std::collections::HashMap;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 use crate::FileKind;
 use crate::codec::{self, BROTLI, ZSTD};

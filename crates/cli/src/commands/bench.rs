@@ -9,11 +9,11 @@ use czip::v1::{self, ChunkLevel};
 use czip::{Level, Model, Options};
 use serde::{Serialize, Serializer};
 
-use crate::Exit;
 use crate::args::Format;
-use crate::commands::compare;
+use crate::commands::compare::compare;
 use crate::compressors::Compressor;
 use crate::error::{Error, Failure};
+use crate::exit::Exit;
 use crate::input::Source;
 use crate::memory;
 use crate::models::ModelFiles;
@@ -65,7 +65,9 @@ impl Bench {
                 match self.chunked(model, level, &text) {
                     Ok(czip) => report.measurements.push(czip),
                     // What v1 can't hold is left out, unless it is all that was asked for.
-                    Err(Error::Czip(czip::Error::V1(v1::Error::NotText { .. }))) if self.format.is_none() => break,
+                    Err(Error::Czip(czip::Error::V1(v1::Error::NotText { .. }))) if self.format.is_none() => {
+                        break;
+                    }
                     Err(error) => return Err(error.of(source)),
                 }
             }
@@ -139,10 +141,10 @@ impl Bench {
         let mut tokens = 0;
         let compress = || {
             let mut file = Vec::new();
-            tokens = czip::v1::compress_to(model, text, &mut file, &options)?.tokens;
+            tokens = v1::compress_to(model, text, &mut file, &options)?.tokens;
             Ok(file)
         };
-        let decompress = |file: &[u8]| Ok(czip::v1::decompress(model, file, &options)?);
+        let decompress = |file: &[u8]| Ok(v1::decompress(model, file, &options)?);
         let mut measurement = measure(text, compress, decompress)?;
         measurement.method = format!("czipv1-{}", level.get());
         measurement.tokens = Some(tokens);

@@ -1,22 +1,21 @@
 //! `czip decompress`
 
 use std::borrow::Borrow;
-use std::io::Read;
 use std::time::Instant;
 
-use czip::{Format, Options};
+use czip::Options;
 
-use crate::Exit;
+use crate::admission::admit;
 use crate::commands::group::{self, Small};
-use crate::commands::{admit, unless_reader_is_gone};
-use crate::error::{Error, Failure};
+use crate::error::{Error, Failure, unless_reader_is_gone};
+use crate::exit::Exit;
 use crate::identity::Identities;
 use crate::input::Input;
-use crate::job::Transfer;
 use crate::models::{ModelFiles, ModelSet};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::report::Statistics;
+use crate::transfer::Transfer;
 use crate::ui::Ui;
 
 /// Files to restore.
@@ -80,43 +79,24 @@ impl Decompress {
 
         let start = Instant::now();
         // A text that appears on the screen is progress enough.
-        let progress = Progress::start(ui, source.to_string(), target.is_terminal());
-        let mut first = Vec::new();
-        (&mut input)
-            .take(Format::DETECTION_LEN as u64)
-            .read_to_end(&mut first)
-            .map_err(|error| transfer.failure(czip::Error::from(error), &input))?;
-        let mut whole = (&first[..]).chain(&mut input);
-        let (text_len, file_len, tokens) = match Format::detect(&first) {
-            Some(Format::V1) => {
-                let model = models.for_v1()?;
-                let options = progress.watch(&self.options);
-                let summary = czip::v1::decompress_to(model, &mut whole, &mut output, &options)
-                    .map_err(|error| transfer.failure(error, &input))?;
-                drop(progress);
-                ui.detail(format_args!(
-                    "{source}: {} chunks of up to {} tokens",
-                    summary.chunks, summary.chunk_len
-                ));
-                (summary.text_len, summary.file_len, Some(summary.tokens))
-            }
-            _ => {
-                let progress = progress.of_bytes(None);
-                let options = progress.watch(&self.options);
-                let summary =
-                    czip::decompress_to(models, &mut whole, &mut output, &options)
-                        .map_err(|error| transfer.failure(models.explain(error), &input))?;
-                drop(progress);
-                ui.detail(format_args!("{source}: {}", group::segments(&summary)));
-                (summary.text_len, summary.file_len, None)
-            }
-        };
+        let progress = Progress::start(ui, source.to_string(), target.is_terminal()).of_bytes(None);
+        let options = progress.watch(&self.options);
+        let summary = czip::decompress_to(models, &mut input, &mut output, &options)
+            .map_err(|error| transfer.failure(models.explain(error), &input))?;
+        drop(progress);
+        match summary.v1 {
+            Some(v1) => ui.detail(format_args!(
+                "{source}: {} chunks of up to {} tokens",
+                v1.chunks, v1.chunk_len
+            )),
+            None => ui.detail(format_args!("{source}: {}", group::segments(&summary))),
+        }
         output.commit().map_err(|error| error.of(target))?;
         input.finish(source, ui)?;
         let statistics = Statistics {
-            text_len,
-            file_len,
-            tokens,
+            text_len: summary.text_len,
+            file_len: summary.file_len,
+            tokens: summary.v1.map(|v1| v1.tokens),
             seconds: Some(start.elapsed().as_secs_f64()),
             restored: true,
         };

@@ -9,13 +9,13 @@ use czip::v1::container::{self, Limits};
 use czip::{Format, Model, Options, v1};
 use serde::Serialize;
 
-use crate::Exit;
 use crate::args;
-use crate::commands::compare;
+use crate::choice::Choice;
+use crate::commands::compare::compare;
 use crate::compressors::Compressor;
 use crate::error::{Error, Failure};
+use crate::exit::Exit;
 use crate::input::Source;
-use crate::job::Choice;
 use crate::models::{ModelFiles, ModelSet};
 use crate::progress::Progress;
 use crate::report;
@@ -198,7 +198,11 @@ fn check_chunks(model: &Model, bytes: &[u8], options: &Options, progress: &Progr
     let file = container::read(bytes, &Limits::default()).map_err(czip::Error::from)?;
     let (text, decompressed) = timed(|text| v1::decompress_to(model, bytes, text, &progress.watch(options)))?;
     let params = file.params();
-    let compressed = match encoding_as(options.clone().v1_codec(params.codec), params.context.get(), model) {
+    let compressed = match encoding_as(
+        options.clone().v1_codec(params.codec),
+        params.context.get(),
+        model,
+    ) {
         None => None,
         Some(options) => {
             let (again, compressed) =

@@ -26,7 +26,9 @@ impl Params {
     pub(super) fn token_count(&self, chunks: u32, last_chunk_tokens: u16) -> u64 {
         match chunks.checked_sub(1) {
             None => 0,
-            Some(full) => u64::from(full) * u64::from(self.context.chunk_tokens()) + u64::from(last_chunk_tokens),
+            Some(full) => {
+                u64::from(full) * u64::from(self.context.chunk_tokens()) + u64::from(last_chunk_tokens)
+            }
         }
     }
 }
@@ -100,7 +102,8 @@ impl File {
     /// Number of tokens in all chunks together.
     #[must_use]
     pub fn token_count(&self) -> u64 {
-        self.params.token_count(self.chunk_count(), self.last_chunk_tokens)
+        self.params
+            .token_count(self.chunk_count(), self.last_chunk_tokens)
     }
 
     /// The bytes of each chunk, in order. All but the last hold [`ContextLog2::chunk_tokens`] tokens.

@@ -12,7 +12,6 @@ pub(super) const INDEX_MAGIC: [u8; 3] = [0xfa, b'c', b'i'];
 /// The last four bytes of an index.
 pub(super) const INDEX_END: [u8; 4] = [b'z', b'i', b'c', 0xfa];
 
-
 /// Bytes of an index before the length of its body.
 pub(super) const START_LEN: u32 = 4;
 /// Bytes of its checksum.

@@ -53,7 +53,7 @@ pub enum Error {
         found: u64,
     },
     /// The format needs a model and does not say which, and several were given.
-    #[error("CZIPv1 files do not say which model they need, and {given} are given: give only that one")]
+    #[error("CZIPv1 files do not say which model they need, and {given} are given: give only the right one")]
     SeveralModels {
         /// How many.
         given: usize,

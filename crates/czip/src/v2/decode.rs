@@ -339,7 +339,10 @@ impl<'a> SegmentDecoder<'a> {
     /// Holds no more than this from now on.
     fn set_memory(&mut self, memory: usize) {
         self.memory = memory;
-        let of_model = self.of_model.as_ref().map_or(0, |it| it.without_net_len() + it.lanes_len());
+        let of_model = self
+            .of_model
+            .as_ref()
+            .map_or(0, |it| it.without_net_len() + it.lanes_len());
         if held_len(self.bytes.as_ref()) + of_model > memory {
             (self.bytes, self.of_model) = (None, None);
         }
@@ -642,7 +645,9 @@ pub(super) fn segment_len(info: &SegmentInfo) -> u64 {
 
 /// The most bytes that decoding a segment takes besides it and its text.
 fn memory_of(info: &SegmentInfo, coding: Coding<'_>) -> u64 {
-    let LevelParameters { tokens, bytes, net, .. } = *LevelParameters::of(info.member.level);
+    let LevelParameters {
+        tokens, bytes, net, ..
+    } = *LevelParameters::of(info.member.level);
     let text_len = info.header.text_len() as usize;
     let memory = match coding {
         Coding::WithoutNet(WithoutNet::Stored) => 0,
@@ -650,7 +655,8 @@ fn memory_of(info: &SegmentInfo, coding: Coding<'_>) -> u64 {
         Coding::WithoutNet(WithoutNet::Tokens(_)) => mixer_memory(tokens, text_len),
         Coding::Net(model) => match net {
             Some(net) => {
-                memory(model, tokens, net, text_len) + mixer_memory(tokens, text_len) - tokens.memory(text_len)
+                memory(model, tokens, net, text_len) + mixer_memory(tokens, text_len)
+                    - tokens.memory(text_len)
             }
             // It is refused.
             None => 0,

@@ -238,7 +238,12 @@ impl<'a> SegmentEncoder<'a> {
             _ => {
                 let new = || Mixer::new(self.model.bytes, self.parameters.bytes, false, text.len());
                 let mixer = restarted(&mut self.bytes, new, text.len());
-                code_each(mixer, text.iter().map(|&byte| byte.into()), &mut encoder, progress);
+                code_each(
+                    mixer,
+                    text.iter().map(|&byte| byte.into()),
+                    &mut encoder,
+                    progress,
+                );
             }
         }
         progress.end();
@@ -309,7 +314,13 @@ impl<'a> NetEncoder<'a> {
         }
     }
 
-    fn encode(&mut self, tokens: &[u16], text_len: usize, encoder: &mut Encoder, progress: &mut SegmentProgress<'_>) {
+    fn encode(
+        &mut self,
+        tokens: &[u16],
+        text_len: usize,
+        encoder: &mut Encoder,
+        progress: &mut SegmentProgress<'_>,
+    ) {
         let Self {
             model,
             variant,
