@@ -3,6 +3,7 @@
 #![deny(clippy::float_arithmetic)]
 
 mod any;
+mod codec;
 mod envelope;
 mod error;
 mod kind;

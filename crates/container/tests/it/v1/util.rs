@@ -6,7 +6,7 @@ use czip_container::v1::{
     self, Builder, Codec, ContextLog2, File, Flags, FormatError, Limits, Params, ReadError,
 };
 
-pub(crate) fn params(codec: Codec, log2: u8) -> Params {
+pub(super) fn params(codec: Codec, log2: u8) -> Params {
     Params {
         flags: Flags::default(),
         codec,
@@ -17,7 +17,7 @@ pub(crate) fn params(codec: Codec, log2: u8) -> Params {
 }
 
 /// A file of three chunks of up to 2^6 tokens, the last of which holds 5.
-pub(crate) fn sample(codec: Codec) -> File {
+pub(super) fn sample(codec: Codec) -> File {
     let mut builder = Builder::new(params(codec, 6));
     builder.push(&[1, 2, 3]).unwrap();
     builder.push(&[0x80]).unwrap();
@@ -25,18 +25,18 @@ pub(crate) fn sample(codec: Codec) -> File {
     builder.finish(1000, 133).unwrap()
 }
 
-pub(crate) fn written(file: &File) -> Vec<u8> {
+pub(super) fn written(file: &File) -> Vec<u8> {
     let mut bytes = Vec::new();
     v1::write(file, &mut bytes).unwrap();
     bytes
 }
 
-pub(crate) fn read(bytes: &[u8]) -> Result<File, ReadError> {
+pub(super) fn read(bytes: &[u8]) -> Result<File, ReadError> {
     v1::read(bytes, &Limits::default())
 }
 
 /// The rule that a file breaks.
-pub(crate) fn read_err(bytes: &[u8]) -> FormatError {
+pub(super) fn read_err(bytes: &[u8]) -> FormatError {
     match read(bytes) {
         Err(ReadError::Format(error)) => error,
         other => panic!("expected a format error, got {other:?}"),
@@ -44,7 +44,7 @@ pub(crate) fn read_err(bytes: &[u8]) -> FormatError {
 }
 
 /// A header, with nothing checked.
-pub(crate) fn header(codec: u8, original_len: u32, inner_len: u32) -> Vec<u8> {
+pub(super) fn header(codec: u8, original_len: u32, inner_len: u32) -> Vec<u8> {
     let mut bytes = b"CZIPv1\0".to_vec();
     bytes.push(codec);
     bytes.extend(original_len.to_le_bytes());
@@ -53,7 +53,7 @@ pub(crate) fn header(codec: u8, original_len: u32, inner_len: u32) -> Vec<u8> {
 }
 
 /// An inner header, with nothing checked.
-pub(crate) fn inner(count: u32, last: u16, context: u8, lens: &[u16]) -> Vec<u8> {
+pub(super) fn inner(count: u32, last: u16, context: u8, lens: &[u16]) -> Vec<u8> {
     let mut bytes = vec![1, 2, 3, 4];
     bytes.extend(count.to_le_bytes());
     bytes.extend(last.to_le_bytes());
@@ -62,7 +62,7 @@ pub(crate) fn inner(count: u32, last: u16, context: u8, lens: &[u16]) -> Vec<u8>
     bytes
 }
 
-pub(crate) fn compress(codec: Codec, data: &[u8]) -> Vec<u8> {
+pub(super) fn compress(codec: Codec, data: &[u8]) -> Vec<u8> {
     match codec {
         Codec::Zstd => zstd::encode_all(data, 1).unwrap(),
         Codec::Brotli => {
@@ -74,7 +74,7 @@ pub(crate) fn compress(codec: Codec, data: &[u8]) -> Vec<u8> {
     }
 }
 
-pub(crate) fn decompress(codec: Codec, data: &[u8]) -> Vec<u8> {
+pub(super) fn decompress(codec: Codec, data: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     match codec {
         Codec::Zstd => {
@@ -93,7 +93,7 @@ pub(crate) fn decompress(codec: Codec, data: &[u8]) -> Vec<u8> {
 }
 
 /// A file whose stream decompresses to `inner`, with a header that declares `inner_len`.
-pub(crate) fn file_of(codec: Codec, inner_len: u32, inner: &[u8]) -> Vec<u8> {
+pub(super) fn file_of(codec: Codec, inner_len: u32, inner: &[u8]) -> Vec<u8> {
     let mut bytes = header(codec.to_byte(), 1000, inner_len);
     bytes.extend(compress(codec, inner));
     bytes

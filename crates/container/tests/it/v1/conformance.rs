@@ -4,7 +4,7 @@ use std::{env, fs, path::PathBuf};
 
 use czip_container::v1::{self, Codec};
 
-use crate::{
+use super::{
     damage::check_header_changes,
     util::{decompress, read, written},
 };

@@ -3,7 +3,7 @@
 use czip_container::v1::Codec;
 use proptest::prelude::*;
 
-use crate::util::{compress, decompress, header, read, sample, written};
+use super::util::{compress, decompress, header, read, sample, written};
 
 #[test]
 fn every_truncation_is_found() {
@@ -24,7 +24,7 @@ fn every_change_of_the_header() {
 }
 
 /// Of the header's bytes only the known flags and the original length can change unseen.
-pub(crate) fn check_header_changes(bytes: &[u8]) {
+pub(super) fn check_header_changes(bytes: &[u8]) {
     for at in 0..16 {
         for value in (0..=255).filter(|&value| value != bytes[at]) {
             let mut changed = bytes.to_vec();

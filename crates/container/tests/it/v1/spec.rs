@@ -2,9 +2,9 @@
 
 use czip_container::v1::{self, Builder, Codec, ContextLog2, File, Flags, Params};
 
-use crate::util::{decompress, read, written};
+use super::util::{decompress, read, written};
 
-const PAGE: &str = include_str!("../../../../docs/spec/czip-v1.md");
+const PAGE: &str = include_str!("../../../../../docs/spec/czip-v1.md");
 
 /// The bytes of the page's example blocks. A line is bytes, then perhaps a word on them after three spaces.
 fn blocks() -> Vec<Vec<u8>> {

@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use czip_container::v1::{self, Codec, FormatError, Limits, ReadError};
 
-use crate::util::{compress, file_of, header, inner, read_err};
+use super::util::{compress, file_of, header, inner, read_err};
 
 /// A zstd frame with a window byte, raw bytes, and then blocks of 128 KiB that repeat a byte.
 pub(crate) fn zstd_frame(window: u8, raw: &[u8], byte: u8, repeats: usize) -> Vec<u8> {
