@@ -1,5 +1,6 @@
-//! The priors that are compiled in: made by `cargo xtask priors`.
+//! The priors that are compiled in: bytes of files made by `cargo xtask priors` in, [`Priors`] and weights of symbols out.
 
+use crate::hash::Fnv1a;
 use crate::priors::Priors;
 
 static VOCABULARY: &[u8] = include_bytes!("../priors/vocabulary.bin");
@@ -16,16 +17,13 @@ static BYTES: [&[u8]; 2] = [
     include_bytes!("../priors/bytes.bin"),
 ];
 
-/// 64-bit FNV-1a (Fowler, Noll and Vo) over each token's length, as two little-endian bytes, and its bytes.
+/// The hash of a vocabulary: 64-bit FNV-1a (Fowler, Noll and Vo) over each token's length, as two little-endian bytes,
+/// and its bytes.
 #[must_use]
 pub fn vocabulary_hash(tokens: &[&[u8]]) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325u64;
-    for token in tokens {
-        for byte in (token.len() as u16).to_le_bytes().iter().chain(*token) {
-            hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-    hash
+    let mut hash = Fnv1a::new();
+    tokens.iter().for_each(|token| hash.write_spelling(token));
+    hash.finish()
 }
 
 /// The weights of the symbols of the vocabulary that the priors were made for: its hash, then 16 bits each.

@@ -1,4 +1,6 @@
-//! What has been coded so far, and the contexts made of it.
+//! What has been coded so far: symbols and their bytes in, hashes of the contexts made of them out.
+
+use crate::hash::combine;
 
 /// A context: a part of the history that predicts the next symbol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,16 +46,6 @@ pub(crate) enum Context {
     RecordLast,
     /// Bytes one and two records back.
     Records,
-}
-
-/// An odd constant near 2^64 over the golden ratio.
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// A hash of a hash and one more number.
-#[inline(always)]
-pub(crate) fn combine(hash: u64, number: u64) -> u64 {
-    let product = (hash ^ number).wrapping_mul(GOLDEN);
-    product ^ (product >> 29)
 }
 
 /// The symbols and bytes so far.

@@ -1,77 +1,12 @@
-//! The state of one stream.
+//! The state of one stream: symbols and the net's frequencies in, decisions of the range coder out, or the other way round.
 
 use czip_coder::binary::{Decoder, Encoder};
 
 use crate::alphabet::Alphabet;
-use crate::engine::{Decide, Engine, Plan, Shape, sizes};
-use crate::history::Context::*;
+use crate::engine::{Decide, Engine};
 use crate::priors::Priors;
-
-/// How much is mixed. What each consists of is a part of the format: `docs/spec/mixing.md`, section 4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Variant {
-    /// Five contexts.
-    Light,
-    /// Eight contexts.
-    Standard,
-    /// Sixteen contexts.
-    Max,
-    /// For bytes: five contexts.
-    LightBytes,
-    /// For bytes: sixteen contexts.
-    Bytes,
-}
-
-static LIGHT: Plan = Plan {
-    contexts: &[Order0, Order1, Order2, Word, Shape],
-    runs: &[2, 3],
-    joint: 0,
-    repetition: [6, 2],
-    track_records: false,
-    max_lines_log2: 17,
-};
-
-static STANDARD: Plan = Plan {
-    contexts: &[Order0, Order1, Order2, Word, Shape, Order3, Word2, Bytes3],
-    runs: &[2, 3, 5],
-    joint: 8,
-    repetition: [6, 2],
-    track_records: false,
-    max_lines_log2: 18,
-};
-
-static MAX: Plan = Plan {
-    contexts: &[
-        Order0, Order1, Order2, Word, Shape, Order3, Word2, Bytes3, Order4, Order6, Skip1, Above, Field,
-        Word3, Bytes5, WordSkip,
-    ],
-    runs: &[1, 2, 3, 5],
-    joint: 8,
-    repetition: [6, 2],
-    track_records: false,
-    max_lines_log2: 19,
-};
-
-static LIGHT_BYTES: Plan = Plan {
-    contexts: &[Order1, Order2, Order3, Order4, Word],
-    runs: &[2, 3],
-    joint: 0,
-    repetition: [8, 4],
-    track_records: false,
-    max_lines_log2: 18,
-};
-
-static BYTES: Plan = Plan {
-    contexts: &[
-        Order0, Order1, Order2, Order3, Order4, Order6, Word, Word2, Shape, Above, Sparse23, Sparse34,
-        Sparse14, Column, RecordLast, Records,
-    ],
-    runs: &[2, 4, 5],
-    joint: 0,
-    repetition: [8, 3],
-    track_records: true,
-    max_lines_log2: 19,
-};
+use crate::shape::Shape;
+use crate::variant::Variant;
 
 #[derive(Debug)]
 enum AnyEngine {
@@ -126,59 +61,28 @@ macro_rules! each {
     };
 }
 
-impl Shape {
-    /// The sizes of the variant with so many contexts and runs, if there is one.
-    pub(crate) fn find(contexts: usize, runs: usize, with_net: bool, symbol_rows: usize) -> Option<Self> {
-        [&LIGHT, &STANDARD, &MAX, &LIGHT_BYTES, &BYTES]
-            .into_iter()
-            .find(|plan| (plan.contexts.len(), plan.runs.len()) == (contexts, runs))
-            .map(|plan| Self {
-                symbol_rows,
-                ..Self::of(plan, with_net, 1)
-            })
-            .filter(|_| symbol_rows > 0)
-    }
-}
-
-impl Variant {
-    /// The most bytes that a [`Mixer`] for a text of `text_len` bytes takes, without the text.
-    #[must_use]
-    pub fn memory(self, text_len: usize) -> usize {
-        let plan = self.plan();
-        let (lines, matches, refinements) = sizes(plan.contexts.len(), plan.max_lines_log2, text_len);
-        // Lines of buckets, two match tables, two tables of refinement lines, and a symbol and a byte for each byte.
-        (64 << lines) + (8 << matches) + (128 << refinements) + text_len.saturating_mul(3)
-    }
-
-    fn plan(self) -> &'static Plan {
-        match self {
-            Self::Light => &LIGHT,
-            Self::Standard => &STANDARD,
-            Self::Max => &MAX,
-            Self::LightBytes => &LIGHT_BYTES,
-            Self::Bytes => &BYTES,
-        }
-    }
-}
-
 impl<'a> Mixer<'a> {
     /// A new stream for a text of `text_len` bytes, which decides how much memory it takes; `with_net` tells whether
     /// symbols come with a net's frequencies.
     #[must_use]
     pub fn new(alphabet: &'a Alphabet, variant: Variant, with_net: bool, text_len: usize) -> Self {
-        let symbols = alphabet.tree().symbol_count();
-        macro_rules! start {
-            ($plan:expr, $field:ident, $engine:ident) => {{
-                let start = alphabet.start(|starts| &starts.$field, Shape::of($plan, with_net, symbols));
-                AnyEngine::$engine(Engine::new($plan, alphabet.kernels, start))
-            }};
+        let config = variant.config();
+        let shape = config.shape(with_net, alphabet.tree().symbol_count());
+        macro_rules! engine {
+            ($engine:ident, $states:ident) => {
+                AnyEngine::$engine(Engine::new(
+                    config,
+                    alphabet.kernels,
+                    alphabet.initial_state(|states| &states.$states, shape),
+                ))
+            };
         }
         let engine = match variant {
-            Variant::Light => start!(&LIGHT, light, Light),
-            Variant::Standard => start!(&STANDARD, standard, Standard),
-            Variant::Max => start!(&MAX, max, Max),
-            Variant::LightBytes => start!(&LIGHT_BYTES, light, LightBytes),
-            Variant::Bytes => start!(&BYTES, bytes, Bytes),
+            Variant::Light => engine!(Light, light),
+            Variant::Standard => engine!(Standard, standard),
+            Variant::Max => engine!(Max, max),
+            Variant::LightBytes => engine!(LightBytes, light),
+            Variant::Bytes => engine!(Bytes, bytes),
         };
         let mut mixer = Self {
             alphabet,
@@ -191,22 +95,20 @@ impl<'a> Mixer<'a> {
 
     /// Begins another text of about `text_len` bytes, as [`Mixer::new`] does, in the same memory.
     pub fn restart(&mut self, text_len: usize) {
-        let shape = self.shape();
-        let alphabet = self.alphabet;
+        let (alphabet, shape) = (self.alphabet, self.shape());
+        macro_rules! restart {
+            ($engine:expr, $states:ident) => {
+                $engine.restart(
+                    alphabet.initial_state(|states| &states.$states, shape),
+                    text_len,
+                )
+            };
+        }
         match &mut self.engine {
-            AnyEngine::Light(engine) => {
-                engine.restart(alphabet.start(|starts| &starts.light, shape), text_len)
-            }
-            AnyEngine::Standard(engine) => {
-                engine.restart(alphabet.start(|starts| &starts.standard, shape), text_len)
-            }
-            AnyEngine::Max(engine) => engine.restart(alphabet.start(|starts| &starts.max, shape), text_len),
-            AnyEngine::LightBytes(engine) => {
-                engine.restart(alphabet.start(|starts| &starts.light, shape), text_len)
-            }
-            AnyEngine::Bytes(engine) => {
-                engine.restart(alphabet.start(|starts| &starts.bytes, shape), text_len)
-            }
+            AnyEngine::Light(engine) | AnyEngine::LightBytes(engine) => restart!(engine, light),
+            AnyEngine::Standard(engine) => restart!(engine, standard),
+            AnyEngine::Max(engine) => restart!(engine, max),
+            AnyEngine::Bytes(engine) => restart!(engine, bytes),
         }
     }
 

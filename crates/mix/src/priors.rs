@@ -1,10 +1,15 @@
-//! What is known before a text begins: mixers and maps learnt from other texts, and how they are stored.
+//! Priors: bytes of the stored form in, an [`InitialState`] out, and the other way round.
+//!
+//! Maps are stored as `p`, uint16, and a count, uint8; the first layer as int8 `[rows, inputs]` with a shift for each
+//! input; the second as int16 `[symbol rows, SETS]`, Q12.
 
 use czip_kernels::WeightRow;
 use thiserror::Error;
 
-use crate::engine::{DEPTH_ROWS, JOINT_ENTRIES, MATCH_ROWS, ONE, SETS, Shape, Start};
-use crate::maps::Adaptive;
+use crate::adaptive::Adaptive;
+use crate::initial_state::{InitialState, MEAN_WEIGHTS};
+use crate::shape::{DEPTH_ROWS, MATCH_ENTRIES, MATCH_ROWS, SETS, Shape};
+use crate::variant::find_shape;
 
 /// The learnt start of one variant, in its stored form. The layout is in `docs/spec/mixing.md`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +64,7 @@ const VERSION: u8 = 1;
 /// Magic, version, contexts, runs, net, symbol rows, hash of the tree.
 const HEADER_LEN: usize = 18;
 /// The highest count of a map's entry: above it a map would be too slow to follow a text of another kind.
-const MAX_COUNT: u32 = 127;
+const MAX_COUNT: u8 = 127;
 
 impl Priors {
     /// Reads the stored form.
@@ -80,7 +85,7 @@ impl Priors {
         }
         let [contexts, runs, with_net] = [header[5], header[6], header[7]];
         let symbol_rows = u16::from_le_bytes([header[8], header[9]]);
-        let shape = Shape::find(contexts.into(), runs.into(), with_net == 1, symbol_rows.into())
+        let shape = find_shape(contexts.into(), runs.into(), with_net == 1, symbol_rows.into())
             .filter(|_| with_net <= 1)
             .ok_or(PriorsError::Shape {
                 sizes: [contexts, runs, with_net],
@@ -117,7 +122,7 @@ impl Priors {
     }
 
     /// What a stream has learnt.
-    pub(crate) fn of<const N: usize>(shape: Shape, tree_hash: u64, learnt: &Start<N>) -> Self {
+    pub(crate) fn of<const N: usize>(shape: Shape, tree_hash: u64, learnt: &InitialState<N>) -> Self {
         let mut bytes = MAGIC.to_vec();
         bytes.extend([
             VERSION,
@@ -129,7 +134,7 @@ impl Priors {
         bytes.extend(tree_hash.to_le_bytes());
         for entry in learnt.maps() {
             bytes.extend(entry.p().to_le_bytes());
-            bytes.push(entry.count().min(MAX_COUNT) as u8);
+            bytes.push(entry.count().min(MAX_COUNT));
         }
         // The finest step of each input that its largest weight allows.
         let mut shifts = vec![0; shape.inputs()];
@@ -157,8 +162,13 @@ impl Priors {
         }
     }
 
-    /// The start of a stream. Without `same_tree`, what was learnt for single nodes and symbols is averaged.
-    pub(crate) fn start<const N: usize>(&self, symbol_rows: usize, same_tree: bool) -> Start<N> {
+    /// What a stream starts from. Unless the priors were learnt with the `same_tree`, what they say about single nodes
+    /// and symbols is averaged.
+    pub(crate) fn initial_state<const N: usize>(
+        &self,
+        symbol_rows: usize,
+        same_tree: bool,
+    ) -> InitialState<N> {
         let shape = self.shape;
         let inputs = shape.inputs();
         let (maps, rest) = self.bytes[HEADER_LEN..].split_at(3 * shape.map_entries());
@@ -192,12 +202,12 @@ impl Priors {
             weights.truncate(fixed);
             weights.resize(fixed + symbol_rows, by_node);
             weights.resize(fixed + 2 * symbol_rows, by_symbol);
-            outer = vec![[(1 << 16) / SETS as i32; SETS]; symbol_rows];
+            outer = vec![MEAN_WEIGHTS; symbol_rows];
         }
-        Start {
+        InitialState {
             state_maps: entries.by_ref().take(shape.state_entries()).collect(),
             run_maps: entries.by_ref().take(shape.run_entries()).collect(),
-            match_map: entries.by_ref().take(shape.match_entries()).collect(),
+            match_map: entries.by_ref().take(MATCH_ENTRIES).collect(),
             joint_maps: entries.collect(),
             weights,
             outer,
@@ -217,32 +227,4 @@ fn mean<const N: usize>(rows: &[WeightRow<N>]) -> WeightRow<N> {
         *weight = (sum / rows.len() as i32) as i16;
     }
     mean
-}
-
-/// The start of the untrained: the net is trusted most.
-pub(crate) fn untrained<const N: usize>(shape: Shape) -> Start<N> {
-    let mut row = WeightRow([0; N]);
-    row.0[0] = (ONE * 8 / 10) as i16;
-    let trusted = shape.inputs() - shape.joint;
-    for (input, weight) in row.0[..trusted].iter_mut().enumerate().skip(2) {
-        let share = if input < 2 + 2 * shape.contexts { 20 } else { 10 };
-        *weight = (ONE / share) as i16;
-    }
-    let of_counts = |zeros: usize, ones: usize| {
-        let p = 65536 * (2 * ones + 1) / (2 * (ones + zeros) + 2);
-        Adaptive::new(p.min(65535) as u16, 0)
-    };
-    let of_count = |count: usize| Adaptive::new((65536 - 32768 / (count + 1)) as u16, 0);
-    Start {
-        state_maps: (0..shape.state_entries())
-            .map(|i| of_counts((i >> 1) & 15, (i >> 5) & 15))
-            .collect(),
-        run_maps: (0..shape.run_entries()).map(|i| of_count(i / 16 % 16)).collect(),
-        match_map: (0..256).map(|i| of_count(i / 16)).collect(),
-        joint_maps: (0..shape.joint * JOINT_ENTRIES)
-            .map(|i| of_counts(i / 16 % 8, i / 128 % 8))
-            .collect(),
-        weights: vec![row; shape.rows()],
-        outer: vec![[(1 << 16) / SETS as i32; SETS]; shape.symbol_rows],
-    }
 }

@@ -2,8 +2,11 @@
 
 use czip_kernels::prefetch;
 
-use crate::history::combine;
-use crate::numbers::{HALF, RATE};
+use crate::adaptive::RATE;
+use crate::hash::combine;
+
+/// One half as a probability of 16 bits.
+const HALF: u16 = 1 << 15;
 
 /// One decision in one context, 32 bits.
 ///

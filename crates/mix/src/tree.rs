@@ -1,4 +1,6 @@
-//! The binary decisions that choose a symbol.
+//! The binary decisions that choose a symbol: spellings and weights in, a tree out.
+
+use crate::hash::Fnv1a;
 
 /// A binary tree over up to 65,536 symbols. Its leaves are in the order of the symbols' spelling.
 ///
@@ -152,20 +154,13 @@ impl Tree {
     /// each, all little-endian.
     #[must_use]
     pub(crate) fn hash(&self, tokens: &[&[u8]]) -> u64 {
-        let mut hash = 0xcbf2_9ce4_8422_2325u64;
-        let mut take = |bytes: &[u8]| {
-            for &byte in bytes {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-        };
+        let mut hash = Fnv1a::new();
         for (&symbol, parts) in self.order.iter().zip(&self.parts) {
-            let token = tokens[usize::from(symbol)];
-            take(&(token.len() as u16).to_le_bytes());
-            take(token);
-            take(&parts[0].to_le_bytes());
-            take(&parts[1].to_le_bytes());
+            hash.write_spelling(tokens[usize::from(symbol)]);
+            hash.write(&parts[0].to_le_bytes());
+            hash.write(&parts[1].to_le_bytes());
         }
-        hash
+        hash.finish()
     }
 }
 

@@ -9,18 +9,18 @@ use crate::data::{
     ENGLISH, Random, as_symbols, log, net, noise, records, shuffled_noise, slices, texts, tokenize,
     vocabulary,
 };
-use crate::reference::{PlainTree, Plan, Reference, Start};
+use crate::reference::{InitialState, PlainTree, Reference, VariantConfig};
 
 pub(crate) const TOKEN_VARIANTS: [Variant; 3] = [Variant::Light, Variant::Standard, Variant::Max];
 pub(crate) const BYTE_VARIANTS: [Variant; 2] = [Variant::LightBytes, Variant::Bytes];
 
-pub(crate) fn plan(variant: Variant) -> Plan {
+pub(crate) fn config(variant: Variant) -> VariantConfig {
     match variant {
-        Variant::Light => Plan::light(),
-        Variant::Standard => Plan::standard(),
-        Variant::Max => Plan::max(),
-        Variant::LightBytes => Plan::light_bytes(),
-        Variant::Bytes => Plan::bytes(),
+        Variant::Light => VariantConfig::light(),
+        Variant::Standard => VariantConfig::standard(),
+        Variant::Max => VariantConfig::max(),
+        Variant::LightBytes => VariantConfig::light_bytes(),
+        Variant::Bytes => VariantConfig::bytes(),
     }
 }
 
@@ -68,9 +68,9 @@ impl Stream<'_> {
     }
 
     fn by_reference(&self, tree: &PlainTree, priors: &[&[u8]]) -> Vec<u8> {
-        let plan = plan(self.variant);
-        let start = Start::of(&plan, self.net.is_some(), tree, priors);
-        let mut reference = Reference::new(plan, tree, start, self.text_len);
+        let config = config(self.variant);
+        let initial = InitialState::of(&config, self.net.is_some(), tree, priors);
+        let mut reference = Reference::new(config, tree, initial, self.text_len);
         for (at, &symbol) in self.symbols.iter().enumerate() {
             reference.encode(symbol.into(), self.frequencies(at));
         }

@@ -1,12 +1,10 @@
-//! Probabilities, their logits, and the tables between them.
+//! Probabilities to logits (`stretch`) and back (`squash`), as Mahoney names them; frequencies to logits.
 //!
-//! A *logit* is `ln(p / (1 - p))` with 8 fraction bits, within [`LOGIT_LIMIT`].
+//! A *logit* is `ln(p / (1 - p))` with 8 fraction bits, at most [`LOGIT_LIMIT`] in magnitude. A probability is that of a
+//! true bit, Q0.16.
 
 /// The largest magnitude of a logit: 12.
 pub(crate) const LOGIT_LIMIT: i32 = 3071;
-
-/// One half as a probability of 16 bits.
-pub(crate) const HALF: u16 = 1 << 15;
 
 /// `e^(-1/256)` with 63 fraction bits.
 const EXP_STEP: u64 = 9_187_413_517_043_429_148;
@@ -19,9 +17,6 @@ static STRETCH: [i16; 1 << 12] = stretch_table();
 
 /// `round(ln(1 + i / 2^10) * 2^16)`.
 static LN: [u16; 1 << 10] = ln_table();
-
-/// `floor(2^17 / (2 n + 3))`, the weight `1 / (n + 1.5)` of the newest of n + 1 observations, Q0.16.
-pub(crate) static RATE: [u16; 256] = rate_table();
 
 const fn squash_table() -> [u16; 2 * LOGIT_LIMIT as usize + 1] {
     let mut table = [0; 2 * LOGIT_LIMIT as usize + 1];
@@ -84,16 +79,6 @@ const fn ln_table() -> [u16; 1 << 10] {
     table
 }
 
-const fn rate_table() -> [u16; 256] {
-    let mut table = [0; 256];
-    let mut n = 0;
-    while n < 256 {
-        table[n] = ((1 << 17) / (2 * n + 3)) as u16;
-        n += 1;
-    }
-    table
-}
-
 /// The probability of a logit, which is clamped: Q0.16, 0..=65535.
 #[inline(always)]
 pub(crate) fn squash(logit: i32) -> u16 {
@@ -140,7 +125,7 @@ mod tests {
 
     #[test]
     fn stretch_is_its_inverse() {
-        assert_eq!([stretch(HALF), stretch(HALF - 1)], [0, 0]);
+        assert_eq!([stretch(1 << 15), stretch((1 << 15) - 1)], [0, 0]);
         assert_eq!([stretch(47911), stretch(65535), stretch(0)], [256, 2292, -2292]);
         for p in 0..1u16 << 12 {
             let (p, mirrored) = (p << 4, (4095 - p) << 4);
@@ -156,10 +141,5 @@ mod tests {
         assert_eq!(ln(1 << 30), 30 * 45426);
         assert_eq!([logit_of(1, 1), logit_of(1, 3), logit_of(3, 1)], [0, 281, -281]);
         assert_eq!(logit_of(1, u32::MAX), LOGIT_LIMIT);
-    }
-
-    #[test]
-    fn rates() {
-        assert_eq!([RATE[0], RATE[1], RATE[255]], [43690, 26214, 255]);
     }
 }
