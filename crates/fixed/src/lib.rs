@@ -45,12 +45,10 @@ pub const fn rne_div(x: i64, n: i64) -> i64 {
 #[inline(always)]
 #[must_use]
 pub const fn clamp127(x: i64) -> i8 {
-    if x > 127 {
-        127
-    } else if x < -127 {
-        -127
-    } else {
-        x as i8
+    match x {
+        ..-127 => -127,
+        128.. => 127,
+        _ => x as i8,
     }
 }
 
@@ -179,13 +177,10 @@ impl RmsFactor {
     #[inline(always)]
     #[must_use]
     pub const fn apply(self, x: i16) -> i8 {
-        let rounded = round_shr(x as i32 * self.factor, self.shift);
-        if rounded > 127 {
-            127
-        } else if rounded < -127 {
-            -127
-        } else {
-            rounded as i8
+        match round_shr(x as i32 * self.factor, self.shift) {
+            ..-127 => -127,
+            128.. => 127,
+            rounded => rounded as i8,
         }
     }
 }
