@@ -21,7 +21,7 @@ pub(crate) struct Adaptive(u32);
 impl Adaptive {
     /// A probability, Q0.16, that has seen `count` bits.
     pub(crate) fn new(p: u16, count: u8) -> Self {
-        Self(u32::from(p) << 16 | u32::from(count))
+        Self((u32::from(p) << 16) + u32::from(count))
     }
 
     /// The probability, Q0.16.
@@ -42,7 +42,7 @@ impl Adaptive {
         let target = if bit { (1 << 22) - 1 } else { 0 };
         let change = (i64::from(target - p) * i64::from(RATE[count as usize])) >> 16;
         let count = (count + 1).min(255);
-        self.0 = ((p + change as i32) as u32) << 10 | count;
+        self.0 = (((p + change as i32) as u32) << 10) + count;
     }
 }
 
@@ -53,6 +53,8 @@ mod tests {
     #[test]
     fn rates() {
         assert_eq!([RATE[0], RATE[1], RATE[255]], [43690, 26214, 255]);
+        // The sum of floor(131072 / (2 n + 3)).
+        assert_eq!(RATE.iter().map(|&rate| u32::from(rate)).sum::<u32>(), 361_148);
     }
 
     /// By hand, in 22 bits: 2097152 + floor(2097151 * 43690 / 65536) = 3495231; 3495231 - ceil(3495231 * 26214 / 65536).
@@ -60,9 +62,9 @@ mod tests {
     fn probabilities_move_towards_bits() {
         let mut entry = Adaptive::new(1 << 15, 0);
         entry.update(true);
-        assert_eq!((entry, entry.count()), (Adaptive(3_495_231 << 10 | 1), 1));
+        assert_eq!((entry, entry.count()), (Adaptive((3_495_231 << 10) + 1), 1));
         entry.update(false);
-        assert_eq!((entry, entry.p()), (Adaptive(2_097_159 << 10 | 2), 32_768));
+        assert_eq!((entry, entry.p()), (Adaptive((2_097_159 << 10) + 2), 32_768));
     }
 
     #[test]

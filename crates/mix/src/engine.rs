@@ -398,7 +398,7 @@ impl<const C: usize, const R: usize, const N: usize> Engine<C, R, N> {
         if *word & CHECK == place.check {
             let same = *word as u16 == symbol;
             let count = if same { (*word >> 16 & 15) + 1 } else { 1 };
-            *word = place.check | count.min(15) << 16 | u32::from(symbol);
+            *word = place.check + (count.min(15) << 16) + u32::from(symbol);
         }
     }
 

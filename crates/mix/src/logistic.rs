@@ -26,7 +26,8 @@ const fn squash_table() -> [u16; 2 * LOGIT_LIMIT as usize + 1] {
     while x <= LOGIT_LIMIT as usize {
         let one = (1u128 << 63) + power;
         let high = ((1u128 << 79) + one / 2) / one;
-        table[LOGIT_LIMIT as usize + x] = if high > 65535 { 65535 } else { high as u16 };
+        // 65536 does not fit 16 bits.
+        table[LOGIT_LIMIT as usize + x] = (high - (high >> 16)) as u16;
         table[LOGIT_LIMIT as usize - x] = (65536 - high) as u16;
         power = (power * EXP_STEP as u128 + (1 << 62)) >> 63;
         x += 1;
@@ -41,10 +42,11 @@ const fn stretch_table() -> [i16; 1 << 12] {
     while i < 1 << 12 {
         let p = 16 * i as i32 + 8;
         // The nearest of a rising table; of equally near ones the first. Large logits share probabilities.
-        while x < LOGIT_LIMIT as usize {
+        // The largest is far below the limit.
+        loop {
             let here = SQUASH[LOGIT_LIMIT as usize + x] as i32;
             let mut other = x + 1;
-            while other < LOGIT_LIMIT as usize && SQUASH[LOGIT_LIMIT as usize + other] as i32 == here {
+            while SQUASH[LOGIT_LIMIT as usize + other] as i32 == here {
                 other += 1;
             }
             let next = SQUASH[LOGIT_LIMIT as usize + other] as i32;
@@ -111,6 +113,7 @@ pub(crate) fn logit_of(first: u32, second: u32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::Fnv1a;
 
     #[test]
     fn squash_is_the_logistic_function() {
@@ -141,5 +144,22 @@ mod tests {
         assert_eq!(ln(1 << 30), 30 * 45426);
         assert_eq!([logit_of(1, 1), logit_of(1, 3), logit_of(3, 1)], [0, 281, -281]);
         assert_eq!(logit_of(1, u32::MAX), LOGIT_LIMIT);
+    }
+
+    /// Every entry: FNV-1a of the tables, little-endian. The tests in `tests/it/tables.rs` find the same for values that
+    /// are computed in another way.
+    #[test]
+    fn tables_are_those_of_the_definitions() {
+        fn hash<const N: usize>(entries: impl Iterator<Item = [u8; N]>) -> u64 {
+            let mut hash = Fnv1a::new();
+            entries.for_each(|entry| hash.write(&entry));
+            hash.finish()
+        }
+        let squashed = (-LOGIT_LIMIT..=LOGIT_LIMIT).map(|logit| squash(logit).to_le_bytes());
+        assert_eq!(hash(squashed), 0x994e_1938_8487_b0c4);
+        let stretched = (0..1 << 12).map(|i: u16| stretch(i << 4).to_le_bytes());
+        assert_eq!(hash(stretched), 0x565b_fede_097a_2147);
+        let logarithms = (1 << 10..1 << 11).map(|x| ln(x).to_le_bytes());
+        assert_eq!(hash(logarithms), 0xd824_06d9_189c_44ae);
     }
 }

@@ -75,18 +75,20 @@ impl MatchModel {
         let bits = self.long.len().trailing_zeros();
         if end >= long {
             let index = (hash(long) >> (64 - bits)) as usize;
-            if self.length < long && self.long[index] > 0 {
+            if self.length < long {
                 self.verify(self.long[index] as usize, long, symbols);
             }
             self.long[index] = end as u32;
         }
         let index = (hash(short) >> (64 - bits)) as usize;
-        if self.length == 0 && self.short[index] > 0 {
+        if self.length == 0 {
             self.verify(self.short[index] as usize, short, symbols);
         }
         self.short[index] = end as u32;
     }
 
+    /// Takes up the repetition of the symbols before `at`, if at least so many are equal to the latest. Nothing is before
+    /// 0, which stands for no occurrence.
     fn verify(&mut self, at: usize, least: usize, symbols: &[u16]) {
         let before = symbols[..at].iter().rev();
         let equal = before

@@ -228,3 +228,80 @@ fn mean<const N: usize>(rows: &[WeightRow<N>]) -> WeightRow<N> {
     }
     mean
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_rounded_half_up() {
+        assert_eq!(
+            [-3, -2, -1, 0, 1, 2, 3].map(|weight| rounded(weight, 0)),
+            [-3, -2, -1, 0, 1, 2, 3]
+        );
+        assert_eq!(
+            [-6, -5, -4, 1, 2, 5, 6].map(|weight| rounded(weight, 2)),
+            [-1, -1, -1, 0, 1, 1, 2]
+        );
+        assert_eq!([i16::MIN, i16::MAX].map(|weight| rounded(weight, 8)), [-128, 128]);
+    }
+
+    /// Each input has the finest step that its largest weight allows.
+    #[test]
+    fn the_stored_form_of_what_was_learnt() {
+        let shape = find_shape(5, 2, false, 1).unwrap();
+        let mut learnt = InitialState::<16>::untrained(shape);
+        learnt.state_maps[0] = Adaptive::new(0x1234, 127);
+        learnt.state_maps[1] = Adaptive::new(0xffff, 128);
+        learnt.state_maps[2] = Adaptive::new(0, 255);
+        let columns = [
+            [127, -128],
+            [128, 0],
+            [300, -301],
+            [i16::MAX, 127],
+            [i16::MIN, 128],
+        ];
+        for (input, column) in columns.into_iter().enumerate() {
+            for row in &mut learnt.weights {
+                row.0[input] = 0;
+            }
+            (learnt.weights[0].0[input], learnt.weights[1].0[input]) = (column[0], column[1]);
+        }
+        learnt.outer[0] = [1 << 19, -(1 << 19), 31, -1];
+
+        let priors = Priors::of(shape, 0x0102_0304_0506_0708, &learnt);
+        let bytes = priors.as_bytes();
+        assert_eq!(bytes[..10], *b"CZMP\x01\x05\x02\0\x01\0");
+        assert_eq!(bytes[10..18], [8, 7, 6, 5, 4, 3, 2, 1]);
+        assert_eq!(bytes[18..27], [0x34, 0x12, 127, 0xff, 0xff, 127, 0, 0, 127]);
+        let shifts = 18 + 3 * (5 * 512 + 2 * 256 + 256);
+        assert_eq!(bytes[shifts..shifts + 5], [0, 1, 2, 8, 8]);
+        let stored = |row: usize| &bytes[shifts + 16 * (row + 1)..][..5];
+        assert_eq!(
+            stored(0).iter().map(|&byte| byte as i8).collect::<Vec<_>>(),
+            [127, 64, 75, 127, -128]
+        );
+        assert_eq!(
+            stored(1).iter().map(|&byte| byte as i8).collect::<Vec<_>>(),
+            [-128, 0, -75, 0, 1]
+        );
+        assert_eq!(bytes[bytes.len() - 8..], [0xff, 0x7f, 0, 0x80, 1, 0, 0xff, 0xff]);
+        assert_eq!(bytes.len(), shifts + 16 * (1 + 256 + 512 + 2) + 8);
+        assert_eq!(Priors::from_bytes(bytes), Ok(priors.clone()));
+
+        // Read again, it is what was stored, with the steps' resolution.
+        let read: InitialState<16> = priors.initial_state(1, true);
+        assert_eq!(
+            read.state_maps[..3],
+            [(0x1234, 127), (0xffff, 127), (0, 127)].map(|(p, count)| Adaptive::new(p, count))
+        );
+        assert_eq!(read.weights[0].0[..5], [127, 128, 300, 127 << 8, i16::MIN]);
+        assert_eq!(read.outer, [[32_767 << 4, -(1 << 19), 1 << 4, -(1 << 4)]]);
+        // For another tree, rows of nodes and symbols are averaged.
+        let other: InitialState<16> = priors.initial_state(3, false);
+        assert_eq!(
+            (other.weights.len(), other.outer),
+            (256 + 512 + 6, vec![MEAN_WEIGHTS; 3])
+        );
+    }
+}

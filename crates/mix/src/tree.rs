@@ -65,7 +65,8 @@ impl Tree {
             let difference = |cut: usize| (2 * sums[cut]).abs_diff(twice_middle);
             let above = low + sums[low..high].partition_point(|sum| 2 * sum < twice_middle);
             let above = above.clamp(low + 1, high - 1);
-            if above > low + 1 && difference(above - 1) <= difference(above) {
+            // Before the first cut, at `low`, the difference is the whole sum, which no other is.
+            if difference(above - 1) <= difference(above) {
                 above - 1
             } else {
                 above
@@ -75,9 +76,6 @@ impl Tree {
         let root = if order.len() > 1 { cut(0, order.len()) } else { 0 };
         let mut open = vec![(0, order.len(), root)];
         while let Some((low, high, node)) = open.pop() {
-            if high - low < 2 {
-                continue;
-            }
             for (side, (low, high)) in [(low, node), (node, high)].into_iter().enumerate() {
                 if high - low > 1 {
                     let part = cut(low, high);

@@ -169,3 +169,44 @@ pub(crate) fn find_shape(
         .filter(|_| symbol_rows > 0)
         .map(|shape| shape::Shape { symbol_rows, ..shape })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_follow_the_text() {
+        let sizes = |variant: Variant, text_len| {
+            let sizes = variant.config().table_sizes(text_len);
+            [sizes.lines_log2, sizes.matches_log2, sizes.refinements_log2]
+        };
+        assert_eq!(sizes(Variant::Light, 0), [8, 8, 6]);
+        // 5 * 204 / 2 = 510, 5 * 205 / 2 = 512, 5 * 206 / 2 = 515.
+        assert_eq!(
+            [204, 205, 206].map(|len| sizes(Variant::Light, len)[0]),
+            [9, 9, 10]
+        );
+        assert_eq!(
+            [512, 513, 514].map(|len| sizes(Variant::Light, len)[1]),
+            [8, 8, 9]
+        );
+        assert_eq!(
+            [128, 129, 130].map(|len| sizes(Variant::Light, len)[2]),
+            [6, 6, 7]
+        );
+        for text_len in [1 << 26, usize::MAX] {
+            let all = Variant::ALL.map(|variant| sizes(variant, text_len));
+            assert_eq!(all, [17, 18, 19, 18, 19].map(|lines| [lines, 18, 15]));
+        }
+    }
+
+    /// The table of the README.
+    #[test]
+    fn memory_for_a_mebibyte() {
+        assert_eq!(
+            Variant::ALL.map(|variant| variant.memory(1 << 20)),
+            [17, 25, 41, 25, 41].map(|mebibytes| mebibytes << 20)
+        );
+        assert_eq!(Variant::Max.memory(0), (64 << 8) + (8 << 8) + (128 << 6));
+    }
+}

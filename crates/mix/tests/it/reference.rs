@@ -760,6 +760,11 @@ impl<'a> Reference<'a> {
         }
     }
 
+    /// Begins another text with the maps and weights of this one.
+    pub(crate) fn forget_text(self, text_len: usize) -> Self {
+        Self::new(self.config, self.tree, self.state, text_len)
+    }
+
     /// Section 11. The net's frequencies are in the order of ids.
     pub(crate) fn encode(&mut self, symbol: usize, net: Option<&[u32]>) {
         let tree = self.tree;

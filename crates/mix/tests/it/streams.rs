@@ -353,6 +353,78 @@ fn a_mixer_restarts_as_a_new_one() {
     }
 }
 
+/// A mixer that forgets a text keeps maps and weights, as the reference does if it takes them over.
+#[test]
+fn a_mixer_forgets_a_text() {
+    let tokens = vocabulary();
+    let tree = PlainTree::new(&tokens, None);
+    let alphabet = Alphabet::for_tokens(kernels(), &slices(&tokens));
+    let (first, second) = (tokenize(&tokens, &ENGLISH[..700]), tokenize(&tokens, &log(6)));
+    for variant in TOKEN_VARIANTS {
+        let stream = Stream {
+            variant,
+            symbols: &second,
+            net: None,
+            text_len: 300,
+        };
+        let mut mixer = Mixer::new(&alphabet, variant, false, 700);
+        let mut encoder = Encoder::new();
+        first
+            .iter()
+            .for_each(|&symbol| mixer.encode(symbol, None, &mut encoder));
+        mixer.forget_text(300);
+
+        let config = config(variant);
+        let initial = InitialState::of(&config, false, &tree, &TOKEN_PRIORS);
+        let mut reference = Reference::new(config, &tree, initial, 700);
+        first
+            .iter()
+            .for_each(|&symbol| reference.encode(symbol.into(), None));
+        let mut reference = reference.forget_text(300);
+        second
+            .iter()
+            .for_each(|&symbol| reference.encode(symbol.into(), None));
+        assert!(
+            stream.encoded(&alphabet, &mut mixer) == reference.finish(),
+            "{variant:?}"
+        );
+    }
+}
+
+/// At the rate 0 the first layer learns nothing, and everything else does.
+#[test]
+fn the_rate_is_that_of_the_first_layer() {
+    let alphabet = Alphabet::for_bytes(kernels());
+    let text = as_symbols(&ENGLISH[..300]);
+    let stream = Stream {
+        variant: Variant::LightBytes,
+        symbols: &text,
+        net: None,
+        text_len: 300,
+    };
+    let priors = |rate: Option<u16>| {
+        let mut mixer = stream.mixer(&alphabet);
+        if let Some(rate) = rate {
+            mixer.set_rate(rate);
+            stream.encoded(&alphabet, &mut mixer);
+            // It stays.
+            mixer.forget_text(300);
+            stream.encoded(&alphabet, &mut mixer);
+        }
+        mixer.priors().as_bytes().to_vec()
+    };
+    let untouched = priors(None);
+    // Behind the maps: shifts, rows, and weights of the second layer.
+    let weights = 18 + 3 * (5 * 512 + 2 * 256 + 256);
+    let outer = untouched.len() - 8 * 256;
+    let still = priors(Some(0));
+    assert!(still[weights..outer] == untouched[weights..outer]);
+    assert!(still[..weights] != untouched[..weights] && still[outer..] != untouched[outer..]);
+    assert!(priors(Some(1_000))[weights..outer] != untouched[weights..outer]);
+    // The largest is just below one half.
+    assert!(priors(Some(u16::MAX)) == priors(Some(i16::MAX as u16)));
+}
+
 fn any_variant() -> impl Strategy<Value = Variant> {
     prop::sample::select([&TOKEN_VARIANTS[..], &BYTE_VARIANTS].concat())
 }
