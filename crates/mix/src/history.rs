@@ -2,11 +2,11 @@
 
 use crate::hash::combine;
 
-/// A context: a part of the history that predicts the next symbol.
+/// A context: the part of the history from which one prediction is made. The numbers are those of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Context {
-    /// Nothing.
+    /// Nothing: what comes in general.
     Order0,
     /// The last symbol.
     Order1,
@@ -16,15 +16,15 @@ pub(crate) enum Context {
     Order6,
     /// The start of the current word.
     Word,
-    /// It and the word before.
+    /// The start of the word, and the word before.
     Word2,
-    /// It and the two words before.
+    /// The start of the word, and the two words before.
     Word3,
-    /// It and the word before the last.
+    /// The start of the word, and the last word but one.
     WordSkip,
     /// The last symbol but one.
     Skip1,
-    /// The three bytes above in the line before, and the last symbol.
+    /// The three bytes above, in the line before, and the last symbol.
     Above,
     /// The first four bytes of the line and the number of the field.
     Field,
@@ -57,9 +57,9 @@ pub(crate) struct History {
     last: u64,
     /// Hash of the word's bytes so far, 0 between words.
     word: u64,
-    /// Hashes of the last word, and the one before.
+    /// Hashes of the last word and of the one before.
     words: [u64; 2],
-    /// Where the line begins, and the one before.
+    /// Where the line begins, and where the line before it does.
     lines: [usize; 2],
     /// The first four bytes of the line.
     line_head: u32,

@@ -19,8 +19,8 @@ enum AnyEngine {
 
 /// The state of one stream: a text that is coded symbol by symbol, from its start.
 ///
-/// An encoder's and a decoder's mixers must be made alike, and must be given the same net. Then they are in the same
-/// state after each symbol, on any machine.
+/// The mixers of the encoder and of the decoder must be made with the same arguments and given the same frequencies. Then
+/// they are in the same state after each symbol, on any machine.
 #[derive(Debug)]
 pub struct Mixer<'a> {
     alphabet: &'a Alphabet,
@@ -62,8 +62,8 @@ macro_rules! each {
 }
 
 impl<'a> Mixer<'a> {
-    /// A new stream for a text of `text_len` bytes, which decides how much memory it takes; `with_net` tells whether
-    /// symbols come with a net's frequencies.
+    /// A mixer for a text of `text_len` bytes, which determines the sizes of its tables. `with_net` tells whether symbols
+    /// come with a net's frequencies. Variants for tokens suit an alphabet of tokens, and those for bytes one of bytes.
     #[must_use]
     pub fn new(alphabet: &'a Alphabet, variant: Variant, with_net: bool, text_len: usize) -> Self {
         let config = variant.config();
@@ -93,7 +93,7 @@ impl<'a> Mixer<'a> {
         mixer
     }
 
-    /// Begins another text of about `text_len` bytes, as [`Mixer::new`] does, in the same memory.
+    /// Begins another text of `text_len` bytes, exactly as [`Mixer::new`] does, but in the same memory.
     pub fn restart(&mut self, text_len: usize) {
         let (alphabet, shape) = (self.alphabet, self.shape());
         macro_rules! restart {
@@ -116,19 +116,20 @@ impl<'a> Mixer<'a> {
         each!(&self.engine, engine => engine.shape(self.with_net))
     }
 
-    /// Forgets the text but keeps what holds for all texts.
+    /// Begins another text of `text_len` bytes, but keeps the maps and weights, which hold for all texts. For the training
+    /// of priors.
     pub fn forget_text(&mut self, text_len: usize) {
         each!(&mut self.engine, engine => engine.forget_text(text_len));
     }
 
-    /// Learns at this rate from now on, Q0.16 below one half, for the training of priors.
+    /// Sets the rate at which weights are learnt from now on, Q0.16, at most one half. For the training of priors.
     pub fn set_rate(&mut self, rate: u16) {
         // An error of 16 bits times a rate of 15 fits an i32.
         let rate = rate.min(i16::MAX as u16);
         each!(&mut self.engine, engine => engine.set_rate(rate));
     }
 
-    /// What has been learnt so far, but for the text itself.
+    /// The maps and weights learnt so far, without anything of the text itself.
     #[must_use]
     pub fn priors(&self) -> Priors {
         let hash = self.alphabet.tree_hash;
@@ -136,12 +137,12 @@ impl<'a> Mixer<'a> {
         each!(&self.engine, engine => Priors::of(shape, hash, &engine.learnt))
     }
 
-    /// Encodes a symbol. `net` are the cumulative frequencies that the net gives it, as [`Tree::accumulate`] makes them:
-    /// uint32 `[symbols + 1]`, each above the one before.
+    /// Encodes a symbol. `net` has the net's cumulative frequencies in the order that [`Tree::accumulate`] gives them: uint32
+    /// `[symbols + 1]`, strictly increasing.
     ///
     /// # Panics
     ///
-    /// If there is no such symbol, frequencies are there and should not be or the other way round, or there are too few.
+    /// If there is no such symbol, if `net` is missing or unexpected, or if it is too short.
     ///
     /// [`Tree::accumulate`]: crate::Tree::accumulate
     pub fn encode(&mut self, symbol: u16, net: Option<&[u32]>, encoder: &mut Encoder) {
@@ -151,11 +152,11 @@ impl<'a> Mixer<'a> {
         each!(&mut self.engine, engine => engine.code(&self.alphabet.symbols, net, &mut encoding));
     }
 
-    /// Decodes a symbol. Any message gives some symbol.
+    /// Decodes a symbol. Any message decodes to some symbol.
     ///
     /// # Panics
     ///
-    /// As [`Mixer::encode`], but for the symbol.
+    /// If `net` is missing or unexpected, or if it is too short, as for [`Mixer::encode`].
     pub fn decode(&mut self, net: Option<&[u32]>, decoder: &mut Decoder<'_>) -> u16 {
         assert_eq!(net.is_some(), self.with_net, "frequencies of a net");
         each!(&mut self.engine, engine => engine.code(&self.alphabet.symbols, net, decoder))

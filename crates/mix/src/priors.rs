@@ -11,7 +11,8 @@ use crate::initial_state::{InitialState, MEAN_WEIGHTS};
 use crate::shape::{DEPTH_ROWS, MATCH_ENTRIES, MATCH_ROWS, SETS, Shape};
 use crate::variant::find_shape;
 
-/// The learnt start of one variant, in its stored form. The layout is in `docs/spec/mixing.md`.
+/// What mixers of one variant start from, learnt from other texts, in its stored form. The layout is in
+/// `docs/spec/mixing.md`, section 12.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Priors {
     pub(crate) shape: Shape,
@@ -19,29 +20,29 @@ pub struct Priors {
     bytes: Vec<u8>,
 }
 
-/// Bytes that are no priors.
+/// Why bytes are not priors.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PriorsError {
-    /// Not the magic number.
-    #[error("no priors: they begin with {found:02x?}")]
+    /// The magic number is missing.
+    #[error("not priors: they begin with {found:02x?}")]
     Magic {
         /// The first bytes, at most four.
         found: Vec<u8>,
     },
-    /// A version that this library does not know.
-    #[error("version {version} of priors at byte 4; only 1 is known")]
+    /// The version is unknown to this library.
+    #[error("version {version} of priors at byte 4 is unknown; only 1 is supported")]
     Version {
         /// The version.
         version: u8,
     },
-    /// Sizes that no variant has.
-    #[error("sizes {sizes:?} of priors at byte 5 are those of no variant")]
+    /// No variant has these sizes.
+    #[error("sizes {sizes:?} of priors at byte 5 do not belong to any variant")]
     Shape {
         /// Contexts, runs, and whether there is a net.
         sizes: [u8; 3],
     },
-    /// Too few bytes or too many.
+    /// There are too few bytes or too many.
     #[error("priors of {found} bytes should have {expected}")]
     Length {
         /// The right length.
@@ -49,7 +50,7 @@ pub enum PriorsError {
         /// The length given.
         found: usize,
     },
-    /// A shift that moves weights out of 16 bits.
+    /// A shift would move weights out of 16 bits.
     #[error("shift {shift} of priors at byte {at} is above 8")]
     WeightShift {
         /// The shift.
@@ -71,7 +72,7 @@ impl Priors {
     ///
     /// # Errors
     ///
-    /// Bytes that aren't priors of one of the variants. [`PriorsError`] has a variant for each reason.
+    /// [`PriorsError`] if the bytes are not priors of one of the variants.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, PriorsError> {
         let Some(header) = bytes
             .first_chunk::<HEADER_LEN>()

@@ -1,4 +1,5 @@
-//! Adaptive bits: what a context has seen at each decision, in a hash table of small subtrees.
+//! What each context has seen at each decision: a hash of a context and a node in, a bucket of slots for the seven
+//! decisions of a small subtree out.
 
 use czip_kernels::prefetch;
 
@@ -10,15 +11,16 @@ const HALF: u16 = 1 << 15;
 
 /// One decision in one context, 32 bits.
 ///
-/// From the lowest: the probability of 1 (16 bits, with the highest one inverted, so that an unused slot is 0), the
-/// history (9 bits: the last bit, and two counts of at most 15 of ones and zeros), the number of updates (5 bits).
+/// From the lowest bit: the probability of a true bit (16 bits, Q0.16, with the highest inverted, so that an unused slot
+/// is 0), the history (9 bits: the last bit, then counts of zeros and of ones, at most 15 each), the number of updates
+/// (7 bits, at most [`COUNT_LIMIT`]).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Slot(pub(crate) u32);
 
-/// The histories that a slot can have.
+/// How many histories there are.
 pub(crate) const HISTORIES: usize = 1 << 9;
 
-/// Updates after which a probability adapts no slower.
+/// The number of updates after which a probability does not adapt more slowly any more.
 const COUNT_LIMIT: u32 = 30;
 
 /// The history after a zero and after a one.
@@ -64,7 +66,7 @@ impl Slot {
     #[inline(always)]
     pub(crate) fn update(self, bit: bool) -> Self {
         let p = i32::from(self.p());
-        let count = self.0 >> 25 & 31;
+        let count = self.0 >> 25;
         let target = if bit { 65535 } else { 0 };
         let p = p + (((target - p) * i32::from(RATE[count as usize] >> 1)) >> 15);
         let p = p.clamp(32, 65503) as u32 ^ u32::from(HALF);
@@ -73,8 +75,8 @@ impl Slot {
     }
 }
 
-/// Three levels of decisions below one node in one context: word 0 tells which, the others are slots in the order of a
-/// heap.
+/// The decisions of three levels below one node in one context: word 0 says which node and context, words 1 to 7 are
+/// slots in the order of a heap.
 pub(crate) type Bucket = [u32; 8];
 
 /// Two buckets in one cache line.
@@ -82,18 +84,18 @@ pub(crate) type Bucket = [u32; 8];
 #[repr(align(64))]
 struct Line([Bucket; 2]);
 
-/// All buckets of a stream.
+/// The buckets of all contexts of a stream.
 #[derive(Debug, Default)]
 pub(crate) struct Buckets {
     lines: Vec<Line>,
     shift: u32,
 }
 
-/// The bits of word 0 that tell contexts apart; the rest is the caller's.
+/// The bits of word 0 that tell contexts apart. The others are the caller's.
 pub(crate) const CHECK: u32 = 0xfff << 20;
 
 impl Buckets {
-    /// Forgets all, and makes `2^lines_log2` lines.
+    /// Forgets everything, and makes `2^lines_log2` lines.
     pub(crate) fn reset(&mut self, lines_log2: u32) {
         self.lines.clear();
         self.lines.resize(1 << lines_log2, Line::default());
@@ -114,7 +116,7 @@ impl Buckets {
         prefetch(&self.lines, place.line);
     }
 
-    /// The bucket at a place: its index and a copy. Takes the place of the less used one if there is none.
+    /// The index and a copy of the bucket at a place. If there is none, a new one takes the place of the less used one.
     #[inline(always)]
     pub(crate) fn find(&self, Place { line, check }: Place) -> (usize, Bucket) {
         let buckets = &self.lines[line].0;
@@ -134,7 +136,7 @@ impl Buckets {
     }
 }
 
-/// A line, and the bits that its bucket must have.
+/// A line, and the check that the bucket in it must have.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Place {
     line: usize,

@@ -474,14 +474,20 @@ proptest! {
         count in prop::sample::select(vec![1_usize, 2, 3, 257]),
         symbol_count in 0_usize..60,
         variant in any_variant(),
+        with_net: bool,
     ) {
         let tokens = spellings(count);
         let alphabet = Alphabet::untrained(kernels(), &slices(&tokens), None);
-        let mut mixer = Mixer::new(&alphabet, variant, false, 40);
+        // It predicts other symbols than those that come.
+        let net = with_net.then(|| net(&vec![0; symbol_count], count));
+        let mut stream = Stream { variant, symbols: &[], net: net.as_deref(), text_len: 40 };
+        let mut mixer = stream.mixer(&alphabet);
         let mut decoder = Decoder::new(&message);
-        let symbols: Vec<u16> = (0..symbol_count).map(|_| mixer.decode(None, &mut decoder)).collect();
+        let symbols: Vec<u16> = (0..symbol_count)
+            .map(|at| mixer.decode(stream.cumulative(&alphabet, at).as_deref(), &mut decoder))
+            .collect();
         prop_assert!(symbols.iter().all(|&symbol| usize::from(symbol) < count));
-        let stream = Stream { variant, symbols: &symbols, net: None, text_len: 40 };
+        stream.symbols = &symbols;
         let again = stream.encoded(&alphabet, &mut stream.mixer(&alphabet));
         prop_assert_eq!(decoder.finish().is_ok(), again == message);
     }
