@@ -71,7 +71,7 @@ impl Train {
         let mut options = self.session.clone();
         options.base = self.base()?;
         let mut corpus = files.read(&mut std::io::stdin().lock()).map_err(of_corpus)?;
-        corpus.set_aside(self.corpus.seed);
+        corpus.split_calibration(self.corpus.seed);
         describe(&corpus, ui);
         if let Some(name) = self.session.device.gpu_name() {
             // The fastest one may be a slow one, or a program that stands in for one.
@@ -236,7 +236,7 @@ fn describe(corpus: &Corpus, ui: &Ui) {
         "{} documents, {} bytes to train on, {} more for the adaptive coder; {} documents, {} bytes {by}",
         corpus.train.len(),
         corpus.train_len(),
-        corpus.aside_len(),
+        corpus.calibration_len(),
         corpus.heldout.len(),
         corpus.heldout_len(),
     ));
