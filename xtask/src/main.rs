@@ -3,6 +3,7 @@
 #![deny(clippy::float_arithmetic)]
 #![allow(clippy::print_stdout, reason = "a development task talks to its user")]
 
+mod circles;
 mod cross;
 mod fuzz;
 mod metadata;

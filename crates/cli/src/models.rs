@@ -2,6 +2,7 @@
 //!
 //! To compress there is one. To restore, each file says by a hash which it needs.
 
+use std::borrow::Cow;
 use std::env;
 use std::ffi::OsStr;
 use std::fmt;
@@ -15,10 +16,7 @@ use crate::args::ModelArgs;
 use crate::error::{Error, Failure};
 use crate::ui::Ui;
 
-/// The model that needs no file: `models/standard.czm`.
-static BUILT_IN: &[u8] = include_bytes!("../../../models/standard.czm");
-
-/// The name of [`BUILT_IN`] on command lines, and that of none.
+/// The name of the built-in model on command lines, and that of none.
 const NAMES: [&str; 2] = ["standard", "none"];
 
 /// The ending of model files' names, by which they are found in folders.
@@ -63,7 +61,7 @@ impl Origin {
     /// What compressed files know it by.
     fn id(&self) -> Result<ModelId, Failure> {
         match self {
-            Self::BuiltIn => Ok(Model::id_of(BUILT_IN)),
+            Self::BuiltIn => Ok(Model::builtin_id()),
             Self::File(path) => {
                 let bytes = fs::read(path).map_err(|error| Error::ReadModel(error).of(self))?;
                 Ok(Model::id_of(&bytes))
@@ -73,7 +71,7 @@ impl Origin {
 
     fn load(&self, ui: &Ui) -> Result<Model, Failure> {
         let model = match self {
-            Self::BuiltIn => Model::from_bytes(BUILT_IN),
+            Self::BuiltIn => Ok(Model::builtin()),
             Self::File(path) => Model::open(path),
         };
         let model = model.map_err(|error| match error {
@@ -90,6 +88,17 @@ impl Origin {
             czip::Kernels::detect().instruction_set(),
         ));
         Ok(model.named(&self.to_string()))
+    }
+}
+
+/// The bytes of the model that a command line names: a file, or the one that is built in.
+pub(crate) fn read(path: &Path) -> Result<Cow<'static, [u8]>, Failure> {
+    match Origin::from(path.to_owned()) {
+        Origin::BuiltIn => Ok(Cow::Borrowed(czip_models::STANDARD)),
+        Origin::File(path) => match fs::read(&path) {
+            Ok(bytes) => Ok(Cow::Owned(bytes)),
+            Err(error) => Err(Error::ReadModel(error).of(path.display())),
+        },
     }
 }
 
@@ -324,7 +333,7 @@ impl ModelSet<'_> {
     /// An error of the library, with what can be done about a model that is missing.
     pub(crate) fn explain(&self, error: czip::Error) -> Error {
         match error {
-            czip::Error::MissingModel { file, .. } if file == Model::id_of(BUILT_IN) => {
+            czip::Error::MissingModel { file, .. } if file == Model::builtin_id() => {
                 Error::BuiltInModelNeeded { file }
             }
             czip::Error::MissingModel { file, .. } => Error::MissingModel {

@@ -278,20 +278,47 @@ mod tests {
         assert_eq!(state.steps, 3);
         // A gradient far below the others moves its parameter as far, down to the epsilon of 1e-10.
         let (mut first, mut second, mut parameter) = ([0.0], [0.0], [0.0]);
-        adam(1.0, (0.1, 0.05), &[1e-10], &mut first, &mut second, &mut parameter);
+        adam(
+            1.0,
+            (0.1, 0.05),
+            &[1e-10],
+            &mut first,
+            &mut second,
+            &mut parameter,
+        );
         assert_within(2e-6, &parameter, &[-0.5], "epsilon");
     }
 
-    /// The polynomial that the iteration applies to each singular value s of a matrix of norm 1, five times.
+    /// The polynomial that the iteration applies to each singular value s of a matrix of norm 1, five times:
+    /// 3.4445 s - 4.775 s^3 + 2.0315 s^5.
     fn newton_schulz(s: f64) -> f64 {
-        (0..5).fold(s, |s, _| 3.4445 * s - 4.775 * s.powi(3) + 2.0315 * s.powi(5))
+        // Some machines round the factors of products to bf16, which may change what comes out by a fifth.
+        let is_rounded = czip_kernels::Bf16Products::detect().is_some();
+        let factor = |x: f64| {
+            let bits = (x as f32).to_bits();
+            let nearest = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000;
+            if is_rounded {
+                f32::from_bits(nearest).into()
+            } else {
+                x
+            }
+        };
+        (0..5).fold(s, |s, _| {
+            let square = factor(s) * factor(s);
+            let fourth = factor(square) * factor(square);
+            3.4445 * s + factor(-4.775 * square + 2.0315 * fourth) * factor(s)
+        })
     }
 
     #[test]
     fn muon_brings_singular_values_near_one() {
-        // Some machines multiply in bf16, which the tolerances allow for. Singular values 3 and 4, of norm 5:
+        // Singular values 3 and 4, of norm 5.
         let first_step = [0.6, 0.8].map(newton_schulz);
-        assert!((first_step[0] - 0.722_876_169).abs() < 1e-9 && (first_step[1] - 1.119_203_930).abs() < 1e-9);
+        assert!(first_step.iter().all(|s| (0.69..1.14).contains(s)));
+        if czip_kernels::Bf16Products::detect().is_none() {
+            assert!((first_step[0] - 0.722_876_169).abs() < 1e-9);
+            assert!((first_step[1] - 1.119_203_930).abs() < 1e-9);
+        }
         // Momenta 0.05 g; then 0.0475 g + 0.05 h. Looking ahead, the direction is 0.045125 g + 0.0975 h.
         let norm = 0.525_375_f64.hypot(0.112);
         let second_step = [newton_schulz(0.525_375 / norm), -newton_schulz(0.112 / norm)];
@@ -310,10 +337,10 @@ mod tests {
             assert_within(2e-6, &[momentum[0], momentum[cols + 1]], &[0.15, 0.2], "momentum");
             let expected = first_step.map(|s| -rate * s);
             let at = [0, cols + 1];
-            assert_within(3e-3, &at.map(|at| parameters[at]), &expected, "first step");
+            assert_within(1e-4, &at.map(|at| parameters[at]), &expected, "first step");
             muon(&tensor, 0.1, &diagonal(4.0, -3.0), &mut momentum, &mut parameters);
             let expected = [0, 1].map(|i| expected[i] - rate * second_step[i]);
-            assert_within(3e-3, &at.map(|at| parameters[at]), &expected, "second step");
+            assert_within(1e-4, &at.map(|at| parameters[at]), &expected, "second step");
             assert!((0..rows * cols).all(|i| at.contains(&i) || parameters[i] == 0.0));
         }
     }
@@ -325,7 +352,15 @@ mod tests {
         let gradients: Vec<f32> = (0..layout.len()).map(|_| random.normal()).collect();
         let stepped = |threads| {
             let (mut parameters, mut state) = (vec![0.5; layout.len()], State::new(layout.len()));
-            step(&layout, &Rates::default(), 1.0, &mut state, &gradients, &mut parameters, threads);
+            step(
+                &layout,
+                &Rates::default(),
+                1.0,
+                &mut state,
+                &gradients,
+                &mut parameters,
+                threads,
+            );
             (parameters, state)
         };
         assert_eq!(stepped(3), stepped(1));

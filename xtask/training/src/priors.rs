@@ -99,12 +99,12 @@ pub(crate) fn train(model: &Path) -> Result<()> {
             results.push((name, priors));
         }
     };
+    let predictor = Predictor {
+        net: &transformer,
+        start_token,
+    };
+    let threads = TOKEN_VARIANTS.len();
     thread::scope(|scope| {
-        let predictor = Predictor {
-            net: &transformer,
-            start_token,
-        };
-        let threads = TOKEN_VARIANTS.len();
         let with_net = scope.spawn(|| with_net(predictor, &alphabet, &tokens, threads, &|_| {}));
         for (variant, name) in TOKEN_VARIANTS.into_iter().zip(TOKEN_NAMES) {
             keep(format!("{name}-alone"), without_net(&alphabet, variant, &tokens));
