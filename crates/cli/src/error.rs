@@ -134,6 +134,8 @@ pub(crate) enum Error {
     Corpus(#[source] Box<czip_train::corpus::Error>),
     #[error("training failed")]
     Training(#[source] Box<czip_train::session::Error>),
+    #[error("cannot fit the mixing priors")]
+    Fitting(#[source] Box<czip_train::adapt::Error>),
     #[error("is a czip-model-v1 file, which can be used but not trained")]
     CannotTrainOn,
     #[error("{0}; leave out --device to train on the CPU")]
@@ -199,6 +201,7 @@ impl Error {
             | Self::OtherCompressor(_)
             | Self::Corpus(_)
             | Self::Training(_)
+            | Self::Fitting(_)
             | Self::Device(_)
             | Self::CannotTrainOn
             | Self::RoundTrip { .. } => Exit::Failure,

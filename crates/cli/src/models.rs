@@ -2,6 +2,7 @@
 //!
 //! To compress there is one. To restore, each file says by a hash which it needs.
 
+use std::borrow::Cow;
 use std::env;
 use std::ffi::OsStr;
 use std::fmt;
@@ -87,6 +88,17 @@ impl Origin {
             czip::Kernels::detect().instruction_set(),
         ));
         Ok(model.named(&self.to_string()))
+    }
+}
+
+/// The bytes of the model that a command line names: a file, or the one that is built in.
+pub(crate) fn read(path: &Path) -> Result<Cow<'static, [u8]>, Failure> {
+    match Origin::from(path.to_owned()) {
+        Origin::BuiltIn => Ok(Cow::Borrowed(czip_models::STANDARD)),
+        Origin::File(path) => match fs::read(&path) {
+            Ok(bytes) => Ok(Cow::Owned(bytes)),
+            Err(error) => Err(Error::ReadModel(error).of(path.display())),
+        },
     }
 }
 

@@ -46,6 +46,15 @@ impl Progress {
         self
     }
 
+    /// Shows that so many of so many tokens are done.
+    pub(crate) fn show(&self, done: u64, total: u64) {
+        self.0.set_length(total);
+        // Reports come from several threads, and so in any order. The bar should not go back.
+        if done > self.0.position() {
+            self.0.set_position(done);
+        }
+    }
+
     /// Has the work done with these options move the bar, from its start.
     pub(crate) fn watch(&self, options: &Options) -> Options {
         self.0.reset();

@@ -1,67 +1,68 @@
-//! How errors show what they quote: enough to know it by, and nothing that a terminal would obey.
+//! Quoting in error messages: enough of a value, path or list to recognise it, with control characters escaped so that no
+//! terminal obeys them.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// The most characters of a value that are shown.
+/// The most characters quoted of a value.
 const MAX_VALUE: usize = 100;
-/// The most characters of a path that are shown. People need more of these, to find the file.
+/// The most characters quoted of a path. People need more of a path, to find the file.
 const MAX_PATH: usize = 400;
-/// The most characters of a list that are shown, and a value more.
+/// Once a list has this many bytes, no more values are added to it.
 const MAX_LIST: usize = 1000;
 
 /// The beginning of a value, with control characters escaped.
 pub(crate) fn value(text: &str) -> String {
-    let mut shown = String::new();
+    let mut quoted = String::new();
     let mut characters = text.chars();
     for character in characters.by_ref().take(MAX_VALUE) {
-        escape(character, &mut shown);
+        escape(character, &mut quoted);
     }
     if characters.next().is_some() {
-        shown.push_str("...");
+        quoted.push_str("...");
     }
-    shown
+    quoted
 }
 
-/// As much of a value as [`value`] needs: it is shown as the whole is.
-pub(crate) fn start(text: &str) -> &str {
+/// The part of a value that [`value`] looks at: quoting it gives the same as quoting the whole value.
+pub(crate) fn prefix(text: &str) -> &str {
     let end = text.char_indices().nth(MAX_VALUE + 1);
     end.map_or(text, |(end, _)| &text[..end])
 }
 
-/// A path, with control characters escaped. The middle of a very long one is left out.
+/// A path, with control characters escaped. A very long one loses its middle.
 pub(crate) fn path(path: &Path) -> String {
     let text = path.to_string_lossy();
     let len = text.chars().count();
-    let mut shown = String::new();
+    let mut quoted = String::new();
     for (index, character) in text.chars().enumerate() {
         let half = MAX_PATH / 2;
         if len <= MAX_PATH || index < half || index >= len - half {
-            escape(character, &mut shown);
+            escape(character, &mut quoted);
         } else if index == half {
-            shown.push_str("...");
+            quoted.push_str("...");
         }
     }
-    shown
+    quoted
 }
 
-/// Values with commas between them, as many as there is room for.
+/// Values separated by commas, as many as there is room for.
 pub(crate) fn list<'v>(values: impl IntoIterator<Item = &'v str>) -> String {
-    let mut shown = String::new();
+    let mut quoted = String::new();
     for text in values {
-        if !shown.is_empty() {
-            shown.push_str(", ");
+        if !quoted.is_empty() {
+            quoted.push_str(", ");
         }
-        if shown.len() >= MAX_LIST {
-            shown.push_str("...");
+        if quoted.len() >= MAX_LIST {
+            quoted.push_str("...");
             break;
         }
-        shown.push_str(&value(text));
+        quoted.push_str(&value(text));
     }
-    shown
+    quoted
 }
 
-/// Appends a character, escaped if it is no visible one. Quotes and backslashes are.
+/// Appends a character, escaped unless it is visible. Quotes and backslashes stay as they are.
 fn escape(character: char, out: &mut String) {
     if matches!(character, '\'' | '"' | '\\') {
         out.push(character);
@@ -83,8 +84,8 @@ mod tests {
         assert_eq!(value(&"é".repeat(100)), "é".repeat(100));
         let long = "é".repeat(102);
         assert_eq!(value(&long), format!("{}...", "é".repeat(100)));
-        assert_eq!(start(&long), "é".repeat(101));
-        assert_eq!(start("é"), "é");
+        assert_eq!(prefix(&long), "é".repeat(101));
+        assert_eq!(prefix("é"), "é");
     }
 
     #[test]
@@ -101,8 +102,8 @@ mod tests {
     fn lists_end() {
         assert_eq!(list(["a", "b\n"]), "a, b\\n");
         let name = "n".repeat(300);
-        let shown = list(std::iter::repeat_n(name.as_str(), 40));
-        assert_eq!(shown.matches("nnn...").count(), 10);
-        assert!(shown.ends_with(", ..."), "{shown}");
+        let quoted = list(std::iter::repeat_n(name.as_str(), 40));
+        assert_eq!(quoted.matches("nnn...").count(), 10);
+        assert!(quoted.ends_with(", ..."), "{quoted}");
     }
 }

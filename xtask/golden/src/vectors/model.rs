@@ -10,7 +10,7 @@ use czip_vectors::{ModelFile, Tensor};
 use serde_json::json;
 
 use super::plain::{Random, Share, Tokenizer, code};
-use crate::Result;
+use xtask::Result;
 
 const SEED: u64 = 0x637a_6970_5f76_3100;
 

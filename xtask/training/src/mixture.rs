@@ -2,18 +2,12 @@
 //!
 //! The same training text gives the same mixture on every machine.
 
-use std::fs;
-use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 
 use czip_train::parameters::Random;
-use liblzma::read::XzDecoder;
+use xtask::Result;
 
-use crate::Result;
-use crate::files::root;
-
-/// Documents are separated by a line that holds only this.
-const MARK: &str = "<|doc|>";
+use crate::source::{documents, folder, read, write_documents};
 
 /// True extracts of Wikipedia come first in their file; what follows lacks some foreign names and has openings re-cased.
 const EXTRACTS: usize = 59_000_000;
@@ -35,7 +29,7 @@ const RECORDS: usize = 30_000;
 
 /// Writes the mixture, documents in a random order.
 pub(crate) fn write(out: &Path) -> Result<()> {
-    let folder = root().join("../shared/train");
+    let folder = folder();
     let mut random = Random(7);
     let mut mixture: Vec<String> = Vec::new();
 
@@ -80,53 +74,13 @@ pub(crate) fn write(out: &Path) -> Result<()> {
     }
     random.shuffle(&mut mixture);
 
-    let describe = |error| format!("{}: {error}", out.display());
-    let mut file = BufWriter::new(fs::File::create(out).map_err(describe)?);
-    for document in &mixture {
-        write!(file, "{document}\n{MARK}\n").map_err(describe)?;
-    }
-    file.flush().map_err(describe)?;
-    let bytes: usize = mixture.iter().map(String::len).sum();
+    let bytes = write_documents(out, &mixture)?;
     println!(
         "wrote {}: {} documents, {bytes} bytes",
         out.display(),
         mixture.len()
     );
     Ok(())
-}
-
-/// The beginning of a compressed text, up to its last whole line.
-pub(crate) fn read(path: &Path, most: usize) -> Result<String> {
-    let describe = |error| format!("{}: {error}", path.display());
-    let mut bytes = Vec::new();
-    XzDecoder::new(fs::File::open(path).map_err(describe)?)
-        .take(most as u64)
-        .read_to_end(&mut bytes)
-        .map_err(describe)?;
-    if bytes.len() == most {
-        let lines = bytes
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-            .map_or(0, |at| at + 1);
-        bytes.truncate(lines);
-    }
-    Ok(String::from_utf8(bytes)?)
-}
-
-/// The documents of a text that are not empty.
-pub(crate) fn documents(text: &str) -> Vec<&str> {
-    let mut documents = Vec::new();
-    let (mut start, mut at) = (0, 0);
-    for line in text.split_inclusive('\n') {
-        if line.trim() == MARK {
-            documents.push(&text[start..at]);
-            start = at + line.len();
-        }
-        at += line.len();
-    }
-    documents.push(&text[start..]);
-    documents.retain(|document| !document.trim().is_empty());
-    documents
 }
 
 /// Cuts a book behind empty lines.
@@ -207,7 +161,6 @@ mod tests {
 
     #[test]
     fn texts_are_cut_where_they_should_be() {
-        assert_eq!(documents("a\nb\n<|doc|>\n\n<|doc|>\nc"), ["a\nb\n", "c"]);
         let book = format!("{}\n\n{}\n", "x".repeat(SECTION), "y".repeat(3_000));
         assert_eq!(sections(&book).len(), 2);
         assert_eq!(records(&"r\n".repeat(RECORDS)).len(), 1);

@@ -1,4 +1,4 @@
-//! From files to documents.
+//! Reads documents: a file goes in; its documents are appended to a list, and faults are counted.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,20 +8,22 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::document::{Document, Source};
+use super::error::Error;
 use super::faults::{Fault, LeftOut, Reason};
-use super::inputs::{STDIN, io_error};
+use super::inputs::{InputFile, STDIN, io_error};
+use super::options::CorpusOptions;
 use super::own;
 use super::table::{Form, OpenQuote, Row, Rows};
-use super::{CorpusOptions, Document, Error, InputFile, Source};
-use crate::shown;
+use crate::quote;
 
 /// The most fields that an error names.
 const MAX_FIELDS: usize = 40;
 
-/// What some files of records begin with. It's no part of the first record.
+/// Some files of records begin with one. It is not part of the first record.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// Reads the documents of files, and keeps count of the fields of records and of what can't be used.
+/// Reads the documents of files, and keeps track of unusable input and of the fields that records have.
 pub(super) struct Reader<'o> {
     options: &'o CorpusOptions,
     left_out: LeftOut,
@@ -29,11 +31,11 @@ pub(super) struct Reader<'o> {
     has_records: bool,
     /// Whether a record had the field.
     has_field: bool,
-    /// The fields of those that didn't.
+    /// The fields of the records that lacked it.
     fields: BTreeSet<String>,
 }
 
-/// What a file with a field named is.
+/// What a file holds where a field is named.
 enum Records {
     Json,
     Table(Form),
@@ -64,7 +66,7 @@ impl<'o> Reader<'o> {
         }
     }
 
-    /// Takes note of a file or folder that can't be read.
+    /// Counts a file or folder that cannot be read.
     pub(super) fn add_fault(&mut self, fault: Fault) {
         self.left_out.files.of += 1;
         self.left_out.files.push(fault);
@@ -135,7 +137,7 @@ impl<'o> Reader<'o> {
         self.has_records
     }
 
-    /// What was left out, if that isn't too much, and some record had the field where that `is_needed`.
+    /// What was left out. It is an error if that is too much, or if `is_needed` and no record had the field.
     pub(super) fn finish(self, is_needed: bool) -> Result<LeftOut, Error> {
         let left_out = self.left_out;
         if left_out.files.are_too_many() {
@@ -234,7 +236,7 @@ impl<'o> Reader<'o> {
         if column.is_none() {
             let names = row.fields().take(MAX_FIELDS);
             self.fields
-                .extend(names.map(|name| shown::start(&String::from_utf8_lossy(name)).to_owned()));
+                .extend(names.map(|name| quote::prefix(&String::from_utf8_lossy(name)).to_owned()));
         }
         while rows.next(&mut row).map_err(open_quote)? {
             let found = row.len();
@@ -324,11 +326,11 @@ fn list_fields(value: &Value, prefix: &str, fields: &mut BTreeSet<String>) {
         if fields.len() >= MAX_FIELDS {
             return;
         }
-        let path = format!("{prefix}{}", shown::start(name));
+        let path = format!("{prefix}{}", quote::prefix(name));
         if value.is_object() {
-            list_fields(value, &format!("{}.", shown::start(&path)), fields);
+            list_fields(value, &format!("{}.", quote::prefix(&path)), fields);
         } else {
-            fields.insert(shown::start(&path).to_owned());
+            fields.insert(quote::prefix(&path).to_owned());
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use fancy_regex::Regex;
 
-use crate::Result;
+use xtask::Result;
 
 /// SplitMix64 (Steele, Lea, Flood, "Fast splittable pseudorandom number generators", 2014).
 pub(super) struct Random(u64);

@@ -22,11 +22,11 @@ use czip_container::v1::{self as container, Builder, Codec, ContextLog2, File, F
 use czip_model::v1::Weights;
 use czip_vectors::{ModelFile, hash_words, patch_model, to_hex};
 use serde_json::{Value, json};
+use xtask::{Result, files};
 
 use self::errors::Parts;
 use self::model::{Step, chunks, steps};
 use self::plain::{Random, Share};
-use crate::{Result, files};
 
 const COMMAND: &str = "cargo xtask codegen vectors";
 

@@ -9,7 +9,7 @@ use czip::v2::container::Reader;
 use czip::{Level, Mode, Model, Options};
 use serde_json::{Value, json};
 
-use crate::Result;
+use xtask::Result;
 
 /// A level of each row of the table in `docs/spec/mixing.md`.
 const LEVELS: [u8; 7] = [1, 2, 3, 4, 5, 7, 9];

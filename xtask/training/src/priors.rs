@@ -1,22 +1,21 @@
 //! The priors that `czip-mix` is compiled with: mixers and maps after they have coded a sample of training text.
 //!
-//! The sample is a fixed choice of documents of `../shared/train`; the net is the model that is named. Nothing here
-//! depends on the machine, so that the same text and the same model give the same files.
+//! The sample is a fixed choice of documents of `../shared/train`; the net is that of the model named. Nothing here depends on
+//! the machine, so the same text and the same model give the same files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
 
-use crate::files::root;
-use crate::{Result, mixture};
 use czip_mix::{Alphabet, Priors, Variant, vocabulary_hash};
-use czip_model::v2::{Contents, File};
 use czip_model::{AnyTransformer, Kernels, ModelFile};
 use czip_tokenizer::Tokenizer;
 use czip_train::parameters::Random;
-use czip_train::priors::{Sample, TOKEN_VARIANTS, alone, alphabet, spellings, with_net};
-use czip_train::session;
+use czip_train::priors::{Predictor, Sample, TOKEN_VARIANTS, alphabet, spellings, with_net, without_net};
+use xtask::{Result, files::root};
+
+use crate::source::{documents, folder, read, write_documents};
 
 const FOLDER: &str = "crates/mix/priors";
 
@@ -74,7 +73,7 @@ pub(crate) fn train(model: &Path) -> Result<()> {
     let tokenizer = Tokenizer::from_json(&weights.extras().tokenizer_json()?)?;
     let kernels = Kernels::detect();
     let transformer = AnyTransformer::new(kernels, &weights);
-    let texts = sample(&root().join("../shared/train"))?;
+    let texts = sample(&folder())?;
     println!(
         "{} documents, {} bytes",
         texts.len(),
@@ -100,13 +99,18 @@ pub(crate) fn train(model: &Path) -> Result<()> {
             results.push((name, priors));
         }
     };
+    let predictor = Predictor {
+        net: &transformer,
+        start_token,
+    };
+    let threads = TOKEN_VARIANTS.len();
     thread::scope(|scope| {
-        let with_net = scope.spawn(|| with_net(&transformer, start_token, &alphabet, &tokens));
+        let with_net = scope.spawn(|| with_net(predictor, &alphabet, &tokens, threads, &|_| {}));
         for (variant, name) in TOKEN_VARIANTS.into_iter().zip(TOKEN_NAMES) {
-            keep(format!("{name}-alone"), alone(&alphabet, variant, &tokens));
+            keep(format!("{name}-alone"), without_net(&alphabet, variant, &tokens));
         }
         for (variant, name) in BYTE_VARIANTS {
-            keep(name.to_owned(), alone(&bytes, variant, &letters));
+            keep(name.to_owned(), without_net(&bytes, variant, &letters));
         }
         if let Ok(trained) = with_net.join() {
             for (priors, name) in trained.into_iter().zip(TOKEN_NAMES) {
@@ -123,31 +127,25 @@ pub(crate) fn train(model: &Path) -> Result<()> {
         .try_for_each(|(name, priors)| write(name, priors.as_bytes()))
 }
 
-/// Trains the priors of an English model of version 2 on the same sample, and writes the model with them and with facts
-/// about it, each a key and a value.
-pub(crate) fn adapt(model: &Path, out: &Path, facts: &[&str]) -> Result<()> {
-    let bytes = fs::read(model).map_err(|error| format!("{}: {error}", model.display()))?;
-    let file = File::from_bytes(&bytes)?;
-    let tokenizer_json = file.extras.tokenizer_json()?;
-    let texts = sample(&root().join("../shared/train"))?;
-    let texts = texts.iter().map(Vec::as_slice);
-    let adapted = session::adapt(&file.weights, &tokenizer_json, texts)?;
-    let mut all = file.facts;
-    for fact in facts {
-        let (key, value) = fact.split_once('=').ok_or("facts are KEY=VALUE")?;
-        all.insert(key.into(), value.into());
-    }
-    let contents = Contents {
-        weights: &file.weights,
-        tokenizer_json: &tokenizer_json,
-        mixing_priors: adapted.priors,
-        mixing_weights: Some(adapted.counts),
-        facts: all,
-    };
-    let bytes = contents.to_bytes()?;
-    fs::write(out, &bytes).map_err(|error| format!("{}: {error}", out.display()))?;
-    println!("wrote {}, {} bytes", out.display(), bytes.len());
+/// Writes the sample to a file. A character at the end of a document that is cut in two is left out.
+pub(crate) fn write_sample(out: &Path) -> Result<()> {
+    let texts = sample(&folder())?;
+    let texts: Vec<&str> = texts.iter().map(|text| whole_characters(text)).collect();
+    let bytes = write_documents(out, &texts)?;
+    println!(
+        "wrote {}: {} documents, {bytes} bytes",
+        out.display(),
+        texts.len()
+    );
     Ok(())
+}
+
+/// The text up to where it is cut within a character.
+fn whole_characters(text: &[u8]) -> &str {
+    match str::from_utf8(text) {
+        Ok(text) => text,
+        Err(error) => str::from_utf8(&text[..error.valid_up_to()]).unwrap_or_default(),
+    }
 }
 
 fn write(name: &str, bytes: &[u8]) -> Result<()> {
@@ -163,8 +161,8 @@ fn sample(folder: &Path) -> Result<Vec<Vec<u8>>> {
     let mut texts = Vec::new();
     for source in &SOURCES {
         let path = folder.join(source.file);
-        let text = mixture::read(&path, source.within)?;
-        let documents: Vec<&[u8]> = mixture::documents(&text)
+        let text = read(&path, source.within)?;
+        let documents: Vec<&[u8]> = documents(&text)
             .into_iter()
             .map(str::as_bytes)
             .filter(|document| document.len() >= source.shortest)

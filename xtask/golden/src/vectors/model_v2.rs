@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::model::{BOS, VOCAB};
 use super::plain::{Random, code};
-use crate::Result;
+use xtask::Result;
 
 const SEED: u64 = 0x637a_6970_5f76_3200;
 
