@@ -34,6 +34,9 @@ use crate::model::Model;
 ///     }
 /// }
 ///
+/// # if cfg!(not(feature = "brotli")) {
+/// #     return Ok(());
+/// # }
 /// # let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../vectors/data/model.czm"))?;
 /// # let model = Model::from_bytes(&bytes)?;
 /// let text = b"Integers are the same everywhere. Integers are the same everywhere.";

@@ -7,6 +7,9 @@
 //! use czip::v1::{self, ChunkLevel, Codec};
 //! use czip::{Model, Options};
 //!
+//! # if cfg!(not(feature = "brotli")) {
+//! #     return Ok(());
+//! # }
 //! # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../vectors/data/model.czm");
 //! let model = Model::open(path)?;
 //! let options = Options::new().v1_level(ChunkLevel::try_from(1)?).v1_codec(Codec::Brotli);
