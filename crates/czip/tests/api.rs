@@ -221,3 +221,184 @@ fn errors_say_what_kind_they_are() {
     );
     assert_eq!(error.kind(), ErrorKind::MissingModel);
 }
+
+/// Each variant that has its kind by itself, and what becomes of it as an I/O error.
+#[test]
+fn every_error_has_its_kind() {
+    use io::ErrorKind as Io;
+
+    let id = ModelId([1, 2, 3, 4]);
+    let fault = SegmentFault::TooLong { text_len: 5 };
+    let cases = [
+        (
+            Error::VocabularyMismatch {
+                tokenizer: 2,
+                model: 1,
+            },
+            ErrorKind::Mismatch,
+            Io::InvalidData,
+        ),
+        (Error::NoStartToken, ErrorKind::Mismatch, Io::InvalidData),
+        (
+            Error::UnknownFormat { found: b"x".to_vec() },
+            ErrorKind::Malformed,
+            Io::InvalidData,
+        ),
+        (
+            Error::UnknownFormat { found: Vec::new() },
+            ErrorKind::Truncated,
+            Io::UnexpectedEof,
+        ),
+        (
+            Error::Segment {
+                member: 0,
+                segment: 0,
+                offset: 4,
+                fault,
+            },
+            ErrorKind::Malformed,
+            Io::InvalidData,
+        ),
+        (
+            Error::MissingModel {
+                file: Some(id),
+                offered: Vec::new(),
+            },
+            ErrorKind::MissingModel,
+            Io::Other,
+        ),
+        (
+            Error::TextLimit {
+                declared: 2,
+                limit: 1,
+            },
+            ErrorKind::Limit,
+            Io::Other,
+        ),
+        (
+            Error::MemoryLimit { needed: 2, limit: 1 },
+            ErrorKind::Limit,
+            Io::Other,
+        ),
+        (Error::FindModel("gone".into()), ErrorKind::Other, Io::Other),
+        (Error::CannotRecover, ErrorKind::Unsupported, Io::Other),
+        (Error::V1NotBuilt, ErrorKind::Unsupported, Io::Other),
+        (Error::Stopped, ErrorKind::Stopped, Io::Other),
+        (Error::AfterError, ErrorKind::Other, Io::Other),
+        (
+            czip::TokenizerError::MissingByte { byte: 7 }.into(),
+            ErrorKind::Malformed,
+            Io::InvalidData,
+        ),
+        (
+            czip::TokenizerError::UnknownId {
+                id: 7,
+                index: 0,
+                vocab_size: 5,
+            }
+            .into(),
+            ErrorKind::Mismatch,
+            Io::InvalidData,
+        ),
+    ];
+    for (error, kind, io) in cases {
+        assert_eq!(error.kind(), kind, "{error}");
+        let message = error.to_string();
+        let error = io::Error::from(error);
+        assert_eq!(error.kind(), io, "{message}");
+        assert_eq!(Error::from(error).to_string(), message);
+    }
+}
+
+#[cfg(feature = "v1")]
+#[test]
+fn every_error_of_czipv1_has_its_kind() {
+    use czip::v1::container::{FormatError, ReadError};
+    use czip::v1::{Codec, Error as V1};
+
+    for (error, kind) in [
+        (V1::NotText { valid_up_to: 3 }, ErrorKind::Unsupported),
+        (V1::UnknownTokenizer { id: 1 }, ErrorKind::Unsupported),
+        (V1::ContextMismatch { file: 64, model: 32 }, ErrorKind::Mismatch),
+        (
+            V1::LengthMismatch {
+                declared: 1,
+                found: 2,
+            },
+            ErrorKind::Mismatch,
+        ),
+        (V1::SeveralModels { given: 2 }, ErrorKind::MissingModel),
+    ] {
+        assert_eq!(Error::from(error).kind(), kind);
+    }
+    let codec = Codec::Zstd;
+    for (error, kind) in [
+        (FormatError::HeaderTruncated { len: 3 }, ErrorKind::Truncated),
+        (
+            FormatError::StreamTruncated { codec, offset: 20 },
+            ErrorKind::Truncated,
+        ),
+        // The file itself is whole.
+        (
+            FormatError::PayloadShort { len: 2, found: 1 },
+            ErrorKind::Malformed,
+        ),
+        (FormatError::OriginalLenLimit { len: 2, max: 1 }, ErrorKind::Limit),
+        (
+            FormatError::ChunkCountLimit { count: 2, max: 1 },
+            ErrorKind::Limit,
+        ),
+        (
+            FormatError::PayloadLenLimit { chunk: 0, max: 1 },
+            ErrorKind::Limit,
+        ),
+        (
+            FormatError::OriginalTooLong { len: 1 << 32 },
+            ErrorKind::Unsupported,
+        ),
+        (
+            FormatError::ChunkTooLong {
+                chunk: 0,
+                len: 1 << 16,
+            },
+            ErrorKind::Unsupported,
+        ),
+        (FormatError::TooManyChunks { max: 1 }, ErrorKind::Unsupported),
+    ] {
+        let message = error.to_string();
+        let error = Error::from(ReadError::from(error));
+        assert!(matches!(error, Error::V1(V1::Format(_))), "{message}");
+        assert_eq!(error.kind(), kind, "{message}");
+        assert_eq!(error.to_string(), message);
+    }
+    let refused = ReadError::Io {
+        offset: 5,
+        source: io::ErrorKind::PermissionDenied.into(),
+    };
+    assert!(matches!(Error::from(refused), Error::Read { offset: 5, .. }));
+}
+
+#[test]
+fn what_is_made_says_what_it_is() {
+    let options = Options::new().level(Level::new(3).unwrap()).segment_len(2048);
+    let shown = format!("{options:?}");
+    assert!(
+        shown.starts_with("Options { level: Level(3), segment_len: Some(2048), index: true, only: None"),
+        "{shown}"
+    );
+    let encoder = Encoder::new(None, Vec::new(), &options);
+    let shown = format!("{encoder:?}");
+    assert!(shown.starts_with("Encoder { options: Options {"), "{shown}");
+    let file = czip::compress(None, TEXT, &options).unwrap();
+    let mut decoder = Decoder::new(None, &file[..], &options);
+    decoder.read_exact(&mut [0; 10]).unwrap();
+    assert_eq!(format!("{decoder:?}"), "Decoder { position: 10, .. }");
+    assert_eq!(format!("{:?}", Models::from(None)), "Models([])");
+    let unit = czip::Unit::Bytes;
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let watched = std::sync::Arc::clone(&seen);
+    let options = options.on_progress(move |progress| watched.lock().unwrap().push(progress));
+    czip::compress(None, TEXT, &options).unwrap();
+    let last = seen.lock().unwrap().last().copied().unwrap();
+    assert_eq!((last.done, last.total, last.unit), (68, Some(68), unit));
+}
