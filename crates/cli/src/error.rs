@@ -5,7 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use czip::{ErrorKind, ModelId};
+use czip::{ErrorKind, ModelId, UnknownInstructionSet};
 use czip_train::device;
 
 use crate::exit::Exit;
@@ -35,6 +35,8 @@ pub(crate) enum Error {
         list(at_hand)
     )]
     MissingModel { file: ModelId, at_hand: Vec<String> },
+    #[error("{0}")]
+    InstructionSet(UnknownInstructionSet),
     /// The model that an input needs.
     #[error("{0}")]
     Model(Box<Failure>),
@@ -161,6 +163,7 @@ impl Error {
         match self {
             Self::NoModel
             | Self::OneModel
+            | Self::InstructionSet(_)
             | Self::NoneAndOthers
             | Self::TokenizerOfSeveral
             | Self::SeveralModels { .. }

@@ -636,7 +636,7 @@ fn priors_in_a_model_file_count() {
     for (file, message) in [
         (
             with_tensor("mixing.priors.0", "U8", &[3], vec![1; 3]),
-            "bad model: tensor `mixing.priors.0`: no priors: they begin with [01, 01, 01]",
+            "bad model: tensor `mixing.priors.0`: not priors: they begin with [01, 01, 01]",
         ),
         (
             with_tensor("mixing.priors.0", "I8", &[3], vec![1; 3]),

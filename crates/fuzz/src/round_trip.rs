@@ -71,7 +71,9 @@ fn by_v1(model: &Model, level: Level, choices: u8, text: &[u8]) {
             let back = czip::decompress(model, &file, &options.limits(limits));
             assert!(back.is_ok_and(|back| back == text), "another text");
         }
-        (Err(Error::V1(v1::Error::NotText { valid_up_to })), Err(error)) => assert_eq!(valid_up_to, error.valid_up_to()),
+        (Err(Error::V1(v1::Error::NotText { valid_up_to })), Err(error)) => {
+            assert_eq!(valid_up_to, error.valid_up_to())
+        }
         (file, utf8) => panic!("{file:?} for a text that is {utf8:?}"),
     }
 }

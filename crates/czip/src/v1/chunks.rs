@@ -127,7 +127,7 @@ impl<'a> ChunkEncoder<'a> {
                 let total = transformer.frequencies(self.scratch.logits(index), &mut self.frequencies);
                 let interval = transformer.interval(&self.frequencies, token);
                 if row.position == 0 {
-                    encoder = Encoder::with_buffer(std::mem::take(&mut out.payload));
+                    encoder = Encoder::from_vec(std::mem::take(&mut out.payload));
                 }
                 encoder.encode(interval.low, interval.high, total);
                 if row.position + 1 == self.chunk_len || batch * BATCH + index + 1 == tokens.len() {

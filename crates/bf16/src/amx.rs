@@ -1,10 +1,15 @@
-//! Products of tiles, registers of 16 rows with 64 bytes each: one instruction multiplies 16 by 32 with 32 by 16 numbers.
+//! Products by AMX. Its tiles are registers of 16 rows with 64 bytes each; one instruction multiplies 16 by 32 with 32 by 16
+//! numbers.
+//!
+//! Takes f32 `[rows, terms]` and f32 `[terms, cols]`, gives f32 `[rows, cols]`. Factors are packed, with the instructions of
+//! AVX-512, into tiles of 16 rows or columns by 16 pairs of terms; sums are made in blocks of two tiles by two.
 
 use std::arch::asm;
 use std::arch::x86_64::*;
 use std::sync::OnceLock;
 
-use super::{Bf16Workspace, FloatMatrix, store};
+use crate::avx512::store;
+use crate::matrix::{Matrix, Workspace};
 
 /// Rows of a tile, columns of a tile of sums, and pairs of terms in a row of factors.
 const TILE: usize = 16;
@@ -20,7 +25,7 @@ const ROWS: usize = 96;
 const COLS: usize = 512;
 
 /// Whether the processor has tiles of bfloat16, and the system gives them to this process.
-pub(super) fn detect() -> bool {
+pub(crate) fn detect() -> bool {
     static DETECTED: OnceLock<bool> = OnceLock::new();
     *DETECTED.get_or_init(|| {
         const AMX_BF16: u32 = 1 << 22;
@@ -39,7 +44,7 @@ fn permitted() -> bool {
     const ARCH_REQ_XCOMP_PERM: i64 = 0x1023;
     const XFEATURE_XTILEDATA: i64 = 18;
     let result: i64;
-    // SAFETY: this system call takes numbers alone, changes no memory of ours, and fails where it is unknown.
+    // SAFETY: this system call takes only numbers, changes no memory of ours, and fails where it is unknown.
     unsafe {
         asm!(
             "syscall",
@@ -54,7 +59,24 @@ fn permitted() -> bool {
     result == 0
 }
 
-/// What each tile holds. All of them are whole.
+/// Assembly that writes all tiles, or makes what they hold undefined.
+macro_rules! with_tiles {
+    ($($operand:tt)*) => {
+        asm!(
+            $($operand)*,
+            out("tmm0") _,
+            out("tmm1") _,
+            out("tmm2") _,
+            out("tmm3") _,
+            out("tmm4") _,
+            out("tmm5") _,
+            out("tmm6") _,
+            out("tmm7") _,
+        )
+    };
+}
+
+/// The shape of each tile. All of them are whole.
 #[repr(C, align(64))]
 struct TileConfig {
     palette: u8,
@@ -81,20 +103,24 @@ static TILE_CONFIG: TileConfig = {
     config
 };
 
-/// The caller must have asked [`detect`].
+/// `out = a * b`, or with `add` `out += a * b`. The shapes fit together.
+///
+/// # Safety
+///
+/// [`detect`] must have returned true.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-pub(super) unsafe fn product(
+pub(crate) unsafe fn product(
     out: &mut [f32],
-    a: FloatMatrix<'_>,
-    b: FloatMatrix<'_>,
+    a: Matrix<'_>,
+    b: Matrix<'_>,
     add: bool,
-    workspace: &mut Bf16Workspace,
+    workspace: &mut Workspace,
 ) {
     let (rows, cols) = (a.rows, b.cols);
-    let Bf16Workspace { left, right } = workspace;
+    let Workspace { left, right } = workspace;
     let mut sums = [0.0; BLOCK * BLOCK];
-    // SAFETY: the machine has tiles, and the configuration is 64 bytes of a valid one.
-    unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const TILE_CONFIG, options(nostack, readonly)) };
+    // SAFETY: the caller vouches for the tiles, and the configuration is 64 bytes of a valid one.
+    unsafe { with_tiles!("ldtilecfg [{}]", in(reg) &raw const TILE_CONFIG, options(nostack, readonly)) };
     for first_col in (0..cols).step_by(COLS) {
         let col_count = COLS.min(cols - first_col);
         for first in (0..a.cols).step_by(TERMS) {
@@ -139,12 +165,14 @@ pub(super) unsafe fn product(
         }
     }
     // SAFETY: as above.
-    unsafe { asm!("tilerelease", options(nostack, nomem)) };
+    unsafe { with_tiles!("tilerelease", options(nostack, nomem)) };
 }
 
 /// The products of two panels of rows with two of columns: the sums of a block, row by row.
 ///
-/// The caller must have configured the tiles.
+/// # Safety
+///
+/// The tiles must be configured by [`TILE_CONFIG`].
 #[inline]
 unsafe fn multiply(left: &[u32], right: &[u32], sums: &mut [f32; BLOCK * BLOCK]) {
     assert!(left.len() == right.len() && left.len().is_multiple_of(2 * TILE_LEN) && !left.is_empty());
@@ -152,7 +180,7 @@ unsafe fn multiply(left: &[u32], right: &[u32], sums: &mut [f32; BLOCK * BLOCK])
     // SAFETY: each panel is one half, some tiles of 1,024 bytes one after another, of which there is one at least. The sums
     // are 32 rows of 128 bytes.
     unsafe {
-        asm!(
+        with_tiles!(
             "tilezero tmm0",
             "tilezero tmm1",
             "tilezero tmm2",
@@ -185,7 +213,7 @@ unsafe fn multiply(left: &[u32], right: &[u32], sums: &mut [f32; BLOCK * BLOCK])
             sums = inout(reg) sums.as_mut_ptr() => _,
             tiles = inout(reg) half / TILE_LEN => _,
             row = inout(reg) 64usize => _,
-            options(nostack),
+            options(nostack)
         );
     }
 }
@@ -203,7 +231,7 @@ enum Order {
 /// behind each other, an even number of panels. What is missing is zero.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 fn pack(
-    matrix: FloatMatrix<'_>,
+    matrix: Matrix<'_>,
     rows: std::ops::Range<usize>,
     cols: std::ops::Range<usize>,
     order: Order,
@@ -240,7 +268,7 @@ fn pack(
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 fn rows_of(
-    matrix: FloatMatrix<'_>,
+    matrix: Matrix<'_>,
     row: usize,
     row_count: usize,
     col: usize,
@@ -261,7 +289,7 @@ fn rows_of(
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 fn columns_of(
-    matrix: FloatMatrix<'_>,
+    matrix: Matrix<'_>,
     row: usize,
     row_count: usize,
     col: usize,

@@ -1,8 +1,11 @@
-//! Products of vectors: the sums of a tile stay in registers.
+//! Products by AVX-512 BF16: a tile of sums, six rows by four vectors, stays in registers while the packed factors stream by.
+//!
+//! Takes f32 `[rows, terms]` and f32 `[terms, cols]`, gives f32 `[rows, cols]`. Factors are packed in pairs of terms,
+//! bfloat16 in the two halves of 32 bits, as the instruction reads them.
 
 use std::arch::x86_64::*;
 
-use super::{Bf16Workspace, FloatMatrix, store};
+use crate::matrix::{Matrix, Workspace};
 
 /// Rows of a tile of sums.
 const MR: usize = 6;
@@ -17,16 +20,11 @@ const ROWS: usize = 96;
 /// Columns whose factors are packed at a time, a multiple of [`NR`].
 const COLS: usize = 512;
 
+/// `out = a * b`, or with `add` `out += a * b`. The shapes fit together.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-pub(super) fn product(
-    out: &mut [f32],
-    a: FloatMatrix<'_>,
-    b: FloatMatrix<'_>,
-    add: bool,
-    workspace: &mut Bf16Workspace,
-) {
+pub(crate) fn product(out: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, add: bool, workspace: &mut Workspace) {
     let (rows, cols) = (a.rows, b.cols);
-    let Bf16Workspace { left, right } = workspace;
+    let Workspace { left, right } = workspace;
     for first_col in (0..cols).step_by(COLS) {
         let col_count = COLS.min(cols - first_col);
         for first in (0..a.cols).step_by(2 * PAIRS) {
@@ -57,7 +55,7 @@ pub(super) fn product(
 /// all pairs of its first row's columns and so on, pair by pair. What is missing is zero.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 fn pack<const WIDTH: usize>(
-    matrix: FloatMatrix<'_>,
+    matrix: Matrix<'_>,
     first_row: usize,
     row_count: usize,
     first: usize,
@@ -66,7 +64,7 @@ fn pack<const WIDTH: usize>(
 ) {
     let pairs = count.div_ceil(2);
     out.resize(row_count.div_ceil(WIDTH) * pairs * WIDTH, 0);
-    let FloatMatrix {
+    let Matrix {
         elements,
         row_stride,
         col_stride,
@@ -157,4 +155,22 @@ fn multiply(left: &[u32], right: &[u32]) -> [[__m512; VECTORS]; MR] {
         }
     }
     sums
+}
+
+/// Writes or adds a row of a tile to the beginning of `out`, as far as that goes.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+pub(crate) fn store(sums: &[__m512], add: bool, out: &mut [f32]) {
+    for (&sum, out) in sums.iter().zip(out.chunks_mut(16)) {
+        let mask = u16::MAX >> (16 - out.len());
+        // SAFETY: the mask lets through as many lanes as `out` has elements.
+        unsafe {
+            let sum = if add {
+                _mm512_add_ps(sum, _mm512_maskz_loadu_ps(mask, out.as_ptr()))
+            } else {
+                sum
+            };
+            _mm512_mask_storeu_ps(out.as_mut_ptr(), mask, sum);
+        }
+    }
 }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 #![allow(clippy::float_arithmetic, reason = "floats are what is tested")]
 
-use czip_kernels::{Bf16Products, Bf16Workspace, FloatMatrix};
+use czip_bf16::{Matrix, Products, Workspace};
 
 /// Small integers, from a fixed seed: bfloat16 holds those up to 256, and a float sums up to 2^24.
 fn integers(len: usize, seed: &mut u64) -> Vec<f32> {
@@ -22,12 +22,12 @@ fn transposed(x: &[f32], rows: usize) -> Vec<f32> {
 
 #[test]
 fn products_of_integers_are_exact() {
-    Bf16Products::available().for_each(are_exact);
+    Products::available().for_each(are_exact);
 }
 
-fn are_exact(products: Bf16Products) {
+fn are_exact(products: Products) {
     let mut seed = 1;
-    let mut workspace = Bf16Workspace::default();
+    let mut workspace = Workspace::default();
     for (rows, inner, cols) in [
         (1, 1, 1),
         (1, 2, 3),
@@ -55,11 +55,11 @@ fn are_exact(products: Bf16Products) {
             }
         }
         let (a_transposed, b_transposed) = (transposed(&a, rows), transposed(&b, inner));
-        let plain = |x| FloatMatrix::new(x, rows);
-        for a in [plain(&a), FloatMatrix::new(&a_transposed, inner).transposed()] {
+        let plain = |x| Matrix::new(x, rows);
+        for a in [plain(&a), Matrix::new(&a_transposed, inner).transposed()] {
             for b in [
-                FloatMatrix::new(&b, inner),
-                FloatMatrix::new(&b_transposed, cols).transposed(),
+                Matrix::new(&b, inner),
+                Matrix::new(&b_transposed, cols).transposed(),
             ] {
                 assert_eq!(
                     [a.rows(), a.cols(), b.rows(), b.cols()],
@@ -81,20 +81,14 @@ fn are_exact(products: Bf16Products) {
 fn factors_are_rounded() {
     let a = [257.0, 259.0, -257.0, 258.0, 1.0 + 1.0 / 256.0, 1.0 + 3.0 / 512.0];
     let rounded = [256.0, 260.0, -256.0, 258.0, 1.0, 1.0 + 1.0 / 128.0];
-    let one = FloatMatrix::new(&[1.0], 1);
-    for products in Bf16Products::available() {
-        for a in [FloatMatrix::new(&a, 6), FloatMatrix::new(&a, 1).transposed()] {
+    let one = Matrix::new(&[1.0], 1);
+    for products in Products::available() {
+        for a in [Matrix::new(&a, 6), Matrix::new(&a, 1).transposed()] {
             let mut out = [0.0; 6];
-            products.product(&mut out, a, one, false, &mut Bf16Workspace::default());
+            products.product(&mut out, a, one, false, &mut Workspace::default());
             assert_eq!(out, rounded);
             let mut out = [0.0; 6];
-            products.product(
-                &mut out,
-                one,
-                a.transposed(),
-                false,
-                &mut Bf16Workspace::default(),
-            );
+            products.product(&mut out, one, a.transposed(), false, &mut Workspace::default());
             assert_eq!(out, rounded);
         }
     }
@@ -103,7 +97,19 @@ fn factors_are_rounded() {
 #[test]
 #[should_panic(expected = "product of 2 x 3 and 2 x 1")]
 fn shapes_must_fit() {
-    let products = Bf16Products::detect().unwrap_or_else(|| panic!("product of 2 x 3 and 2 x 1"));
-    let (a, b) = (FloatMatrix::new(&[0.0; 6], 2), FloatMatrix::new(&[0.0; 2], 2));
-    products.product(&mut [0.0; 2], a, b, false, &mut Bf16Workspace::default());
+    let products = Products::detect().unwrap_or_else(|| panic!("product of 2 x 3 and 2 x 1"));
+    let (a, b) = (Matrix::new(&[0.0; 6], 2), Matrix::new(&[0.0; 2], 2));
+    products.product(&mut [0.0; 2], a, b, false, &mut Workspace::default());
+}
+
+#[test]
+fn a_product_without_terms_is_zero() {
+    for products in Products::available() {
+        let (a, b) = (Matrix::new(&[], 2), Matrix::new(&[], 3).transposed());
+        let mut out = [7.0; 6];
+        products.product(&mut out, a, b, true, &mut Workspace::default());
+        assert_eq!(out, [7.0; 6]);
+        products.product(&mut out, a, b, false, &mut Workspace::default());
+        assert_eq!(out, [0.0; 6]);
+    }
 }

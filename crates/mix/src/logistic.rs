@@ -1,12 +1,10 @@
-//! Probabilities, their logits, and the tables between them.
+//! Probabilities to logits (`stretch`) and back (`squash`), as Mahoney names them; frequencies to logits.
 //!
-//! A *logit* is `ln(p / (1 - p))` with 8 fraction bits, within [`LOGIT_LIMIT`].
+//! A *logit* is `ln(p / (1 - p))` with 8 fraction bits, at most [`LOGIT_LIMIT`] in magnitude. A probability is that of a
+//! true bit, Q0.16.
 
 /// The largest magnitude of a logit: 12.
 pub(crate) const LOGIT_LIMIT: i32 = 3071;
-
-/// One half as a probability of 16 bits.
-pub(crate) const HALF: u16 = 1 << 15;
 
 /// `e^(-1/256)` with 63 fraction bits.
 const EXP_STEP: u64 = 9_187_413_517_043_429_148;
@@ -20,9 +18,6 @@ static STRETCH: [i16; 1 << 12] = stretch_table();
 /// `round(ln(1 + i / 2^10) * 2^16)`.
 static LN: [u16; 1 << 10] = ln_table();
 
-/// `floor(2^17 / (2 n + 3))`, the weight `1 / (n + 1.5)` of the newest of n + 1 observations, Q0.16.
-pub(crate) static RATE: [u16; 256] = rate_table();
-
 const fn squash_table() -> [u16; 2 * LOGIT_LIMIT as usize + 1] {
     let mut table = [0; 2 * LOGIT_LIMIT as usize + 1];
     // e^(-x/256) with 63 fraction bits.
@@ -31,7 +26,8 @@ const fn squash_table() -> [u16; 2 * LOGIT_LIMIT as usize + 1] {
     while x <= LOGIT_LIMIT as usize {
         let one = (1u128 << 63) + power;
         let high = ((1u128 << 79) + one / 2) / one;
-        table[LOGIT_LIMIT as usize + x] = if high > 65535 { 65535 } else { high as u16 };
+        // 65536 does not fit 16 bits.
+        table[LOGIT_LIMIT as usize + x] = (high - (high >> 16)) as u16;
         table[LOGIT_LIMIT as usize - x] = (65536 - high) as u16;
         power = (power * EXP_STEP as u128 + (1 << 62)) >> 63;
         x += 1;
@@ -46,10 +42,11 @@ const fn stretch_table() -> [i16; 1 << 12] {
     while i < 1 << 12 {
         let p = 16 * i as i32 + 8;
         // The nearest of a rising table; of equally near ones the first. Large logits share probabilities.
-        while x < LOGIT_LIMIT as usize {
+        // The largest is far below the limit.
+        loop {
             let here = SQUASH[LOGIT_LIMIT as usize + x] as i32;
             let mut other = x + 1;
-            while other < LOGIT_LIMIT as usize && SQUASH[LOGIT_LIMIT as usize + other] as i32 == here {
+            while SQUASH[LOGIT_LIMIT as usize + other] as i32 == here {
                 other += 1;
             }
             let next = SQUASH[LOGIT_LIMIT as usize + other] as i32;
@@ -80,16 +77,6 @@ const fn ln_table() -> [u16; 1 << 10] {
         }
         table[i] = ((2 * sum + (1 << 43)) >> 44) as u16;
         i += 1;
-    }
-    table
-}
-
-const fn rate_table() -> [u16; 256] {
-    let mut table = [0; 256];
-    let mut n = 0;
-    while n < 256 {
-        table[n] = ((1 << 17) / (2 * n + 3)) as u16;
-        n += 1;
     }
     table
 }
@@ -126,6 +113,7 @@ pub(crate) fn logit_of(first: u32, second: u32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::Fnv1a;
 
     #[test]
     fn squash_is_the_logistic_function() {
@@ -140,7 +128,7 @@ mod tests {
 
     #[test]
     fn stretch_is_its_inverse() {
-        assert_eq!([stretch(HALF), stretch(HALF - 1)], [0, 0]);
+        assert_eq!([stretch(1 << 15), stretch((1 << 15) - 1)], [0, 0]);
         assert_eq!([stretch(47911), stretch(65535), stretch(0)], [256, 2292, -2292]);
         for p in 0..1u16 << 12 {
             let (p, mirrored) = (p << 4, (4095 - p) << 4);
@@ -158,8 +146,20 @@ mod tests {
         assert_eq!(logit_of(1, u32::MAX), LOGIT_LIMIT);
     }
 
+    /// Every entry: FNV-1a of the tables, little-endian. The tests in `tests/it/tables.rs` find the same for values that
+    /// are computed in another way.
     #[test]
-    fn rates() {
-        assert_eq!([RATE[0], RATE[1], RATE[255]], [43690, 26214, 255]);
+    fn tables_are_those_of_the_definitions() {
+        fn hash<const N: usize>(entries: impl Iterator<Item = [u8; N]>) -> u64 {
+            let mut hash = Fnv1a::new();
+            entries.for_each(|entry| hash.write(&entry));
+            hash.finish()
+        }
+        let squashed = (-LOGIT_LIMIT..=LOGIT_LIMIT).map(|logit| squash(logit).to_le_bytes());
+        assert_eq!(hash(squashed), 0x994e_1938_8487_b0c4);
+        let stretched = (0..1 << 12).map(|i: u16| stretch(i << 4).to_le_bytes());
+        assert_eq!(hash(stretched), 0x565b_fede_097a_2147);
+        let logarithms = (1 << 10..1 << 11).map(|x| ln(x).to_le_bytes());
+        assert_eq!(hash(logarithms), 0xd824_06d9_189c_44ae);
     }
 }
