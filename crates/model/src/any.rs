@@ -1,10 +1,9 @@
 //! The net of a model of either version.
 
-use std::borrow::{Borrow, BorrowMut};
-
 use czip_kernels::{Interval, Kernels};
 
 use crate::envelope::{Envelope, Metadata};
+use crate::slot::CacheSlot;
 use crate::{Error, Extras, Window, v1, v2};
 
 /// A model file, validated.
@@ -62,7 +61,7 @@ pub struct ModelInfo {
     pub context_length: usize,
     /// Positions that attention reaches, where it is not the whole chunk.
     pub window: Option<usize>,
-    /// Rows of the table of pairs of tokens, if there is one.
+    /// Rows of the bigram embedding; 0 if there is none.
     pub bigram_buckets: usize,
     /// Int8 multiply-adds for one token, attention aside.
     pub multiply_adds: usize,
@@ -173,38 +172,36 @@ impl AnyCache {
     }
 }
 
-impl Borrow<v1::Cache> for AnyCache {
-    fn borrow(&self) -> &v1::Cache {
+const OTHER_CACHE: &str = "a cache of a model of another version";
+
+impl CacheSlot<v1::Cache> for AnyCache {
+    fn cache(&self) -> &v1::Cache {
         match &self.0 {
             CacheOf::V1(cache) => cache,
-            CacheOf::V2(_) => panic!("a cache of another model"),
+            CacheOf::V2(_) => panic!("{OTHER_CACHE}"),
         }
     }
-}
 
-impl BorrowMut<v1::Cache> for AnyCache {
-    fn borrow_mut(&mut self) -> &mut v1::Cache {
+    fn cache_mut(&mut self) -> &mut v1::Cache {
         match &mut self.0 {
             CacheOf::V1(cache) => cache,
-            CacheOf::V2(_) => panic!("a cache of another model"),
+            CacheOf::V2(_) => panic!("{OTHER_CACHE}"),
         }
     }
 }
 
-impl Borrow<v2::Cache> for AnyCache {
-    fn borrow(&self) -> &v2::Cache {
+impl CacheSlot<v2::Cache> for AnyCache {
+    fn cache(&self) -> &v2::Cache {
         match &self.0 {
             CacheOf::V2(cache) => cache,
-            CacheOf::V1(_) => panic!("a cache of another model"),
+            CacheOf::V1(_) => panic!("{OTHER_CACHE}"),
         }
     }
-}
 
-impl BorrowMut<v2::Cache> for AnyCache {
-    fn borrow_mut(&mut self) -> &mut v2::Cache {
+    fn cache_mut(&mut self) -> &mut v2::Cache {
         match &mut self.0 {
             CacheOf::V2(cache) => cache,
-            CacheOf::V1(_) => panic!("a cache of another model"),
+            CacheOf::V1(_) => panic!("{OTHER_CACHE}"),
         }
     }
 }
@@ -216,7 +213,10 @@ pub struct AnyScratch(ScratchOf);
 #[derive(Debug)]
 enum ScratchOf {
     V1(v1::Scratch),
-    V2(v2::Scratch),
+    V2 {
+        scratch: v2::Scratch,
+        rows: Vec<v2::Row>,
+    },
 }
 
 impl AnyScratch {
@@ -225,7 +225,7 @@ impl AnyScratch {
     pub const fn capacity(&self) -> usize {
         match &self.0 {
             ScratchOf::V1(scratch) => scratch.capacity(),
-            ScratchOf::V2(scratch) => scratch.capacity(),
+            ScratchOf::V2 { scratch, .. } => scratch.capacity(),
         }
     }
 
@@ -238,13 +238,13 @@ impl AnyScratch {
     pub fn logits(&self, row: usize) -> &[i32] {
         match &self.0 {
             ScratchOf::V1(scratch) => scratch.logits(row),
-            ScratchOf::V2(scratch) => scratch.logits(row),
+            ScratchOf::V2 { scratch, .. } => scratch.logits(row),
         }
     }
 }
 
 impl AnyTransformer {
-    /// Packs the weights for the level of `kernels`. The file's bytes are not needed any more.
+    /// Packs the weights for the instruction set of `kernels`. The file's bytes are no longer needed.
     #[must_use]
     pub fn new(kernels: Kernels, weights: &ModelFile<'_>) -> Self {
         match weights {
@@ -299,7 +299,10 @@ impl AnyTransformer {
     pub fn scratch(&self, rows: usize) -> AnyScratch {
         AnyScratch(match &self.net {
             Net::V1(net) => ScratchOf::V1(net.scratch(rows)),
-            Net::V2(net) => ScratchOf::V2(net.scratch(rows)),
+            Net::V2(net) => ScratchOf::V2 {
+                scratch: net.scratch(rows),
+                rows: Vec::with_capacity(rows),
+            },
         })
     }
 
@@ -326,12 +329,16 @@ impl AnyTransformer {
     /// # Panics
     ///
     /// If there are more rows than `scratch` has room for, if a row's sequence, position or token is out of range, or if a
-    /// cache or the scratch was made by another model.
+    /// cache or the scratch was made by a model of another version or of other sizes.
     pub fn forward(&self, rows: &[Row], caches: &mut [AnyCache], scratch: &mut AnyScratch) {
         match (&self.net, &mut scratch.0) {
             (Net::V1(net), ScratchOf::V1(scratch)) => net.forward(rows, caches, scratch),
-            (Net::V2(net), ScratchOf::V2(scratch)) => net.forward(rows, caches, scratch),
-            _ => panic!("scratch of another model"),
+            (Net::V2(net), ScratchOf::V2 { scratch, rows: of_v2 }) => {
+                of_v2.clear();
+                of_v2.extend(rows.iter().map(|&row| v2::Row::from(row)));
+                net.forward(of_v2, caches, scratch);
+            }
+            _ => panic!("scratch of a model of another version"),
         }
     }
 

@@ -80,17 +80,7 @@ impl Checkpoint {
     }
 
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let c = &self.config;
-        let sizes = [
-            c.vocab_size,
-            c.layers,
-            c.d_model,
-            c.heads,
-            c.d_ff,
-            c.window,
-            c.bigram_buckets,
-            c.bigram_width,
-        ];
+        let sizes = self.config.to_array();
         let sizes: Vec<u8> = sizes
             .iter()
             .flat_map(|&size| (size as u64).to_le_bytes())
@@ -383,29 +373,8 @@ impl Tensors {
         let sizes = bytes.as_chunks::<8>().0.iter();
         let sizes = sizes.map(|&bytes| usize::try_from(u64::from_le_bytes(bytes)));
         let sizes: Vec<usize> = sizes.collect::<Result<_, _>>().map_err(|_| BAD_SIZES)?;
-        let &[
-            vocab_size,
-            layers,
-            d_model,
-            heads,
-            d_ff,
-            window,
-            bigram_buckets,
-            bigram_width,
-        ] = sizes.as_slice()
-        else {
-            return Err(BAD_SIZES);
-        };
-        Ok(Config {
-            vocab_size,
-            layers,
-            d_model,
-            heads,
-            d_ff,
-            window,
-            bigram_buckets,
-            bigram_width,
-        })
+        let sizes = sizes.try_into().map_err(|_| BAD_SIZES)?;
+        Ok(Config::from_array(sizes))
     }
 
     fn curve(&mut self, hash: &mut Xxh3) -> Result<Vec<Point>, Problem> {

@@ -5,6 +5,8 @@ use std::ops::Range;
 use czip_fixed::tables::TURN;
 use czip_model::v2::{Config, HEAD_DIM, Layer, Matrix, Weights, bits};
 
+use crate::numbers::{power, round};
+
 /// How the optimizer treats a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -176,8 +178,8 @@ impl Layout {
     pub fn dequantize(&self, weights: &Weights) -> Vec<f32> {
         assert_eq!(self.config, weights.config, "the sizes of the model");
         let mut parameters = vec![0.0; self.len];
-        let word = bits::WORD as i32;
-        let table = |_: usize, shift: u8| i32::from(shift) - word;
+        let residual = bits::RESIDUAL as i32;
+        let table = |_: usize, shift: u8| i32::from(shift) - residual;
         multiples(&weights.embedding, table, &mut parameters[self.embedding.range()]);
         multiples(&weights.bigram, table, &mut parameters[self.bigram.range()]);
         let matrix = |input: u32, output: u32| {
@@ -187,17 +189,17 @@ impl Layout {
         for (tensors, layer) in self.layers.iter().zip(&weights.layers) {
             let qkv = |row: usize, shift: u8| {
                 let output = if row < values {
-                    bits::WORD
+                    bits::RESIDUAL
                 } else {
                     bits::ACTIVATION
                 };
                 matrix(bits::ACTIVATION, output)(row, shift)
             };
             multiples(&layer.qkv, qkv, &mut parameters[tensors.qkv.range()]);
-            let from_activation = matrix(bits::ACTIVATION, bits::WORD);
+            let from_activation = matrix(bits::ACTIVATION, bits::RESIDUAL);
             multiples(&layer.out, from_activation, &mut parameters[tensors.out.range()]);
             multiples(&layer.up, from_activation, &mut parameters[tensors.up.range()]);
-            let from_hidden = matrix(bits::HIDDEN, bits::WORD);
+            let from_hidden = matrix(bits::HIDDEN, bits::RESIDUAL);
             multiples(&layer.down, from_hidden, &mut parameters[tensors.down.range()]);
             scalars(layer, tensors, &mut parameters);
         }
@@ -222,7 +224,7 @@ impl Layout {
             Matrix { weights, shifts }
         };
         // Shifts of rows that are looked up are to the left: as if the input had no fraction bits.
-        let word = |_| (bits::ACTIVATION as i32, bits::WORD as i32);
+        let residual = |_| (bits::ACTIVATION as i32, bits::RESIDUAL as i32);
         let config = &self.config;
         let values = (config.heads + 1) * HEAD_DIM;
         let table = |floats: &mut Vec<f32>, tensor: &Tensor| {
@@ -239,7 +241,7 @@ impl Layout {
             .map(|layer| Layer {
                 qkv: matrix(&layer.qkv, &|row| {
                     let output = if row < values {
-                        bits::WORD
+                        bits::RESIDUAL
                     } else {
                         bits::ACTIVATION
                     };
@@ -257,9 +259,9 @@ impl Layout {
                             .clamp(-32768.0, 32767.0) as i32
                     })
                     .collect(),
-                out: matrix(&layer.out, &word),
-                up: matrix(&layer.up, &word),
-                down: matrix(&layer.down, &|_| (bits::HIDDEN as i32, bits::WORD as i32)),
+                out: matrix(&layer.out, &residual),
+                up: matrix(&layer.up, &residual),
+                down: matrix(&layer.down, &|_| (bits::HIDDEN as i32, bits::RESIDUAL as i32)),
             })
             .collect();
         let head = matrix(&self.head, &|_| (bits::ACTIVATION as i32, bits::LOGIT as i32));
@@ -323,7 +325,7 @@ fn quantize_row(row: &mut [f32], fraction: i32, weights: &mut Vec<i8>) -> u8 {
 
 /// The same for a row that is looked up and shifted to the left.
 fn quantize_table_row(row: &mut [f32], weights: &mut Vec<i8>) -> u8 {
-    let least = -(bits::WORD as i32);
+    let least = -(bits::RESIDUAL as i32);
     let exponent = exponent(row, TABLE_MOST).clamp(least, least + 8);
     round_row(row, exponent, TABLE_MOST, weights);
     (exponent - least) as u8
@@ -339,11 +341,6 @@ fn exponent(row: &[f32], most: f32) -> i32 {
     exponent
 }
 
-/// `2^exponent`, exactly, on every machine.
-pub(crate) fn power(exponent: i32) -> f32 {
-    f32::from_bits(((127 + exponent) as u32) << 23)
-}
-
 fn round_row(row: &mut [f32], exponent: i32, most: f32, weights: &mut Vec<i8>) {
     let (scale, inverse) = (power(exponent), power(-exponent));
     // Rounded twice, in loops plain enough for vector code; one that also appends numbers one by one is not.
@@ -354,16 +351,6 @@ fn round_row(row: &mut [f32], exponent: i32, most: f32, weights: &mut Vec<i8>) {
     for x in row {
         *x = round((*x * inverse).clamp(-most, most)).0 * scale;
     }
-}
-
-/// The nearest integer, the even one of two, to a number below 2^22 in magnitude: as a float, and as one whose lowest bits
-/// are those of the integer. Unlike `round_ties_even` this needs no instruction that processors may lack.
-#[inline(always)]
-pub(crate) fn round(x: f32) -> (f32, u32) {
-    // Above 2^23 floats are integers; half of that again keeps negative numbers there.
-    const SHIFTER: f32 = 1.5 * (1 << 23) as f32;
-    let shifted = x + SHIFTER;
-    (shifted - SHIFTER, shifted.to_bits())
 }
 
 /// Half of the pairs turn, at geometrically spaced frequencies from about one radian to one turn in 2048 positions; the

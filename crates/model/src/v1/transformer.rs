@@ -1,12 +1,11 @@
 //! The transformer, packed for one instruction set, and its batched forward pass.
 
-use std::borrow::{Borrow, BorrowMut};
-
 use czip_kernels::{
     Attention, HEAD_DIM, Interval, Kernels, KeyValueCache, PackedMatrix, Requantization, Softmax, Workspace,
 };
 
 use crate::Row;
+use crate::slot::CacheSlot;
 
 use super::weights::{Config, LayerWeights, Linear, Rotation, Weights};
 
@@ -86,6 +85,16 @@ impl Cache {
     }
 }
 
+impl CacheSlot<Self> for Cache {
+    fn cache(&self) -> &Self {
+        self
+    }
+
+    fn cache_mut(&mut self) -> &mut Self {
+        self
+    }
+}
+
 /// Working space for batches of up to a given number of rows, and the logits of the last one.
 #[derive(Debug)]
 pub struct Scratch {
@@ -125,7 +134,7 @@ impl Scratch {
 }
 
 impl Transformer {
-    /// Packs the weights for the level of `kernels`. The file's bytes are not needed any more.
+    /// Packs the weights for the instruction set of `kernels`. The file's bytes are no longer needed.
     #[must_use]
     pub fn new(kernels: Kernels, weights: &Weights<'_>) -> Self {
         let mut transformer = Self {
@@ -269,7 +278,7 @@ impl Transformer {
     /// # Panics
     ///
     /// If there are more rows than `scratch` has room for, or a row's sequence, position or token is out of range.
-    pub fn forward(&self, rows: &[Row], caches: &mut [impl BorrowMut<Cache>], scratch: &mut Scratch) {
+    pub fn forward(&self, rows: &[Row], caches: &mut [impl CacheSlot<Cache>], scratch: &mut Scratch) {
         self.begin(rows, scratch);
         for (index, layer) in self.layers.iter().enumerate() {
             self.store(index, rows, caches, scratch);
@@ -292,7 +301,7 @@ impl Transformer {
     /// # Panics
     ///
     /// As [`Transformer::forward`].
-    pub fn remember(&self, rows: &[Row], caches: &mut [impl BorrowMut<Cache>], scratch: &mut Scratch) {
+    pub fn remember(&self, rows: &[Row], caches: &mut [impl CacheSlot<Cache>], scratch: &mut Scratch) {
         self.begin(rows, scratch);
         for (index, layer) in self.layers.iter().enumerate() {
             self.store(index, rows, caches, scratch);
@@ -320,7 +329,7 @@ impl Transformer {
         index: usize,
         layer: &Layer,
         rows: &[Row],
-        caches: &[impl Borrow<Cache>],
+        caches: &[impl CacheSlot<Cache>],
         s: &mut Scratch,
     ) {
         self.attend(index, layer, rows, caches, s);
@@ -397,7 +406,7 @@ impl Transformer {
     }
 
     /// Computes queries, keys and values of a layer, and stores every row's key and value.
-    fn store(&self, index: usize, rows: &[Row], caches: &mut [impl BorrowMut<Cache>], s: &mut Scratch) {
+    fn store(&self, index: usize, rows: &[Row], caches: &mut [impl CacheSlot<Cache>], s: &mut Scratch) {
         if index == 0 && !self.first_qkv.is_empty() {
             self.look_up_qkv(rows, s);
         } else {
@@ -415,7 +424,7 @@ impl Transformer {
             };
             self.kernels.rotate_key(key, cos, sin);
             self.kernels.store(
-                &mut caches[row.sequence].borrow_mut().layers[index],
+                &mut caches[row.sequence].cache_mut().layers[index],
                 row.position,
                 key,
                 value,
@@ -429,7 +438,7 @@ impl Transformer {
         index: usize,
         layer: &Layer,
         rows: &[Row],
-        caches: &[impl Borrow<Cache>],
+        caches: &[impl CacheSlot<Cache>],
         s: &mut Scratch,
     ) {
         let d = self.config.d_model;
@@ -443,7 +452,7 @@ impl Transformer {
             for query in queries.as_chunks_mut::<HEAD_DIM>().0 {
                 self.kernels.rotate_query(query, cos, sin);
             }
-            let cache = &caches[row.sequence].borrow().layers[index];
+            let cache = &caches[row.sequence].cache().layers[index];
             let length = row.position + 1;
             self.kernels
                 .attend(&layer.attention, cache, length, queries, &mut s.workspace, out);
