@@ -1,4 +1,5 @@
-//! The net of a model of either version.
+//! Models of either version behind one set of types: files, sizes, and the net from rows of tokens to logits, int32
+//! `[rows, vocab]`, and frequencies, uint32 `[vocab]`.
 
 use czip_kernels::{Interval, Kernels};
 
@@ -6,7 +7,10 @@ use crate::envelope::{Envelope, Metadata};
 use crate::slot::CacheSlot;
 use crate::{Error, Extras, Window, v1, v2};
 
-/// A model file, validated.
+/// A model file of either version, validated.
+///
+/// [`ModelFile::from_bytes`] has checked every rule of the format that concerns metadata and tensors, so nothing behind it
+/// checks again. It has not checked the tokenizer and the priors, which are text and bytes to this crate.
 #[derive(Clone, Debug)]
 pub enum ModelFile<'a> {
     /// Of the format czip-model-v1.
@@ -47,7 +51,7 @@ impl<'a> ModelFile<'a> {
 pub struct ModelInfo {
     /// The name of the format.
     pub format: &'static str,
-    /// Symbols of the vocabulary.
+    /// Tokens in the vocabulary.
     pub vocab_size: usize,
     /// Layers.
     pub layers: usize,
@@ -57,15 +61,15 @@ pub struct ModelInfo {
     pub d_model: usize,
     /// Units of the feed-forward network.
     pub d_ff: usize,
-    /// Positions that a chunk of CZIPv1 may have: a power of two, 2 to 2^15.
+    /// The most positions of a chunk of CZIPv1: a power of two, 2 to 2^15.
     pub context_length: usize,
-    /// Positions that attention reaches, where it is not the whole chunk.
+    /// Positions that attention reaches; `None` if it reaches all of them.
     pub window: Option<usize>,
     /// Rows of the bigram embedding; 0 if there is none.
     pub bigram_buckets: usize,
-    /// Int8 multiply-adds for one token, attention aside.
+    /// Int8 multiply-adds per token, without attention.
     pub multiply_adds: usize,
-    /// Elements of all tensors that were trained.
+    /// Trained parameters.
     pub parameters: usize,
 }
 
@@ -120,7 +124,7 @@ pub struct Row {
     pub token: u16,
 }
 
-/// A net ready to run. Immutable, so that any number of threads share one.
+/// A net of either version, ready to run. It is immutable, and any number of threads can share one.
 #[derive(Debug)]
 pub struct AnyTransformer {
     net: Net,
@@ -151,7 +155,7 @@ impl From<v2::Transformer> for AnyTransformer {
     }
 }
 
-/// What one sequence leaves for its next tokens.
+/// The keys and values of one sequence.
 #[derive(Clone, Debug)]
 pub struct AnyCache(CacheOf);
 
@@ -162,7 +166,7 @@ enum CacheOf {
 }
 
 impl AnyCache {
-    /// The number of positions that fit: any number where attention has a window of its own.
+    /// The number of positions that fit. A model with a window forgets old ones, so any number does.
     #[must_use]
     pub const fn capacity(&self) -> usize {
         match &self.0 {
@@ -268,11 +272,11 @@ impl AnyTransformer {
         }
     }
 
-    /// An empty sequence with room for `capacity` positions; for any number, where attention has a window of its own.
+    /// An empty sequence with room for `capacity` positions. A model with a window has room for any number.
     ///
     /// # Panics
     ///
-    /// If `capacity` exceeds the model's context length.
+    /// If `capacity` exceeds the context length of a model without a window.
     #[must_use]
     pub fn cache(&self, capacity: usize) -> AnyCache {
         AnyCache(match &self.net {
@@ -294,7 +298,7 @@ impl AnyTransformer {
     ///
     /// # Panics
     ///
-    /// If there are more than [`v2::MAX_BATCH`] rows and attention has a window of its own.
+    /// If there are more than [`v2::MAX_BATCH`] rows and the model has a window.
     #[must_use]
     pub fn scratch(&self, rows: usize) -> AnyScratch {
         AnyScratch(match &self.net {
@@ -306,12 +310,12 @@ impl AnyTransformer {
         })
     }
 
-    /// The positions of a text of any length: within `length` of them, of which the newest `kept` tokens stay when all
-    /// are taken, or without end, where attention has a window of its own.
+    /// The positions of a text of any length. In a model without a window they stay within `length`, and when all are taken
+    /// the newest `kept` tokens are laid anew from position 0; in one with a window they go on without end.
     ///
     /// # Panics
     ///
-    /// If there is no room for a token besides the start token and those that stay.
+    /// If the model has no window, and `length` has no room for a token besides the start token and those that are kept.
     #[must_use]
     pub fn window(&self, start_token: u16, length: usize, kept: usize) -> Window {
         match &self.net {
@@ -322,9 +326,9 @@ impl AnyTransformer {
 
     /// Takes a batch of tokens; afterwards `scratch` holds the logits of the token after each.
     ///
-    /// The rows may belong to different sequences (so that one pass over the weights serves all of them), or be
-    /// consecutive positions of one (when its tokens are known), or both. The result does not depend on how tokens
-    /// are grouped into batches.
+    /// The rows may belong to different sequences, all of which one pass over the weights serves, or be consecutive
+    /// positions of one whose tokens are known, or both. The result does not depend on how tokens are grouped into
+    /// batches.
     ///
     /// # Panics
     ///
@@ -342,8 +346,8 @@ impl AnyTransformer {
         }
     }
 
-    /// Takes a batch of tokens like [`AnyTransformer::forward`], but only for what later ones attend to: there need not be
-    /// logits.
+    /// Takes a batch of tokens like [`AnyTransformer::forward`], but only to store the keys and values that later tokens
+    /// attend to. Whether there are logits afterwards is unspecified.
     ///
     /// # Panics
     ///

@@ -1,4 +1,5 @@
-//! The transformer, packed for one instruction set, and its batched forward pass.
+//! The transformer, packed for one instruction set, and its batched forward pass: rows of tokens in, logits out, int32
+//! `[rows, vocab]`. The residual is int32 `[rows, d]`; what goes into and comes out of matrices is int8.
 
 use czip_kernels::{
     Attention, HEAD_DIM, Interval, Kernels, KeyValueCache, PackedMatrix, Requantization, Softmax, Workspace,
@@ -9,7 +10,7 @@ use crate::slot::CacheSlot;
 
 use super::weights::{Config, LayerWeights, Linear, Rotation, Weights};
 
-/// A model ready to run. Immutable, so that any number of threads share one.
+/// A model ready to run. It is immutable, and any number of threads can share one.
 #[derive(Debug)]
 pub struct Transformer {
     kernels: Kernels,
@@ -271,9 +272,9 @@ impl Transformer {
 
     /// Takes a batch of tokens; afterwards `scratch` holds the logits of the token after each.
     ///
-    /// The rows may belong to different sequences (so that one pass over the weights serves all of them), or be
-    /// consecutive positions of one (when its tokens are known), or both. The result does not depend on how tokens
-    /// are grouped into batches.
+    /// The rows may belong to different sequences, all of which one pass over the weights serves, or be consecutive
+    /// positions of one whose tokens are known, or both. The result does not depend on how tokens are grouped into
+    /// batches.
     ///
     /// # Panics
     ///

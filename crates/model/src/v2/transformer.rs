@@ -48,7 +48,7 @@ pub const MAX_BATCH: usize = 256;
 /// Caches forget positions in groups of this many.
 const POSITION_GROUP: usize = 16;
 
-/// A model ready to run. Immutable, so that any number of threads share one.
+/// A model ready to run. It is immutable, and any number of threads can share one.
 #[derive(Debug)]
 pub struct Transformer {
     kernels: Kernels,
@@ -58,7 +58,7 @@ pub struct Transformer {
     bigram: Matrix,
     layers: Vec<PackedLayer>,
     head: Linear,
-    /// For each position of a turn.
+    /// For each position modulo a full turn.
     rotations: Vec<([i16; HEAD_DIM / 2], [i16; HEAD_DIM / 2])>,
 }
 
