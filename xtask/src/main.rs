@@ -7,6 +7,7 @@
     reason = "a development task talks to its user"
 )]
 
+mod circles;
 mod cross;
 mod files;
 mod fuzz;

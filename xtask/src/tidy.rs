@@ -5,7 +5,9 @@ use std::{fs, io, path::Path, process::Command};
 use serde_json::Value;
 
 use crate::{
-    Result, files,
+    Result,
+    circles::{Modules, circles, module_name},
+    files,
     metadata::{array, metadata, stdout_of, string},
 };
 
@@ -103,7 +105,7 @@ fn listed_files(root: &Path) -> Result<Vec<String>> {
     Ok(paths.split_terminator('\0').map(str::to_owned).collect())
 }
 
-/// Checks what concerns whole crates: arrows, lints, README and description.
+/// Checks what concerns whole crates: arrows between them and between their modules, lints, README and description.
 fn check_packages(root: &Path, metadata: &Value, failures: &mut Vec<String>) -> Result<()> {
     let packages = array(&metadata["packages"])?;
     let names: Vec<&str> = packages
@@ -129,10 +131,40 @@ fn check_packages(root: &Path, metadata: &Value, failures: &mut Vec<String>) -> 
                     fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
                 let shown = path.strip_prefix(root).unwrap_or(path).display().to_string();
                 check_library_root(name, &shown, &source, failures);
+                if let Some(folder) = path.parent() {
+                    let circles = circles(&modules(folder)?);
+                    failures.extend(circles.iter().map(|circle| {
+                        format!(
+                            "{name}: modules that use each other in a circle: {}",
+                            circle.join(", ")
+                        )
+                    }));
+                }
             }
         }
     }
     Ok(())
+}
+
+/// The modules of the crate whose sources are in `folder`.
+fn modules(folder: &Path) -> Result<Modules> {
+    let mut modules = Modules::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(open) = folders.pop() {
+        for entry in fs::read_dir(&open).map_err(|error| format!("{}: {error}", open.display()))? {
+            let path = entry?.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let below = path.strip_prefix(folder)?.components();
+            let names: Vec<_> = below.map(|name| name.as_os_str().to_string_lossy()).collect();
+            if let Some(module) = module_name(&names.join("/")) {
+                modules.insert(module, fs::read_to_string(&path)?);
+            }
+        }
+    }
+    Ok(modules)
 }
 
 fn check_arrows(name: &str, dependencies: &[Value], ours: &[&str], failures: &mut Vec<String>) -> Result<()> {

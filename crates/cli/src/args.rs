@@ -1,4 +1,4 @@
-//! The command line, just as it was typed.
+//! The command line, exactly as it was typed.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -25,26 +25,26 @@ pub(crate) enum Command {
     Compress(Compress),
     /// Restore files: notes.txt.czip becomes notes.txt
     Decompress(Decompress),
-    /// Show what compressed files and models say about themselves
+    /// Show what is in compressed files and models
     Info(Info),
-    /// Check that files come back as they were, and compare with other compressors
+    /// Check that files round-trip, and compare their sizes with other compressors
     Verify(Verify),
-    /// Measure sizes, speeds and memory on texts, and those of other compressors
+    /// Benchmark sizes, speed and memory on texts, beside other compressors
     Bench(Bench),
-    /// Make a model of one's own from texts
+    /// Train a model on your own texts
     Train(Train),
 }
 
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "General options")]
 pub(crate) struct Global {
-    /// Threads to use, at most 1024; 0 for one on each core
+    /// Number of threads, up to 1024; 0 means one per core
     #[arg(short = 'T', long, global = true, value_name = "N", default_value_t = 0, value_parser = threads)]
     pub(crate) threads: usize,
-    /// Say nothing but errors
+    /// Print errors only
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// Say more
+    /// Print more details
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
 }
@@ -63,7 +63,7 @@ pub(crate) struct Compress {
 pub(crate) struct Decompress {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
-    /// Of damaged files of czip v2, restore what can be restored, and say which parts of the text are missing
+    /// Restore whatever is intact in damaged czip v2 files, and report which parts of the text are missing
     #[arg(long)]
     pub(crate) recover: bool,
     #[command(flatten)]
@@ -74,10 +74,10 @@ pub(crate) struct Decompress {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Info {
-    /// Model to hold the files against; may be repeated
+    /// Model to check the files against; may be repeated
     #[arg(short, long)]
     pub(crate) model: Vec<PathBuf>,
-    /// Write a line of JSON for each file
+    /// Print one line of JSON for each file
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -93,10 +93,10 @@ pub(crate) struct Verify {
     pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) encoding: Encoding,
-    /// Write a line of JSON for each file
+    /// Print one line of JSON for each file
     #[arg(long)]
     pub(crate) json: bool,
-    /// Texts, and compressed files, which are restored and compressed again as they were; - is standard input
+    /// Texts, or compressed files to restore and recompress the same way; - is standard input
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
 }
@@ -105,19 +105,19 @@ pub(crate) struct Verify {
 pub(crate) struct Bench {
     #[command(flatten)]
     pub(crate) model: ModelArgs,
-    /// The only format to measure [default: both]
+    /// Benchmark only this format [default: both]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
-    /// v1: codec around the contents: brotli or zstd [default: brotli]
+    /// v1: outer codec, brotli or zstd [default: brotli]
     #[arg(short, long)]
     pub(crate) codec: Option<Codec>,
-    /// The only level to measure [default: all]
+    /// Benchmark only this level [default: all]
     #[arg(short = 'L', long, value_parser = level)]
     pub(crate) level: Option<u8>,
-    /// Most bytes of text in a segment, such as 64K or 1M [default: 1M, and 4M at level 9]
+    /// Maximum segment size, such as 64K or 1M [default: 1M; 4M at level 9]
     #[arg(long, value_name = "SIZE", value_parser = segment_len)]
     pub(crate) segment: Option<usize>,
-    /// Write a line of JSON for each file, and for the sum
+    /// Print one line of JSON for each file and one for the total
     #[arg(long)]
     pub(crate) json: bool,
     /// Texts; - is standard input
@@ -194,45 +194,45 @@ pub(crate) enum Device {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ModelArgs {
-    /// Model file, or standard for the English one that is built in, or none, to code bytes alone. Where files are
-    /// restored it may be repeated, or be a folder of models: a file says which it needs [default: CZIP_MODEL, and
-    /// standard; for v1 there is none]
+    /// Model file; or standard, the built-in English model; or none, to use no model. When restoring, it may be repeated
+    /// or name a folder of models, since each file records which one it needs [default: CZIP_MODEL, else standard; v1
+    /// has no default]
     #[arg(short, long)]
     pub(crate) model: Vec<PathBuf>,
-    /// Tokenizer to use in place of the model's own
+    /// Use this tokenizer instead of the model's own
     #[arg(short, long, value_name = "TOKENIZER_JSON")]
     pub(crate) tokenizer: Option<PathBuf>,
 }
 
-/// For files from strangers.
+/// Limits for files from untrusted sources.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub(crate) struct LimitArgs {
-    /// Refuse files of more text, such as 500M or 2G
+    /// Refuse files that restore to more text than this, such as 500M or 2G
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) max_output: Option<u64>,
-    /// Memory that a file may take while it is restored, models apart, such as 256M; with little of it, less is done
-    /// side by side [default: 16G]
+    /// Memory limit for restoring a file, not counting models, such as 256M; with less memory, fewer segments are decoded
+    /// in parallel [default: 16G]
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub(crate) memory: Option<u64>,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Encoding {
-    /// Level: 1 is the fastest, 9 gives the smallest files, and 4 and above use the model's net; in v1, 1 to 5 for
-    /// chunks of 64, 128, 256, 512 or 1024 tokens [default: 5; in v1 chunks of the model's context]
+    /// Compression level, from 1 (fastest) to 9 (smallest); 4 and up run the model's net. In v1, 1 to 5 select chunks of
+    /// 64, 128, 256, 512 or 1024 tokens [default: 5; in v1, chunks as long as the model's context]
     #[arg(short = 'L', long, value_parser = level)]
     pub(crate) level: Option<u8>,
-    /// Format to write: v2 is czip's own, v1 is CZIPv1 [default: v2, or v1 if -c is given]
+    /// Output format: v2 is czip's own, v1 is CZIPv1 [default: v2, or v1 with -c]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
-    /// v2: most bytes of text in a segment, such as 64K or 1M; segments are independent, and longer ones give smaller
-    /// files [default: 1M, and 4M at level 9]
+    /// v2: maximum segment size, such as 64K or 1M; segments are independent, and longer ones compress better [default:
+    /// 1M; 4M at level 9]
     #[arg(long, value_name = "SIZE", value_parser = segment_len)]
     pub(crate) segment: Option<usize>,
-    /// v2: leave out the index at the end, by which a part of the text can be found
+    /// v2: omit the index at the end of the file, which makes seeking possible
     #[arg(long)]
     pub(crate) no_index: bool,
-    /// v1: codec around the contents: brotli or zstd [default: brotli]
+    /// v1: outer codec, brotli or zstd [default: brotli]
     #[arg(short, long)]
     pub(crate) codec: Option<Codec>,
 }
@@ -242,11 +242,11 @@ pub(crate) struct Files {
     /// File to read; - is standard input
     #[arg(short, long = "input", value_name = "IN", conflicts_with = "inputs")]
     pub(crate) input_option: Option<PathBuf>,
-    /// Output file, for a single input; - is standard output [default: the input's name with or without .czip,
-    /// or - if that is -]
+    /// Output file, for a single input; - is standard output [default: the input's name with .czip added or removed, or
+    /// - if the input is -]
     #[arg(short, long, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
-    /// Overwrite outputs that exist
+    /// Overwrite existing outputs
     #[arg(short, long)]
     pub(crate) force: bool,
     /// Files to read; - is standard input
@@ -263,18 +263,18 @@ pub(crate) enum Format {
 
 fn level(level: &str) -> Result<u8, String> {
     let level = level.parse().ok().filter(|level| (1..=9).contains(level));
-    level.ok_or_else(|| String::from("levels are 1 to 9, and 1 to 5 in v1"))
+    level.ok_or_else(|| String::from("levels run from 1 to 9, and from 1 to 5 in v1"))
 }
 
 fn threads(number: &str) -> Result<usize, String> {
     // More would not help, and each takes memory.
     let number = number.parse().ok().filter(|number| *number <= 1024);
-    number.ok_or_else(|| String::from("threads are 0 to 1024"))
+    number.ok_or_else(|| String::from("the number of threads must be 0 to 1024"))
 }
 
 fn split(name: &str) -> Result<Split, String> {
     let found = Split::ALL.into_iter().find(|split| split.to_string() == name);
-    found.ok_or_else(|| String::from("kinds are text, code, logs and cjk"))
+    found.ok_or_else(|| String::from("the kinds are text, code, logs and cjk"))
 }
 
 /// A number of bytes, KiB, MiB, GiB or TiB.
@@ -288,7 +288,7 @@ fn size(size: &str) -> Result<u64, String> {
     let number = number.parse().ok();
     number
         .and_then(|number: u64| number.checked_mul(1 << shift))
-        .ok_or_else(|| String::from("sizes are such as 1000, 64K, 1M or 2G"))
+        .ok_or_else(|| String::from("a size is a number such as 1000, 64K, 1M or 2G"))
 }
 
 /// A size that segments may have.
@@ -296,45 +296,44 @@ fn segment_len(text: &str) -> Result<usize, String> {
     let bytes = size(text).ok().and_then(|bytes| usize::try_from(bytes).ok());
     bytes
         .filter(|bytes| Options::SEGMENT_LENS.contains(bytes))
-        .ok_or_else(|| String::from("segments have 1K to 16M"))
+        .ok_or_else(|| String::from("segments hold 1K to 16M"))
 }
 
 impl Args {
-    /// Reads a command line. The error is what to tell the user, be it an error or the help asked for.
+    /// Reads a command line. The error is what to tell the user: an error, or the help or version they asked for.
     pub(crate) fn parse(program: &'static str, command_line: Vec<OsString>) -> Result<Self, clap::Error> {
         Self::from_arg_matches(&command(program).try_get_matches_from(command_line)?)
     }
 }
 
-/// The description of the command line, under the name that the program was called by.
+/// The definition of the command line, under the name that the program was called by.
 fn command(program: &'static str) -> clap::Command {
     let files = format!(
         "\
 Exit codes:
-  0    all was done
+  0    success
   1    a file cannot be read or written, or its contents cannot be used
-  2    the command line cannot be carried out
-  3    file and model, or model and tokenizer, don't belong together
+  2    the command line is invalid
+  3    the file needs another model, or the model another tokenizer
   4    a compressed file, model or tokenizer is malformed or damaged
-  {interrupted}  interrupted; 128 and the number of the signal for others
+  {interrupted}  interrupted; other signals give 128 plus their number
 
 Environment variables:
-  CZIP_MODEL  model file to use where -m names none; without both, the built-in one. It may name several, and
-              folders of models, as PATH does: to restore, files choose among them; to compress, the first file is
-              taken",
-        interrupted = crate::Exit::INTERRUPTED
+  CZIP_MODEL  the model to use when there is no -m. It may list several models and folders of models, separated
+              as in PATH: compressing uses the first file, restoring uses whichever a file needs",
+        interrupted = crate::exit::Exit::INTERRUPTED
     );
     let examples = format!(
         "\
 Examples:
   {program} compress -m english.czm notes.txt         makes notes.txt.czip
-  {program} compress -m english.czm -L 9 *.txt        all of them side by side, as small as can be
+  {program} compress -m english.czm -L 9 *.txt        many files in parallel, as small as possible
   {program} decompress -m english.czm notes.txt.czip  makes notes.txt
   {program} compress -m english.czm - < in > out      from standard input to standard output
-  {program} info english.czm notes.txt.czip           what the files say about themselves
-  {program} verify -m english.czm *.txt               does it all come back, and how small does it get
-  {program} bench -m english.czm *.txt                how small, how fast, beside other compressors
-  {program} train -o mine.czm --minutes 30 letters/   a model of one's own, from the texts of a folder"
+  {program} info english.czm notes.txt.czip           what is in the files
+  {program} verify -m english.czm *.txt               do the texts round-trip, and how small do they get
+  {program} bench -m english.czm *.txt                size and speed, beside other compressors
+  {program} train -o mine.czm --minutes 30 letters/   a model trained on the texts in a folder"
     );
     let after = format!("{examples}\n\n{files}");
     let mut command = Args::command().name(program).bin_name(program).after_help(after);

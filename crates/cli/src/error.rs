@@ -10,51 +10,53 @@ use czip::v2::container as v2;
 use czip::{ModelId, TokenizerError};
 use czip_train::device;
 
-use crate::Exit;
-use crate::report;
+use crate::exit::Exit;
+use crate::printable::printable;
 
 /// An error, without the name of the file that it concerns: a [`Failure`] adds that.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("no model: name one with -m MODEL or in the environment variable CZIP_MODEL")]
     NoModel,
-    #[error("-m names one model here; to restore files, it may name several")]
+    #[error("-m takes one model when compressing; only restoring takes several")]
     OneModel,
     #[error("-m none cannot be combined with other models")]
     NoneAndOthers,
-    #[error("-t is for one model, so that -m has to name one")]
+    #[error("-t replaces the tokenizer of one model: name that model with -m")]
     TokenizerOfSeveral,
-    #[error("CZIPv1 does not say which of {named} models a file needs: name one with -m")]
+    #[error(
+        "CZIPv1 files do not record which model they need, and -m names {named}: name only the right one"
+    )]
     SeveralModels { named: usize },
     #[error("cannot read the model")]
     ReadModel(#[source] io::Error),
-    #[error("needs the model {file}, which is built in: add -m standard")]
+    #[error("needs the built-in model {file}: add -m standard")]
     BuiltInModelNeeded { file: ModelId },
     #[error(
-        "needs the model {file}: name it, or a folder that has it, with -m; {} at hand",
+        "needs the model {file}: name it, or a folder that contains it, with -m; {} available",
         list(at_hand)
     )]
     MissingModel { file: ModelId, at_hand: Vec<String> },
     /// The model that an input needs.
     #[error("{0}")]
     Model(Box<Failure>),
-    #[error("levels are 1 to 5 in v1, and -c means v1")]
+    #[error("levels run from 1 to 5 in v1, and -c selects v1")]
     ChunkLevel,
-    #[error("-c is for --format v1 alone")]
+    #[error("-c applies to --format v1 only")]
     OnlyInV1,
-    #[error("--segment and --no-index are for --format v2 alone, and -c means v1")]
+    #[error("--segment and --no-index apply to --format v2 only, and -c selects v1")]
     OnlyInV2,
     #[error("-o names one output, but there are {inputs} inputs")]
     OneOutput { inputs: usize },
     #[error(
-        "no name for the output: the input's does not end in .czip; name one with -o OUT (- is standard output)"
+        "no name for the output: the input's name does not end in .czip; give one with -o OUT (- is standard output)"
     )]
     NoOutputName,
-    #[error("is an input, too, and inputs are not overwritten; name another output with -o")]
+    #[error("is also an input, and inputs are never overwritten; name another output with -o")]
     OutputIsInput,
     #[error("is the same file as another output")]
     SameOutput,
-    #[error("is a pipe or a device, which might keep the other inputs waiting; name it alone")]
+    #[error("is a pipe or a device, which might block the other inputs; process it on its own")]
     SpecialAmongOthers,
     #[error("is a file that is not open for appending; name the file itself, or open it with >>")]
     NotAppending,
@@ -62,36 +64,36 @@ pub(crate) enum Error {
     StdinClosed,
     #[error("standard output is closed")]
     StdoutClosed,
-    #[error("became shorter while it was read: only {read} of its {len} bytes were there")]
+    #[error("shrank while it was being read: only {read} of its {len} bytes were there")]
     Shrunk { len: u64, read: u64 },
-    #[error("compressed data are not read from a terminal; name a file, or redirect standard input")]
+    #[error("refusing to read compressed data from a terminal; name a file, or redirect standard input")]
     CompressedFromTerminal,
     #[error(
-        "compressed data are not written to a terminal; name a file with -o, or redirect standard output"
+        "refusing to write compressed data to a terminal; name a file with -o, or redirect standard output"
     )]
     CompressedToTerminal,
     #[error("is a directory")]
     Directory,
-    #[error("exists already; -f overwrites it")]
+    #[error("already exists; -f overwrites it")]
     Exists,
     #[error("there is no directory {}", .0.display())]
     NoDirectory(PathBuf),
-    #[error("is no file, but other files are written beside a model; name a file with -o")]
+    #[error("is not a file, but other files are written beside a model; name a file with -o")]
     ModelToStream,
-    #[error("is of a run that was interrupted; --resume goes on with it, -f begins anew")]
+    #[error("belongs to a run that was interrupted; --resume continues it, -f starts over")]
     Interrupted,
-    #[error("is not there, so that there is no run to go on with; without --resume one begins")]
+    #[error("does not exist, so there is no run to resume; leave out --resume to start one")]
     NothingToResume,
-    #[error("{0}; -f in place of --resume begins anew")]
+    #[error("{0}; use -f instead of --resume to start over")]
     Resume(#[source] Box<czip_train::session::Error>),
-    #[error("--vocab and --split are for a new tokenizer, but --from keeps the model's; add --new-tokenizer")]
+    #[error("--vocab and --split need a new tokenizer, but --from keeps the model's; add --new-tokenizer")]
     TokenizerKept,
     #[error("cannot read")]
     Read(#[source] io::Error),
     #[error("cannot write")]
     Write(#[source] io::Error),
-    /// Whoever reads standard output has seen enough.
-    #[error("nobody reads standard output any more")]
+    /// Whoever reads standard output has closed it, which is not a failure.
+    #[error("standard output has been closed by its reader")]
     ReaderGone,
     #[error("comparison failed")]
     OtherCompressor(#[source] io::Error),
@@ -113,26 +115,28 @@ pub(crate) enum Error {
         exit: Exit,
     },
     #[error(
-        "is as it was, since only {restored} bytes of the text were restored; name another output with -o"
+        "has been left unchanged, since only {restored} bytes of the text were restored; name another output with -o"
     )]
     NotReplaced { restored: u64, exit: Exit },
-    #[error("is as it was, since training was stopped before anything was measured; --resume -f goes on")]
+    #[error(
+        "has been left unchanged, since training stopped before the first measurement; --resume -f continues"
+    )]
     StoppedEarly,
-    #[error("needs {needed} bytes of memory, more than the limit of {limit}; --memory sets another")]
+    #[error("needs {needed} bytes of memory, more than the limit of {limit}; raise it with --memory")]
     MemoryLimit { needed: u64, limit: u64 },
-    #[error("restored text differs from byte {offset} on")]
+    #[error("the restored text differs from byte {offset} on")]
     RoundTrip { offset: usize },
     #[error(
-        "decodes, but compressing the result again gives other contents: the file is damaged or made with another model"
+        "decodes, but recompressing the result gives different contents: the file is damaged or was made with another model"
     )]
     Reencoded,
     #[error("{0}")]
     Corpus(#[source] Box<czip_train::corpus::Error>),
     #[error("training failed")]
     Training(#[source] Box<czip_train::session::Error>),
-    #[error("is a model of version 1, which can be used but not trained on")]
+    #[error("is a czip-model-v1 file, which can be used but not trained")]
     CannotTrainOn,
-    #[error("{0}; leave --device out to train on the CPU")]
+    #[error("{0}; leave out --device to train on the CPU")]
     Device(device::Error),
     #[error(transparent)]
     Czip(czip::Error),
@@ -205,7 +209,7 @@ impl Error {
         }
     }
 
-    /// What it means that nothing can be written to standard output.
+    /// An error of writing to standard output. A closed pipe is not a failure.
     pub(crate) fn of_stdout(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             Self::ReaderGone
@@ -217,7 +221,7 @@ impl Error {
     /// Names the file that the error concerns.
     pub(crate) fn of(self, subject: impl fmt::Display) -> Failure {
         Failure {
-            subject: Some(report::printable(&subject.to_string())),
+            subject: Some(printable(&subject.to_string())),
             error: self,
         }
     }
@@ -284,6 +288,14 @@ fn list(models: &[String]) -> String {
         String::from("none is")
     } else {
         format!("{} are", models.join(", "))
+    }
+}
+
+/// A closed standard output is not a failure, and no reason to skip outputs that go elsewhere.
+pub(crate) fn unless_reader_is_gone(result: Result<(), Failure>) -> Result<(), Failure> {
+    match result {
+        Err(failure) if matches!(failure.error, Error::ReaderGone) => Ok(()),
+        result => result,
     }
 }
 

@@ -3,7 +3,13 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+#[cfg(not(unix))]
+use std::path::PathBuf;
+
+use crate::paths::folder_of;
+#[cfg(unix)]
+use crate::streams;
 
 /// A file or folder: on Unix its device and inode, which all its names and links share; elsewhere its canonical path,
 /// which tells links apart that are hard.
@@ -48,33 +54,6 @@ impl Place {
     }
 }
 
-/// Where a path leads to: through all links, also those that lead to where nothing is.
-pub(crate) fn resolve(path: &Path) -> PathBuf {
-    // More links than that in a row are a circle.
-    const MOST_LINKS: usize = 40;
-    let mut path = path.to_owned();
-    for _ in 0..MOST_LINKS {
-        if let Ok(found) = fs::canonicalize(&path) {
-            return found;
-        }
-        let (Ok(target), Some(folder)) = (path.read_link(), folder_of(&path)) else {
-            break;
-        };
-        path = folder.join(target);
-    }
-    path
-}
-
-/// The folder that a file is in: `.` for a bare name. `None` for a root.
-pub(crate) fn folder_of(path: &Path) -> Option<PathBuf> {
-    let folder = path.parent()?;
-    Some(if folder.as_os_str().is_empty() {
-        PathBuf::from(".")
-    } else {
-        folder.to_owned()
-    })
-}
-
 /// A set of files, such as all inputs of a command.
 #[derive(Debug, Default)]
 pub(crate) struct Identities {
@@ -92,7 +71,7 @@ impl Identities {
     /// Adds what standard input reads from, if that is a file.
     pub(crate) fn add_stdin(&mut self) {
         #[cfg(unix)]
-        if let Some(metadata) = crate::streams::stdin_metadata() {
+        if let Some(metadata) = streams::stdin_metadata() {
             self.files.insert(Identity::of_metadata(&metadata));
         }
     }
@@ -100,7 +79,7 @@ impl Identities {
     /// Whether standard output writes to one of the files.
     pub(crate) fn contain_stdout(&self) -> bool {
         #[cfg(unix)]
-        return crate::streams::stdout_metadata()
+        return streams::stdout_metadata()
             .is_some_and(|it| it.is_file() && self.files.contains(&Identity::of_metadata(&it)));
         #[cfg(not(unix))]
         false
@@ -148,22 +127,6 @@ mod tests {
         ] {
             assert_eq!(inputs.contains(&path(name)), expected, "{name}");
         }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn links_are_followed_to_nowhere() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        fs::write(path("a"), "a").unwrap();
-        for (target, link) in [("a", "b"), ("none", "c"), ("c", "d"), ("e", "e")] {
-            std::os::unix::fs::symlink(target, path(link)).unwrap();
-        }
-        assert_eq!(resolve(&path("b")), fs::canonicalize(path("a")).unwrap());
-        assert_eq!(resolve(&path("c")), path("none"));
-        assert_eq!(resolve(&path("d")), path("none"));
-        assert_eq!(resolve(&path("e")), path("e"));
-        assert_eq!(resolve(&path("f")), path("f"));
     }
 
     #[cfg(unix)]

@@ -208,7 +208,7 @@ impl Input {
             // Files without a length, as in /proc, have contents all the same.
             Some(len) if len > 0 && self.read > len => {
                 ui.detail(format_args!(
-                    "{source}: had {len} bytes when it was opened and has grown since"
+                    "{source}: has grown since it was opened: it had {len} bytes then"
                 ));
                 Ok(())
             }
@@ -281,7 +281,7 @@ mod tests {
         let error = finish(read(&|file| file.set_len(999).unwrap())).unwrap_err();
         assert_eq!(
             error.error.to_string(),
-            "became shorter while it was read: only 999 of its 1000 bytes were there"
+            "shrank while it was being read: only 999 of its 1000 bytes were there"
         );
         assert!(finish(read(&|file| file.set_len(1001).unwrap())).is_ok());
     }

@@ -1,7 +1,7 @@
 //! What signals do that ask the process to end: they remove unfinished outputs, or ask long work to come to its end.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -115,33 +115,76 @@ fn handle() -> Result<(), ctrlc::Error> {
     ctrlc::try_set_handler(|| {
         if !goes_on() {
             let _held = remove_all();
-            std::process::exit(crate::Exit::INTERRUPTED);
+            std::process::exit(crate::exit::Exit::INTERRUPTED);
         }
     })
 }
 
-/// Runs what creates a temporary file, and has the file removed if a signal comes after.
-pub(crate) fn start<T, E>(
-    create: impl FnOnce() -> Result<T, E>,
-    path: impl FnOnce(&T) -> &Path,
-) -> Result<T, E> {
-    let mut unfinished = lock();
-    let file = create()?;
-    unfinished.push(path(&file).to_owned());
-    Ok(file)
+/// Something that a file stands for until it is finished. A signal that ends the process removes the file.
+///
+/// Creating the file and registering its path are one step, and so are forgetting the path and finishing or dropping the
+/// value: no signal comes between.
+#[derive(Debug)]
+pub(crate) struct Unfinished<T> {
+    path: PathBuf,
+    /// `None` once it is finished.
+    value: Option<T>,
 }
 
-/// Has a file removed, too, that may come and go until [`finish`] is called for it.
-pub(crate) fn remove_as_well(path: PathBuf) {
-    lock().push(path);
+impl<T> Unfinished<T> {
+    /// Runs `create`, which makes a file at the `path` of what it returns.
+    pub(crate) fn create<E>(
+        create: impl FnOnce() -> Result<T, E>,
+        path: impl FnOnce(&T) -> PathBuf,
+    ) -> Result<Self, E> {
+        let mut unfinished = lock();
+        let value = create()?;
+        let path = path(&value);
+        unfinished.push(path.clone());
+        Ok(Self {
+            path,
+            value: Some(value),
+        })
+    }
+
+    pub(crate) fn get(&self) -> &T {
+        let Some(value) = &self.value else {
+            unreachable!("only `finish` and `drop` take it")
+        };
+        value
+    }
+
+    /// Runs `end`, after which the file is no longer removed.
+    pub(crate) fn finish<R>(mut self, end: impl FnOnce(T) -> R) -> R {
+        let mut unfinished = lock();
+        let Some(value) = self.value.take() else {
+            unreachable!("only `finish` and `drop` take it")
+        };
+        let result = end(value);
+        unfinished.retain(|path| *path != self.path);
+        result
+    }
 }
 
-/// Runs what gives the file its name, or removes it, and forgets it.
-pub(crate) fn finish<T>(path: &Path, end: impl FnOnce() -> T) -> T {
-    let mut unfinished = lock();
-    let result = end();
-    unfinished.retain(|other| other != path);
-    result
+impl Unfinished<()> {
+    /// A file at this path that may come and go.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        lock().push(path.clone());
+        Self {
+            path,
+            value: Some(()),
+        }
+    }
+}
+
+impl<T> Drop for Unfinished<T> {
+    fn drop(&mut self) {
+        if let Some(value) = self.value.take() {
+            let mut unfinished = lock();
+            drop(value);
+            unfinished.retain(|path| *path != self.path);
+        }
+    }
 }
 
 fn lock() -> MutexGuard<'static, Vec<PathBuf>> {

@@ -1,23 +1,23 @@
 //! What the command line asks for, with all names and choices made.
 
-use std::ffi::OsStr;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::thread;
 
-use czip::{ChunkLevel, Codec, Level, Limits, Options};
+use czip::{Codec, Limits, Options};
 use czip_train::corpus::{CorpusOptions, Heldout};
 use czip_train::device::Device;
 use czip_train::session::{self, Budget};
 use czip_train::trainer::Plan;
 
-use crate::Exit;
-use crate::args::{self, Args, Command, Encoding, Files, Format, LimitArgs};
+use crate::args::{self, Args, Command, Format, LimitArgs};
+use crate::choice::Choice;
 use crate::commands::{Bench, Compress, Decompress, Info, Train, Verify, checkpoint_of};
 use crate::error::{Error, Failure};
+use crate::exit::Exit;
 use crate::input::Source;
 use crate::models::ModelFiles;
-use crate::output::Target;
+use crate::transfer::{compressed_name, restored_name, transfers};
 use crate::ui::Ui;
 
 /// Something to do. No file has been touched for it yet.
@@ -167,144 +167,6 @@ fn training(args: args::Train, threads: usize) -> Result<Train, Failure> {
     })
 }
 
-/// How to compress.
-#[derive(Debug)]
-pub(crate) struct Choice {
-    pub(crate) format: Format,
-    /// The format was chosen by `-c`.
-    pub(crate) implied: bool,
-    pub(crate) options: Options,
-}
-
-impl Choice {
-    fn new(encoding: &Encoding, mut options: Options) -> Result<Self, Failure> {
-        let implied = encoding.format.is_none() && encoding.codec.is_some();
-        let format = encoding
-            .format
-            .unwrap_or(if implied { Format::V1 } else { Format::V2 });
-        match format {
-            Format::V1 => {
-                if encoding.segment.is_some() || encoding.no_index {
-                    return Err(Error::OnlyInV2.into());
-                }
-                if let Some(level) = encoding.level {
-                    options = options.chunk_level(ChunkLevel::new(level).map_err(|_| Error::ChunkLevel)?);
-                }
-                options = options.codec(encoding.codec.unwrap_or(Codec::Brotli));
-            }
-            Format::V2 => {
-                if encoding.codec.is_some() {
-                    return Err(Error::OnlyInV1.into());
-                }
-                if let Some(level) = encoding.level.and_then(Level::new) {
-                    options = options.level(level);
-                }
-                if let Some(bytes) = encoding.segment {
-                    options = options.segment_len(bytes);
-                }
-                options = options.index(!encoding.no_index);
-            }
-        }
-        Ok(Self {
-            format,
-            implied,
-            options,
-        })
-    }
-
-    /// Says what was not said in so many words.
-    pub(crate) fn explain(&self, ui: &Ui) {
-        if self.implied {
-            ui.note("note: -c means --format v1; czip's own format has no codec outside");
-        }
-    }
-}
-
-/// From where to where.
-#[derive(Debug)]
-pub(crate) struct Transfer {
-    pub(crate) source: Source,
-    pub(crate) target: Target,
-    pub(crate) overwrite: bool,
-}
-
-/// The files as named, or else each with an output of the name that `output_name` makes of it.
-fn transfers(files: Files, output_name: fn(&Path) -> Option<PathBuf>) -> Result<Vec<Transfer>, Failure> {
-    let inputs: Vec<PathBuf> = files.input_option.into_iter().chain(files.inputs).collect();
-    if files.output.is_some() && inputs.len() > 1 {
-        return Err(Error::OneOutput { inputs: inputs.len() }.into());
-    }
-    let transfer = |input: PathBuf| {
-        let source = Source::from(input);
-        let target = match (&files.output, &source) {
-            (Some(output), _) => Target::from(output.clone()),
-            (None, Source::Stdin | Source::Descriptor(..)) => Target::Stdout,
-            (None, Source::File(path)) => {
-                Target::File(output_name(path).ok_or_else(|| Error::NoOutputName.of(&source))?)
-            }
-        };
-        Ok(Transfer {
-            source,
-            target,
-            overwrite: files.force,
-        })
-    };
-    inputs.into_iter().map(transfer).collect()
-}
-
 fn sources(files: Vec<PathBuf>) -> Vec<Source> {
     files.into_iter().map(Source::from).collect()
-}
-
-/// `notes.txt.czip` for `notes.txt`.
-fn compressed_name(text: &Path) -> Option<PathBuf> {
-    let mut name = text.file_name()?.to_owned();
-    name.push(".");
-    name.push(EXTENSION);
-    Some(text.with_file_name(name))
-}
-
-/// `notes.txt` for `notes.txt.czip`.
-fn restored_name(file: &Path) -> Option<PathBuf> {
-    (file.extension() == Some(OsStr::new(EXTENSION))).then(|| file.with_extension(""))
-}
-
-/// The ending of compressed files' names.
-const EXTENSION: &str = "czip";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_outputs() {
-        let compressed = |name: &str| compressed_name(name.as_ref());
-        assert_eq!(compressed("notes.txt"), Some("notes.txt.czip".into()));
-        assert_eq!(compressed("a.b/notes"), Some("a.b/notes.czip".into()));
-        assert_eq!(compressed(".."), None);
-
-        let restored = |name: &str| restored_name(name.as_ref());
-        assert_eq!(restored("a.b/notes.txt.czip"), Some("a.b/notes.txt".into()));
-        assert_eq!(restored("notes.czip"), Some("notes".into()));
-        assert_eq!(restored("notes.txt"), None);
-        assert_eq!(restored(".czip"), None);
-        assert_eq!(restored("notesczip"), None);
-    }
-
-    #[test]
-    fn standard_input_goes_to_standard_output_unless_told_otherwise() {
-        let transfer = |input: &str, output: Option<&str>| {
-            let files = Files {
-                input_option: Some(input.into()),
-                output: output.map(PathBuf::from),
-                force: false,
-                inputs: Vec::new(),
-            };
-            transfers(files, compressed_name).unwrap().remove(0).target
-        };
-        assert_eq!(transfer("-", None), Target::Stdout);
-        assert_eq!(transfer("-", Some("out")), Target::File("out".into()));
-        assert_eq!(transfer("in", Some("-")), Target::Stdout);
-        assert_eq!(transfer("in", None), Target::File("in.czip".into()));
-    }
 }

@@ -2,7 +2,9 @@
 #![deny(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
 
+mod admission;
 mod args;
+mod choice;
 mod commands;
 mod compressors;
 mod error;
@@ -14,10 +16,13 @@ mod job;
 mod memory;
 mod models;
 mod output;
+mod paths;
+mod printable;
 mod progress;
 mod report;
 mod streams;
 mod temporary;
+mod transfer;
 mod ui;
 
 pub use exit::Exit;

@@ -9,7 +9,8 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Failure};
-use crate::identity::{Identities, folder_of, resolve};
+use crate::identity::Identities;
+use crate::paths::{folder_of, resolve};
 use crate::streams::{self, Descriptor};
 use crate::temporary::Temporary;
 

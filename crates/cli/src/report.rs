@@ -51,24 +51,6 @@ pub(crate) fn figures(text_len: u64, file_len: u64) -> String {
     }
 }
 
-/// Whether a character makes those around it appear in another order.
-fn is_directional(character: char) -> bool {
-    matches!(character, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Text from a file or a name of anybody's, without what would steer a terminal.
-pub(crate) fn printable(text: &str) -> String {
-    let mut printable = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() || is_directional(character) {
-            printable.extend(character.escape_default());
-        } else {
-            printable.push(character);
-        }
-    }
-    printable
-}
-
 /// What is said after a file has been compressed or restored.
 #[derive(Debug)]
 pub(crate) struct Statistics {

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use crate::identity::folder_of;
+use crate::paths::folder_of;
 
 /// A file descriptor that has a name in the file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

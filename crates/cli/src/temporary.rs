@@ -13,43 +13,33 @@ use std::sync::{Mutex, PoisonError};
 use tempfile::NamedTempFile;
 
 use crate::identity::Identity;
-use crate::interrupt;
+use crate::interrupt::Unfinished;
 
 const PREFIX: &str = ".czip-";
 const SUFFIX: &str = ".tmp";
 /// Letters and digits between them, which `tempfile` chooses.
 const RANDOM_LEN: usize = 6;
 
-/// A file that is removed unless it gets a name.
+/// A file that is removed when it is dropped, or when a signal ends the process, unless it has been given its name.
 #[derive(Debug)]
-pub(crate) struct Temporary(Option<NamedTempFile>);
+pub(crate) struct Temporary(Unfinished<NamedTempFile>);
 
 impl Temporary {
     /// Makes one in a folder, and removes stale ones there.
     ///
-    /// It is for its owner alone, unless it is to be `public`.
+    /// Only its owner may read it, unless it is to be `public`.
     pub(crate) fn new(folder: &Path, public: bool) -> io::Result<Self> {
         remove_stale_once(folder);
-        let file = interrupt::start(|| create(folder, public), |file| file.path())?;
-        Ok(Self(Some(file)))
-    }
-
-    fn named(&self) -> &NamedTempFile {
-        let Some(file) = &self.0 else {
-            unreachable!("it is there until it is persisted or dropped")
-        };
-        file
+        Unfinished::create(|| create(folder, public), |file| file.path().to_owned()).map(Self)
     }
 
     pub(crate) fn file(&self) -> &File {
-        self.named().as_file()
+        self.0.get().as_file()
     }
 
     /// Gives it its name: atomically, and in place of a file that is there only if told to.
-    pub(crate) fn persist(mut self, path: &Path, overwrite: bool) -> io::Result<()> {
-        let Some(file) = self.0.take() else { return Ok(()) };
-        let temporary = file.path().to_owned();
-        let persisted = interrupt::finish(&temporary, || {
+    pub(crate) fn persist(self, path: &Path, overwrite: bool) -> io::Result<()> {
+        let persisted = self.0.finish(|file| {
             if overwrite {
                 file.persist(path)
             } else {
@@ -57,15 +47,6 @@ impl Temporary {
             }
         });
         persisted.map(drop).map_err(|failed| failed.error)
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if let Some(file) = self.0.take() {
-            let path = file.path().to_owned();
-            interrupt::finish(&path, || drop(file));
-        }
     }
 }
 

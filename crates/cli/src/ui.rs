@@ -3,8 +3,8 @@
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
-use crate::Exit;
 use crate::error::{Error, Failure};
+use crate::exit::Exit;
 
 /// The way to the user.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::Range;
 
-use crate::TokenId;
+use crate::limits::TokenId;
 use crate::vocab::{NO_RANK, Vocabulary};
 
 /// The longest piece in bytes that is merged without a priority queue. Up to about here the search is faster.

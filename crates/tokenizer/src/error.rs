@@ -2,7 +2,7 @@
 
 use thiserror::Error as ThisError;
 
-use crate::TokenId;
+use crate::limits::{MAX_MERGES, MAX_VOCAB_SIZE, TokenId};
 use crate::quote::cut;
 
 /// An error of this crate.
@@ -65,11 +65,11 @@ pub enum Error {
     },
 
     /// There are more ways to make a token of two others than [`MAX_MERGES`](crate::MAX_MERGES).
-    #[error("more than {} ways to make a token of two others", crate::MAX_MERGES)]
+    #[error("more than {} ways to make a token of two others", MAX_MERGES)]
     TooManyMerges,
 
     /// There are more tokens than a [`TokenId`] can number.
-    #[error("vocabulary of {size} tokens, more than {}", crate::MAX_VOCAB_SIZE)]
+    #[error("vocabulary of {size} tokens, more than {}", MAX_VOCAB_SIZE)]
     VocabularyTooLarge {
         /// Mergeable and special tokens together.
         size: usize,

@@ -5,10 +5,11 @@ use std::fmt;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::quote::cut;
-use crate::{
-    Error, MAX_MERGEABLE_LEN, MAX_SPECIAL_LEN, MAX_SPECIAL_TOKEN_LEN, MAX_TOKEN_LEN, MAX_VOCAB_SIZE, TokenId,
+use crate::error::Error;
+use crate::limits::{
+    MAX_MERGEABLE_LEN, MAX_SPECIAL_LEN, MAX_SPECIAL_TOKEN_LEN, MAX_TOKEN_LEN, MAX_VOCAB_SIZE, TokenId,
 };
+use crate::quote::cut;
 
 /// A tokenizer as the JSON has it, with every token checked.
 pub(crate) struct Definition {

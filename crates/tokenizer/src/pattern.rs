@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::Error;
+use crate::error::Error;
 use crate::regex::Budget;
 use crate::split::{self, Splitter};
 

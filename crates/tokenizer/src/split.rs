@@ -6,8 +6,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::Error;
 use crate::classes::{Class, Classes};
+use crate::error::Error;
 use crate::regex::{Budget, Matcher, Program};
 
 /// The pattern of CZIPv1's models, which is that of `cl100k_base` in today's tiktoken.

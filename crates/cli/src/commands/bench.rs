@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use czip::{ChunkLevel, Level, Model, Options};
 use serde::{Serialize, Serializer};
 
-use crate::Exit;
 use crate::args::Format;
-use crate::commands::compare;
+use crate::commands::compare::compare;
 use crate::compressors::Compressor;
 use crate::error::{Error, Failure};
+use crate::exit::Exit;
 use crate::input::Source;
 use crate::memory;
 use crate::models::ModelFiles;

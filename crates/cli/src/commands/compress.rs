@@ -4,16 +4,17 @@ use std::time::Instant;
 
 use czip::Model;
 
-use crate::Exit;
+use crate::admission::admit;
 use crate::args::Format;
+use crate::choice::Choice;
 use crate::commands::group::{self, Small};
-use crate::commands::{admit, unless_reader_is_gone};
-use crate::error::{Error, Failure};
+use crate::error::{Error, Failure, unless_reader_is_gone};
+use crate::exit::Exit;
 use crate::identity::Identities;
-use crate::job::{Choice, Transfer};
 use crate::models::ModelFiles;
 use crate::progress::Progress;
 use crate::report::Statistics;
+use crate::transfer::Transfer;
 use crate::ui::Ui;
 
 /// Texts to compress.
@@ -32,7 +33,7 @@ impl Compress {
         self.choice.explain(ui);
         let load = || {
             if self.model.are_none() {
-                ui.note("note: no model, so that all is coded as bytes; -m MODEL makes texts smaller");
+                ui.note("note: no model, so everything is coded as bytes; -m MODEL makes texts smaller");
             }
             self.model.load(ui)
         };

@@ -6,17 +6,17 @@ use std::time::Instant;
 
 use czip::{FindModel, Format, Options};
 
-use crate::Exit;
+use crate::admission::admit;
 use crate::commands::group::{self, Small};
-use crate::commands::{admit, unless_reader_is_gone};
-use crate::error::{Error, Failure};
+use crate::error::{Error, Failure, unless_reader_is_gone};
+use crate::exit::Exit;
 use crate::identity::Identities;
 use crate::input::Input;
-use crate::job::Transfer;
 use crate::models::{ModelFiles, ModelSet};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::report::Statistics;
+use crate::transfer::Transfer;
 use crate::ui::Ui;
 
 /// Files to restore.

@@ -8,13 +8,13 @@ use std::time::Instant;
 use czip::v2::container::Reader;
 use czip::{Format, Summary};
 
-use crate::Exit;
-use crate::commands::Admitted;
+use crate::admission::Admitted;
 use crate::error::{Error, Failure};
+use crate::exit::Exit;
 use crate::identity::Identities;
-use crate::job::Transfer;
 use crate::progress::Progress;
 use crate::report::Statistics;
+use crate::transfer::Transfer;
 use crate::ui::Ui;
 
 /// Texts of more bytes are not small.

@@ -11,10 +11,11 @@ use czip::v2;
 use czip::{Format, Kernels, Limits, Mode, ModeCounts, Model, ModelFile, ModelId, Options};
 use serde::{Deserialize, Serialize};
 
-use crate::Exit;
 use crate::error::{Error, Failure};
+use crate::exit::Exit;
 use crate::input::Source;
 use crate::models::ModelFiles;
+use crate::printable::printable;
 use crate::report;
 use crate::ui::Ui;
 
@@ -401,7 +402,7 @@ impl fmt::Display for ModelReport {
         let special: Vec<String> = tokenizer
             .special_tokens
             .iter()
-            .map(|(literal, id)| format!("{} {id}", report::printable(literal)))
+            .map(|(literal, id)| format!("{} {id}", printable(literal)))
             .collect();
         write!(f, "model, {}", self.format)?;
         line!(f, "file", "{} bytes", self.file_len)?;
@@ -435,16 +436,16 @@ impl fmt::Display for ModelReport {
             f,
             "tokenizer",
             "{}, {} tokens",
-            report::printable(&tokenizer.name),
+            printable(&tokenizer.name),
             tokenizer.tokens
         )?;
         line!(f, "special", "{}", special.join(", "))?;
-        line!(f, "pattern", "{}", report::printable(&tokenizer.pattern))?;
+        line!(f, "pattern", "{}", printable(&tokenizer.pattern))?;
         line!(f, "kernels here", "{}", self.kernels)?;
         let longest = self.facts.keys().map(String::len).max().unwrap_or(0);
         let width = (longest + 1).max(14);
         for (key, value) in &self.facts {
-            let (key, value) = (report::printable(key), report::printable(value));
+            let (key, value) = (printable(key), printable(value));
             write!(f, "\n  {key:<width$}{value}")?;
         }
         Ok(())

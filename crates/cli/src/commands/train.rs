@@ -17,9 +17,9 @@ use czip_train::corpus::{self, Corpus, CorpusOptions, HeldoutBy};
 use czip_train::curve;
 use czip_train::session::{self, Base, Budget, End, Progress, Trained, Vocabulary};
 
-use crate::Exit;
 use crate::compressors::Compressor;
 use crate::error::{Error, Failure};
+use crate::exit::Exit;
 use crate::identity::Identities;
 use crate::input::Source;
 use crate::interrupt;

@@ -8,13 +8,13 @@ use czip::v1::container::{self, Limits};
 use czip::{ChunkLevel, FindModel, Format, Model, Options, v1};
 use serde::Serialize;
 
-use crate::Exit;
 use crate::args;
-use crate::commands::compare;
+use crate::choice::Choice;
+use crate::commands::compare::compare;
 use crate::compressors::Compressor;
 use crate::error::{Error, Failure};
+use crate::exit::Exit;
 use crate::input::Source;
-use crate::job::Choice;
 use crate::models::{ModelFiles, ModelSet};
 use crate::progress::Progress;
 use crate::report;

@@ -106,7 +106,7 @@ fn codec_is_brotli_unless_told_otherwise() {
         .czip(&model, ["compress", "-c", "zstd", "notes.txt", "-o", "-"])
         .exits(0);
     assert_eq!(implied.stdout(), zstd.stdout());
-    let note = "note: -c means --format v1; czip's own format has no codec outside\n";
+    let note = "note: -c selects --format v1; czip's own format has no outer codec\n";
     assert!(implied.stderr().starts_with(note), "{}", implied.stderr());
     assert!(zstd.stderr().starts_with("notes.txt: "), "{}", zstd.stderr());
 }

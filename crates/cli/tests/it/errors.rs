@@ -26,20 +26,23 @@ fn wrong_command_lines() {
     for (arguments, message) in [
         (
             &["-L", "6", "--format", "v1"][..],
-            "levels are 1 to 5 in v1, and -c means v1",
+            "levels run from 1 to 5 in v1, and -c selects v1",
         ),
         (
             &["-c", "zstd", "-L", "9"],
-            "levels are 1 to 5 in v1, and -c means v1",
+            "levels run from 1 to 5 in v1, and -c selects v1",
         ),
-        (&["-c", "zstd", "--format", "v2"], "-c is for --format v1 alone"),
+        (
+            &["-c", "zstd", "--format", "v2"],
+            "-c applies to --format v1 only",
+        ),
         (
             &["-c", "zstd", "--no-index"],
-            "--segment and --no-index are for --format v2 alone, and -c means v1",
+            "--segment and --no-index apply to --format v2 only, and -c selects v1",
         ),
         (
             &["--segment", "64K", "--format", "v1"],
-            "--segment and --no-index are for --format v2 alone, and -c means v1",
+            "--segment and --no-index apply to --format v2 only, and -c selects v1",
         ),
     ] {
         let arguments = [&["compress", "notes.txt"], arguments].concat();
@@ -67,7 +70,9 @@ fn level_says_what_it_may_be() {
         .unwrap();
     let message = String::from_utf8(output.stderr).unwrap();
     assert!(
-        message.contains("invalid value '10' for '--level <LEVEL>': levels are 1 to 9, and 1 to 5 in v1"),
+        message.contains(
+            "invalid value '10' for '--level <LEVEL>': levels run from 1 to 9, and from 1 to 5 in v1"
+        ),
         "{message}"
     );
 }
@@ -107,7 +112,7 @@ fn inputs_and_outputs_that_cannot_be() {
         .fails(1, "none/out: there is no directory none");
     folder.czip(&model, ["decompress", "notes.txt"]).fails(
         2,
-        "notes.txt: no name for the output: the input's does not end in .czip; name one with -o OUT \
+        "notes.txt: no name for the output: the input's name does not end in .czip; give one with -o OUT \
          (- is standard output)",
     );
     assert_eq!(folder.names(), names);
@@ -253,14 +258,14 @@ fn model_that_a_file_needs() {
         .fails(
             3,
             &format!(
-                "notes.txt.czip: needs the model {id}: name it, or a folder that has it, with -m; none is at hand"
+                "notes.txt.czip: needs the model {id}: name it, or a folder that contains it, with -m; none is available"
             ),
         );
     let refused = folder
         .czip(&other, ["decompress", "notes.txt.czip", "-o", "out"])
         .exits(3);
     let start = format!(
-        "czip: notes.txt.czip: needs the model {id}: name it, or a folder that has it, with -m; {} \
+        "czip: notes.txt.czip: needs the model {id}: name it, or a folder that contains it, with -m; {} \
          ({other_id}), standard (",
         other.display()
     );

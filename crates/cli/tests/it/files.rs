@@ -7,7 +7,7 @@ use crate::run::{Folder, TEXT, model};
 
 /// What is said of an output that would destroy an input.
 pub(crate) const IS_INPUT: &str =
-    "is an input, too, and inputs are not overwritten; name another output with -o";
+    "is also an input, and inputs are never overwritten; name another output with -o";
 
 #[test]
 fn round_trip_by_default_names() {
@@ -128,7 +128,7 @@ fn several_files_at_once() {
     let stderr = finished.stderr();
     for message in [
         "czip: none: cannot read: ",
-        "czip: taken.czip: exists already; -f overwrites it",
+        "czip: taken.czip: already exists; -f overwrites it",
         "czip: sub: is a directory",
         "notes.txt: 88 -> ",
         "4 files: ",
@@ -195,7 +195,7 @@ fn no_model_is_needed() {
     folder.write("notes.txt", &text);
     let none = "none".as_ref();
     let compressed = folder.czip(none, ["compress", "notes.txt"]).exits(0);
-    let hint = "note: no model, so that all is coded as bytes; -m MODEL makes texts smaller\n";
+    let hint = "note: no model, so everything is coded as bytes; -m MODEL makes texts smaller\n";
     assert!(compressed.stderr().starts_with(hint), "{}", compressed.stderr());
     assert!(folder.read("notes.txt.czip").len() < text.len() / 4);
     let restored = folder
@@ -225,7 +225,7 @@ fn output_is_overwritten_only_by_force() {
     let folder = Folder::with_text();
     folder.write("out", "precious");
     let refused = folder.czip(&model, ["compress", "notes.txt", "-o", "out"]);
-    refused.fails(1, "out: exists already; -f overwrites it");
+    refused.fails(1, "out: already exists; -f overwrites it");
     assert_eq!(folder.read("out"), b"precious");
 
     folder
@@ -240,7 +240,7 @@ fn existing_output_is_refused_before_the_model_is_read() {
     let folder = Folder::with_text();
     folder.write("notes.txt.czip", "precious");
     let refused = folder.czip("no.czm".as_ref(), ["compress", "notes.txt"]);
-    refused.fails(1, "notes.txt.czip: exists already; -f overwrites it");
+    refused.fails(1, "notes.txt.czip: already exists; -f overwrites it");
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn links_are_followed() {
     symlink("nowhere", folder.path("dangling")).unwrap();
     folder
         .czip(&model, ["compress", "input", "-o", "dangling"])
-        .fails(1, "dangling: exists already; -f overwrites it");
+        .fails(1, "dangling: already exists; -f overwrites it");
 }
 
 #[cfg(unix)]

@@ -178,7 +178,7 @@ fn closed_streams_are_errors() {
 fn pipe_does_not_keep_other_inputs_waiting() {
     let folder = Folder::with_text();
     shell(&folder, "mkfifo pipe").exits(0);
-    let message = "pipe: is a pipe or a device, which might keep the other inputs waiting; name it alone";
+    let message = "pipe: is a pipe or a device, which might block the other inputs; process it on its own";
     for command in ["compress -L1", "info", "verify", "bench -L1"] {
         let finished = shell(&folder, &format!("$czip {command} pipe notes.txt"));
         assert!(
@@ -387,7 +387,7 @@ fn what_is_not_damaged_can_be_restored() {
         .czip(none(), ["decompress", "-f", "--recover", "damaged.czip"])
         .exits(4);
     let end = format!(
-        "\nczip: damaged: is as it was, since only {} bytes of the text were restored; name another output with -o\n",
+        "\nczip: damaged: has been left unchanged, since only {} bytes of the text were restored; name another output with -o\n",
         rest.len()
     );
     assert!(kept.stderr().ends_with(&end), "{}", kept.stderr());
@@ -428,7 +428,7 @@ fn files_may_demand_no_more_than_the_limits() {
     let stderr = refused.stderr();
     assert!(stderr.starts_with("czip: long.czip: needs "), "{stderr}");
     assert!(
-        stderr.ends_with(" bytes of memory, more than the limit of 1048576; --memory sets another\n"),
+        stderr.ends_with(" bytes of memory, more than the limit of 1048576; raise it with --memory\n"),
         "{stderr}"
     );
     assert_eq!(folder.names(), ["long", "long.czip"]);
@@ -453,7 +453,7 @@ fn files_may_demand_no_more_than_the_limits() {
     let less = (file_len - 1).to_string();
     folder.czip(none(), ["info", "--memory", &less, "long.czip"]).fails(
         1,
-        &format!("long.czip: needs {file_len} bytes of memory, more than the limit of {less}; --memory sets another"),
+        &format!("long.czip: needs {file_len} bytes of memory, more than the limit of {less}; raise it with --memory"),
     );
     folder
         .czip(none(), ["info", "--memory", &file_len.to_string(), "long.czip"])

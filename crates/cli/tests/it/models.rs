@@ -96,12 +96,12 @@ fn model_that_is_missing_is_named() {
     )
     .fails(
         3,
-        &format!("standard.czip: needs the model {standard}, which is built in: add -m standard"),
+        &format!("standard.czip: needs the built-in model {standard}: add -m standard"),
     );
     run(&folder, &["decompress", "fast.czip", "-o", "out"]).fails(
         3,
         &format!(
-            "fast.czip: needs the model {}: name it, or a folder that has it, with -m; standard ({standard}) are at hand",
+            "fast.czip: needs the model {}: name it, or a folder that contains it, with -m; standard ({standard}) are available",
             id(&fast())
         ),
     );
@@ -112,7 +112,7 @@ fn model_that_is_missing_is_named() {
     )
     .exits(3);
     let message = format!(
-        "czip: fast.czip: needs the model {}: name it, or a folder that has it, with -m; small.czm (",
+        "czip: fast.czip: needs the model {}: name it, or a folder that contains it, with -m; small.czm (",
         id(&fast())
     );
     assert!(finished.stderr().contains(&message), "{}", finished.stderr());
@@ -127,7 +127,7 @@ fn models_are_named_as_each_command_can_use_them() {
     for (arguments, message) in [
         (
             &["-m", "standard", "-m", "small.czm"][..],
-            "-m names one model here; to restore files, it may name several",
+            "-m takes one model when compressing; only restoring takes several",
         ),
         (&["-m", "models"], "models: is a directory"),
         (
@@ -147,7 +147,7 @@ fn models_are_named_as_each_command_can_use_them() {
         ),
         (
             &["-m", "standard", "-m", "small.czm", "-t", "t.json"],
-            "-t is for one model, so that -m has to name one",
+            "-t replaces the tokenizer of one model: name that model with -m",
         ),
     ] {
         run(&folder, &[&decompress, arguments].concat()).fails(2, message);
@@ -206,7 +206,7 @@ fn old_files_need_one_model_to_be_named() {
     )
     .fails(
         2,
-        "CZIPv1 does not say which of 2 models a file needs: name one with -m",
+        "CZIPv1 files do not record which model they need, and -m names 2: name only the right one",
     );
     run(&folder, &[&decompress[..], &["-m", small]].concat()).exits(0);
     assert_eq!(folder.read("out"), TEXT.as_bytes());

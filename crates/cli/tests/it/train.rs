@@ -127,7 +127,7 @@ fn what_cannot_be_trained_on() {
     fails(
         &["log.txt", "-o", "m.czm", "--device", "gpu"],
         2,
-        "this build cannot train on a GPU: it was made without `--features gpu`; leave --device out to train on the CPU",
+        "this build cannot train on a GPU: it was made without `--features gpu`; leave out --device to train on the CPU",
     );
     #[cfg(all(feature = "gpu", target_os = "linux"))]
     {
@@ -138,13 +138,13 @@ fn what_cannot_be_trained_on() {
         command.args(["train", "log.txt", "-o", "m.czm", "--device", "gpu"]);
         Finished(command.output().unwrap()).fails(
             1,
-            "no GPU was found: its driver for Vulkan, or Metal on a Mac, has to be installed; leave --device out to train on the CPU",
+            "no GPU was found: its driver for Vulkan, or Metal on a Mac, has to be installed; leave out --device to train on the CPU",
         );
     }
     fails(
         &["log.txt", "-o", "taken.czm"],
         1,
-        "taken.czm: exists already; -f overwrites it",
+        "taken.czm: already exists; -f overwrites it",
     );
     fails(
         &["log.txt", "-o", "gone/m.czm"],
@@ -159,7 +159,7 @@ fn what_cannot_be_trained_on() {
         .exits(1)
         .stderr();
     assert!(
-        report.ends_with("v1.czm: is a model of version 1, which can be used but not trained on\n"),
+        report.ends_with("v1.czm: is a czip-model-v1 file, which can be used but not trained\n"),
         "{report}"
     );
     let report = train(&folder, &["log.txt", "-o", "m.czm", "--resume"])
@@ -205,7 +205,7 @@ fn nothing_is_overwritten_that_is_read() {
     let refused = |arguments: &[&str], name: &str| {
         for force in [false, true] {
             let arguments = [arguments, if force { &["-f"] } else { &[] }].concat();
-            let message = "is an input, too, and inputs are not overwritten; name another output with -o";
+            let message = "is also an input, and inputs are never overwritten; name another output with -o";
             train(&folder, &arguments).fails(2, &format!("{name}: {message}"));
         }
         assert_eq!(contents(&folder.path("")), before, "{arguments:?}");
@@ -229,7 +229,7 @@ fn nothing_is_overwritten_that_is_read() {
         let mut command = folder.command();
         command.args(["train", "-", "-f", "-o", "log.txt"]).stdin(stdin);
         let report = Finished(command.output().unwrap()).exits(2).stderr();
-        assert!(report.starts_with("czip: log.txt: is an input, too"), "{report}");
+        assert!(report.starts_with("czip: log.txt: is also an input"), "{report}");
 
         fs::hard_link(folder.path("log.txt"), folder.path("hard.czm")).unwrap();
         std::os::unix::fs::symlink("log.txt", folder.path("soft.czm.checkpoint")).unwrap();
@@ -237,7 +237,7 @@ fn nothing_is_overwritten_that_is_read() {
         for (output, name) in [("hard.czm", "hard.czm"), ("soft.czm", "soft.czm.checkpoint")] {
             let report = train(&folder, &["log.txt", "-f", "-o", output]).exits(2).stderr();
             assert!(
-                report.starts_with(&format!("czip: {name}: is an input, too")),
+                report.starts_with(&format!("czip: {name}: is also an input")),
                 "{report}"
             );
         }
@@ -273,18 +273,18 @@ fn all_outputs_are_checked_before_training_begins() {
         "e.czm.checkpoint.new",
         "f.czm.checkpoint.lock",
     ] {
-        let message = format!("{name}: exists already; -f overwrites it");
+        let message = format!("{name}: already exists; -f overwrites it");
         fails(&["-o", &name[..5]], 1, &message);
     }
     fails(
         &["-o", "d.czm"],
         1,
-        "d.czm.checkpoint: is of a run that was interrupted; --resume goes on with it, -f begins anew",
+        "d.czm.checkpoint: belongs to a run that was interrupted; --resume continues it, -f starts over",
     );
     let report = train(&folder, &["log.txt", "-o", "d.czm", "--resume"])
         .exits(1)
         .stderr();
-    let problem = "it is cut; -f in place of --resume begins anew";
+    let problem = "it is cut; use -f instead of --resume to start over";
     assert!(
         report.ends_with(&format!(
             "czip: d.czm.checkpoint is no checkpoint of a training run: {problem}\n"
@@ -294,17 +294,17 @@ fn all_outputs_are_checked_before_training_begins() {
     fails(
         &["-o", "h.czm", "--resume"],
         1,
-        "h.czm.checkpoint: is not there, so that there is no run to go on with; without --resume one begins",
+        "h.czm.checkpoint: does not exist, so there is no run to resume; leave out --resume to start one",
     );
     fails(&["-f", "-o", "g.czm"], 1, "g.czm.svg: is a directory");
-    let stream = "is no file, but other files are written beside a model; name a file with -o";
+    let stream = "is not a file, but other files are written beside a model; name a file with -o";
     fails(&["-o", "-"], 2, &format!("<stdout>: {stream}"));
     #[cfg(unix)]
     fails(&["-o", "/dev/null"], 2, &format!("/dev/null: {stream}"));
     fails(
         &["-o", "h.czm", "--from", "a.czm", "--vocab", "300"],
         2,
-        "--vocab and --split are for a new tokenizer, but --from keeps the model's; add --new-tokenizer",
+        "--vocab and --split need a new tokenizer, but --from keeps the model's; add --new-tokenizer",
     );
 }
 
@@ -378,7 +378,7 @@ fn a_folder_is_trained_on_again_without_what_was_made_there() {
         .exits(2)
         .stderr();
     assert!(
-        report.starts_with("czip: mails.czm.csv: is an input, too"),
+        report.starts_with("czip: mails.czm.csv: is also an input"),
         "{report}"
     );
     let report = train(&folder, &["photo.jpg", "mails.csv", "-o", "other.czm"])
@@ -452,7 +452,7 @@ fn a_run_that_was_killed_or_stopped_goes_on() {
     // As if it had been killed while it wrote the next.
     folder.write("m.czm.checkpoint.new", &whole[..1_000]);
     let interrupted =
-        "m.czm.checkpoint: is of a run that was interrupted; --resume goes on with it, -f begins anew";
+        "m.czm.checkpoint: belongs to a run that was interrupted; --resume continues it, -f starts over";
     refused(&[], interrupted);
     assert!(folder.read("m.czm.checkpoint") == whole);
 
@@ -486,13 +486,13 @@ fn a_run_that_was_killed_or_stopped_goes_on() {
     czip::ModelFile::from_bytes(&folder.read("m.czm")).unwrap();
 
     refused(&[], interrupted);
-    refused(&["--resume"], "m.czm: exists already; -f overwrites it");
+    refused(&["--resume"], "m.czm: already exists; -f overwrites it");
     let report = train(
         &folder,
         &["log.txt", "-o", "m.czm", "--tokens", "8000", "--resume", "-f"],
     );
     let report = report.exits(1).stderr();
-    let other = "czip: m.czm.checkpoint is of a run with other text or options; -f in place of --resume begins anew\n";
+    let other = "czip: m.czm.checkpoint is of a run with other text or options; use -f instead of --resume to start over\n";
     assert!(report.ends_with(other), "{report}");
 }
 

@@ -12,9 +12,10 @@ use czip_train::checkpoint::{self, Lock};
 use czip_train::corpus::{self, Files};
 
 use crate::error::{Error, Failure};
-use crate::identity::{Identities, Place, resolve};
-use crate::interrupt;
+use crate::identity::{Identities, Place};
+use crate::interrupt::Unfinished;
 use crate::output::Target;
+use crate::paths::resolve;
 
 /// The checkpoint of a run that writes this model.
 pub(crate) fn checkpoint_of(model: &Path) -> PathBuf {
@@ -140,33 +141,21 @@ pub(super) fn inputs<'f>(files: &'f Files<'_>, model: &Path) -> impl Iterator<It
     files.map(|file| file.path.as_path())
 }
 
-/// The right to write there. A signal that ends the process removes the file by which it is held, and the part of a
-/// checkpoint that is being written.
+/// The right to write there, which a lock file stands for. While it is held, a signal that ends the process removes the
+/// lock file and any checkpoint that is half written.
 #[derive(Debug)]
 struct Held {
-    lock: Option<Lock>,
-    unfinished: PathBuf,
+    // Dropped in this order: who takes the lock next may write the checkpoint.
+    _checkpoint: Unfinished<()>,
+    _lock: Unfinished<Lock>,
 }
 
 impl Held {
     fn take(checkpoint: &Path) -> Result<Self, Failure> {
-        let lock = interrupt::start(|| Lock::take(checkpoint), Lock::path);
-        let lock = lock.map_err(|error| Error::Training(Box::new(error)))?;
-        let unfinished = checkpoint::temporary(checkpoint);
-        interrupt::remove_as_well(unfinished.clone());
+        let lock = Unfinished::create(|| Lock::take(checkpoint), |lock| lock.path().to_owned());
         Ok(Self {
-            lock: Some(lock),
-            unfinished,
+            _lock: lock.map_err(|error| Error::Training(Box::new(error)))?,
+            _checkpoint: Unfinished::at(checkpoint::temporary(checkpoint)),
         })
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        interrupt::finish(&self.unfinished, || ());
-        if let Some(lock) = self.lock.take() {
-            let path = lock.path().to_owned();
-            interrupt::finish(&path, || drop(lock));
-        }
     }
 }
