@@ -5,7 +5,7 @@ use czip_kernels::{Interval, Kernels};
 
 use crate::envelope::{Envelope, Metadata};
 use crate::slot::CacheSlot;
-use crate::{Error, Extras, Window, v1, v2};
+use crate::{Error, Extras, v1, v2};
 
 /// A model file of either version, validated.
 ///
@@ -308,20 +308,6 @@ impl AnyTransformer {
                 rows: Vec::with_capacity(rows),
             },
         })
-    }
-
-    /// The positions of a text of any length. In a model without a window they stay within `length`, and when all are taken
-    /// the newest `kept` tokens are laid anew from position 0; in one with a window they go on without end.
-    ///
-    /// # Panics
-    ///
-    /// If the model has no window, and `length` has no room for a token besides the start token and those that are kept.
-    #[must_use]
-    pub fn window(&self, start_token: u16, length: usize, kept: usize) -> Window {
-        match &self.net {
-            Net::V1(_) => Window::new(start_token, length, kept),
-            Net::V2(_) => Window::endless(start_token),
-        }
     }
 
     /// Takes a batch of tokens; afterwards `scratch` holds the logits of the token after each.

@@ -46,7 +46,7 @@ impl Window {
     }
 
     /// A sequence that has seen nothing yet, with positions without end.
-    pub(crate) fn endless(start_token: u16) -> Self {
+    fn endless(start_token: u16) -> Self {
         Self {
             start_token,
             kind: Kind::Endless { taken: 0 },
@@ -122,6 +122,22 @@ impl Window {
             sequence,
             position,
             token,
+        }
+    }
+}
+
+impl AnyTransformer {
+    /// The positions of a text of any length. In a model without a window they stay within `length`, and when all are taken
+    /// the newest `kept` tokens are laid anew from position 0; in one with a window they go on without end.
+    ///
+    /// # Panics
+    ///
+    /// If the model has no window, and `length` has no room for a token besides the start token and those that are kept.
+    #[must_use]
+    pub fn window(&self, start_token: u16, length: usize, kept: usize) -> Window {
+        match self.config().window {
+            None => Window::new(start_token, length, kept),
+            Some(_) => Window::endless(start_token),
         }
     }
 }

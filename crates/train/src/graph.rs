@@ -137,16 +137,16 @@ impl Net {
         }
     }
 
-    /// The cost of the sequence that [`Net::forward`] recorded.
-    pub(crate) fn loss(&self, sequence: &Sequence<'_>, workspace: &Workspace) -> Loss {
-        let vocab_size = self.layout.config.vocab_size;
-        let mut row = vec![0.0; vocab_size];
+    /// The cost of the sequence that [`Net::forward`] recorded. The recorded logits are used up.
+    pub(crate) fn loss(&self, sequence: &Sequence<'_>, workspace: &mut Workspace) -> Loss {
         let mut loss = Loss::default();
-        let logits = workspace.tape.logits.chunks_exact(vocab_size);
-        for (logits, target) in logits.zip(sequence.targets()) {
+        let logits = workspace
+            .tape
+            .logits
+            .chunks_exact_mut(self.layout.config.vocab_size);
+        for (row, target) in logits.zip(sequence.targets()) {
             if let Some(target) = target {
-                row.copy_from_slice(logits);
-                loss.bits += softmax(&mut row, target.into());
+                loss.bits += softmax(row, target.into());
                 loss.tokens += 1;
             }
         }
@@ -415,7 +415,7 @@ pub(crate) mod tests {
         let loss = net.backward(sequence, &mut workspace, &mut gradients);
         assert_eq!(loss.tokens, 127);
         net.forward(sequence, &mut workspace);
-        let again = net.loss(sequence, &workspace);
+        let again = net.loss(sequence, &mut workspace);
         assert!((again.bits - loss.bits).abs() < 1e-6 * loss.bits);
 
         for tensor in layout.tensors() {

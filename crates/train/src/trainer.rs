@@ -370,7 +370,7 @@ impl Trainer {
                 stream.prepare(0, index, len, &mut worker.prepared);
                 let sequence = worker.prepared.sequence(stream);
                 net.forward(&sequence, &mut worker.workspace);
-                loss += net.loss(&sequence, &worker.workspace);
+                loss += net.loss(&sequence, &mut worker.workspace);
             }
             loss
         })
