@@ -14,7 +14,7 @@ use crate::{
 /// Each crate of the workspace and which of the others it may depend on.
 ///
 /// Arrows point downward only. Development dependencies are free, but nothing may depend on xtask.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("czip-fixed", &[]),
     ("czip-kernels", &["czip-fixed"]),
     ("czip-tokenizer", &[]),
@@ -22,6 +22,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("czip-container", &[]),
     ("czip-model", &["czip-fixed", "czip-kernels"]),
     ("czip-mix", &["czip-coder", "czip-kernels"]),
+    ("czip-models", &[]),
     (
         "czip",
         &[
@@ -31,6 +32,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "czip-kernels",
             "czip-mix",
             "czip-model",
+            "czip-models",
             "czip-tokenizer",
         ],
     ),

@@ -15,10 +15,7 @@ use crate::args::ModelArgs;
 use crate::error::{Error, Failure};
 use crate::ui::Ui;
 
-/// The model that needs no file: `models/standard.czm`.
-static BUILT_IN: &[u8] = include_bytes!("../../../models/standard.czm");
-
-/// The name of [`BUILT_IN`] on command lines, and that of none.
+/// The name of the built-in model on command lines, and that of none.
 const NAMES: [&str; 2] = ["standard", "none"];
 
 /// The ending of model files' names, by which they are found in folders.
@@ -63,7 +60,7 @@ impl Origin {
     /// What compressed files know it by.
     fn id(&self) -> Result<ModelId, Failure> {
         match self {
-            Self::BuiltIn => Ok(Model::id_of(BUILT_IN)),
+            Self::BuiltIn => Ok(Model::builtin_id()),
             Self::File(path) => {
                 let bytes = fs::read(path).map_err(|error| Error::ReadModel(error).of(self))?;
                 Ok(Model::id_of(&bytes))
@@ -73,7 +70,7 @@ impl Origin {
 
     fn load(&self, ui: &Ui) -> Result<Model, Failure> {
         let model = match self {
-            Self::BuiltIn => Model::from_bytes(BUILT_IN),
+            Self::BuiltIn => Ok(Model::builtin()),
             Self::File(path) => Model::open(path),
         };
         let model = model.map_err(|error| match error {
@@ -324,7 +321,7 @@ impl ModelSet<'_> {
     /// An error of the library, with what can be done about a model that is missing.
     pub(crate) fn explain(&self, error: czip::Error) -> Error {
         match error {
-            czip::Error::MissingModel { file, .. } if file == Model::id_of(BUILT_IN) => {
+            czip::Error::MissingModel { file, .. } if file == Model::builtin_id() => {
                 Error::BuiltInModelNeeded { file }
             }
             czip::Error::MissingModel { file, .. } => Error::MissingModel {

@@ -77,6 +77,23 @@ impl Model {
         Ok(Self::from_bytes(&bytes)?.named(&path.to_string_lossy()))
     }
 
+    /// The built-in model `standard`, for English. The crate `czip-models` has its file, its card and its licence, which is
+    /// not that of the code: CC BY-SA 4.0.
+    ///
+    /// Each call unpacks it again, so keep it, and clone what you keep.
+    #[cfg(feature = "builtin-model")]
+    #[must_use]
+    pub fn builtin() -> Self {
+        Self::from_bytes(czip_models::STANDARD).expect("the built-in model is valid")
+    }
+
+    /// The [`id`](Self::id) of the built-in model, without unpacking it.
+    #[cfg(feature = "builtin-model")]
+    #[must_use]
+    pub fn builtin_id() -> ModelId {
+        Self::id_of(czip_models::STANDARD)
+    }
+
     /// A model from the bytes of its file.
     ///
     /// # Errors
@@ -198,4 +215,17 @@ impl Model {
 fn id_of_hash(hash: u128) -> ModelId {
     let [a, b, c, d, ..] = hash.to_be_bytes();
     ModelId([a, b, c, d])
+}
+
+#[cfg(all(test, feature = "builtin-model"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_model_is_valid() {
+        let model = Model::builtin();
+        assert_eq!(model.id(), ModelId([0xef, 0x13, 0x04, 0x90]));
+        assert_eq!(model.id(), Model::builtin_id());
+        assert_eq!(model.config().vocab_size, 2048);
+    }
 }

@@ -33,7 +33,7 @@ use crate::{Error, Model};
 ///     }
 /// }
 ///
-/// # let bytes = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../vectors/data/model.czm"))?;
+/// # let bytes = czip_models::STANDARD.to_vec();
 /// # let model = Model::from_bytes(&bytes)?;
 /// let text = b"Integers are the same everywhere. Integers are the same everywhere.";
 /// let file = czip::compress(&model, text, &Options::new())?;

@@ -10,6 +10,8 @@ pub enum FileKind {
     Empty,
     /// UTF-8 without control characters.
     Text,
+    /// A line of text that is the path of a model: git writes it in place of a symbolic link where it can make none.
+    Link,
     /// A file compressed by czip, of either format.
     Compressed,
     /// A model for llama.cpp.
@@ -50,7 +52,11 @@ impl FileKind {
         {
             Self::Archive
         } else if text() {
-            Self::Text
+            if bytes.len() <= SAMPLE_LEN && bytes.ends_with(b".czm") && !bytes.contains(&b'\n') {
+                Self::Link
+            } else {
+                Self::Text
+            }
         } else {
             Self::Unknown
         }
@@ -62,6 +68,7 @@ impl fmt::Display for FileKind {
         f.write_str(match self {
             Self::Empty => "an empty file",
             Self::Text => "a text",
+            Self::Link => "a symbolic link that git wrote as a text file",
             Self::Compressed => "a file that czip has compressed",
             Self::Gguf => "a GGUF file",
             Self::Zip => "a zip archive",
@@ -83,6 +90,8 @@ mod tests {
             (b"a", FileKind::Text),
             (b"Moby\tDick\r\n\x0c", FileKind::Text),
             (b"\xef\xbb\xbfx", FileKind::Text),
+            (b"../crates/models/standard.czm", FileKind::Link),
+            (b"../crates/models/standard.czm\n", FileKind::Text),
             (b"ab\x00", FileKind::Unknown),
             (b"ab\xffcd", FileKind::Unknown),
             (b"\xff", FileKind::Unknown),

@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+#![no_std]
+#![forbid(unsafe_code)]
+#![deny(clippy::float_arithmetic)]
+
+/// The file `standard.czm`: an English model of the format czip-model-v2, 3,921,610 bytes.
+///
+/// `czip::Model::from_bytes` and `czip_model::ModelFile::from_bytes` read it. A compressed file knows it by the id
+/// `ef130490`, the first four bytes of the XXH3-128 hash of these.
+///
+/// A static, so that a program holds it once, however many crates name it.
+pub static STANDARD: &[u8] = include_bytes!("../standard.czm");
