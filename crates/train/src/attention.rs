@@ -225,3 +225,90 @@ pub(crate) fn rotate_back(row: &mut [f32], vectors: usize, (cos, sin): &([i16; 3
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rotation_is_undone() {
+        let mut row = vec![0.0; 3 * HEAD_DIM];
+        for vector in row.chunks_exact_mut(HEAD_DIM) {
+            (vector[0], vector[32], vector[31], vector[63]) = (1.0, 2.0, 3.0, 5.0);
+        }
+        // A quarter of a turn, at half the length, and no turn.
+        let (mut cos, mut sin) = ([1 << 14; 32], [0; 32]);
+        (cos[0], sin[0]) = (0, 1 << 14);
+        rotate_back(&mut row, 2, &(cos, sin));
+        for (vector, expected) in row.chunks_exact(HEAD_DIM).zip([
+            [1.0, -0.5, 1.5, 2.5],
+            [1.0, -0.5, 1.5, 2.5],
+            [1.0, 2.0, 3.0, 5.0],
+        ]) {
+            assert_eq!([vector[0], vector[32], vector[31], vector[63]], expected);
+        }
+    }
+
+    /// One head whose query finds one of two keys: gradients worked out by hand.
+    #[test]
+    fn gradients_of_two_positions() {
+        let config = Config::from_array([10, 1, 64, 1, 4, 2, 0, 0]);
+        let sequence = Sequence {
+            tokens: &[1, 2, 3],
+            starts: &[0, 0],
+            counted: &[true, true],
+        };
+        let vector = |element: usize, value: f32| {
+            let mut vector = vec![0.0; HEAD_DIM];
+            vector[element] = value;
+            vector
+        };
+        // The first position sees only itself. Of the second's weight the first has 1/2, itself 1/4, and the sink 1/4.
+        let tape = AttentionTape {
+            queries: [vector(0, 1.0), vector(0, 2.0)].concat(),
+            keys: [vector(1, 1.0), vector(1, 3.0)].concat(),
+            values: [vector(2, 1.0), vector(2, -8.0)].concat(),
+            head_factors: vec![1.0; 4],
+            probabilities: vec![0.5, 9.9, 0.5, 0.25],
+        };
+        // Only the second position's output counts: by how much element 2 raises the cost.
+        let d_out = [vector(2, 0.0), vector(2, 4.0)].concat();
+        let attention = Attention {
+            config: &config,
+            sequence: &sequence,
+            gains: &[0.5],
+            limit: 8.0,
+            tape: &tape,
+        };
+        let (mut d_qkv, mut scratch) = (vec![9.9; 2 * config.qkv_rows()], Scratch::default());
+        attention.backward(&d_out, &mut d_qkv, &mut scratch);
+
+        // Products of the gradient and the values: 4 and -32, in the mean 2 - 8 = -6. Scores: 1/2 * 10, 1/4 * -26.
+        let ln2 = std::f32::consts::LN_2;
+        let scores = [5.0 * ln2, -6.5 * ln2];
+        assert!((scratch.sink_gradients[0] - 1.5 * ln2).abs() < 1e-5);
+        // The query's is the sum of keys: 5 - 19.5 in element 1, where the query is 0.
+        assert_eq!(scratch.gain_gradients, [0.0]);
+        let qkv = d_qkv.as_chunks::<HEAD_DIM>().0;
+        // Products may round their factors to 8 bits.
+        let close = |found: &[f32], element: usize, value: f32| {
+            let elements = found.iter().enumerate();
+            let expected = |i: usize| if i == element { value } else { 0.0 };
+            elements
+                .map(|(i, &x)| (x - expected(i)).abs())
+                .all(|off| off <= 0.01 * value.abs())
+        };
+        assert!(close(&qkv[0], 0, 0.0));
+        assert!(
+            close(&qkv[3], 1, (scores[0] + 3.0 * scores[1]) * 0.5),
+            "{:?}",
+            qkv[3]
+        );
+        // The keys' are the query and the gain times the scores'.
+        assert!(close(&qkv[1], 0, scores[0] * 2.0 * 0.5), "{:?}", qkv[1]);
+        assert!(close(&qkv[4], 0, scores[1] * 2.0 * 0.5), "{:?}", qkv[4]);
+        // The values' are the probabilities; that of the second was clamped.
+        assert!(close(&qkv[2], 2, 4.0 * 0.5), "{:?}", qkv[2]);
+        assert!(close(&qkv[5], 2, 0.0), "{:?}", qkv[5]);
+    }
+}

@@ -451,4 +451,97 @@ pub(crate) mod tests {
             assert!(expected.contains(&ratio), "{numerics:?} {}: {ratio}", tensor.name);
         }
     }
+
+    #[test]
+    fn bits_of_a_target() {
+        let mut row = [0.0, -1.0, -2.0, -2.0];
+        assert_eq!(softmax(&mut row, 1), 2.0);
+        assert_eq!(row, [0.5, 0.25, 0.125, 0.125]);
+    }
+
+    #[test]
+    fn batches_follow_each_other() {
+        let tokens: Vec<u16> = (0..600).collect();
+        let starts: Vec<u32> = (0..600).map(|position| position / 100 * 100).collect();
+        let (mut sizes, mut all) = (Vec::new(), Vec::new());
+        in_batches(&tokens, &starts, |rows| {
+            sizes.push(rows.len());
+            all.extend_from_slice(rows);
+        });
+        assert_eq!(sizes, [256, 256, 88]);
+        for (position, row) in all.into_iter().enumerate() {
+            let expected = Row {
+                sequence: 0,
+                position,
+                start: position / 100 * 100,
+                token: position as u16,
+            };
+            assert_eq!(row, expected);
+        }
+        in_batches(&[], &[], |_| panic!("a batch of nothing"));
+    }
+
+    /// What is recorded of a sequence longer than a batch, and of a shorter one after it.
+    #[test]
+    fn recorded_logits() {
+        let layout = Layout::new(&tiny());
+        let mut random = Random(6);
+        let parameters = parameters(&layout, &mut random);
+        let tokens: Vec<u16> = (0..=300).map(|_| random.below(300) as u16).collect();
+        let weights = layout.quantize(&parameters).0;
+        let net = Net::new(&layout, &parameters, 300, Numerics::Integers);
+        let mut workspace = Workspace::default();
+        for len in [300, 7] {
+            let sequence = Sequence {
+                tokens: &tokens[..=len],
+                starts: &vec![0; len],
+                counted: &vec![true; len],
+            };
+            net.forward(&sequence, &mut workspace);
+            let logits = logits(&weights, &tokens[..len]);
+            let expected = logits.chunks_exact(300).flat_map(|row| {
+                let maximum = row.iter().max().unwrap();
+                row.iter().map(move |logit| (logit - maximum) as f32 / 256.0)
+            });
+            assert!(workspace.tape.logits.iter().copied().eq(expected));
+            let tape = &workspace.tape;
+            assert_eq!(tape.head_input.factors.len(), len);
+            for layer in &tape.layers {
+                let normed = [
+                    &layer.attention_input,
+                    &layer.attended,
+                    &layer.ffn_input,
+                    &layer.hidden,
+                ];
+                assert_eq!(normed.map(|normed| normed.factors.len()), [len; 4]);
+                assert_eq!(
+                    normed.map(|normed| normed.values.len()),
+                    [64, 128, 64, 96].map(|width| width * len)
+                );
+                // Squares are those of what was recorded.
+                let rows = layer
+                    .hidden
+                    .values
+                    .chunks_exact(96)
+                    .zip(layer.up.chunks_exact(96));
+                for (row, (hidden, up)) in rows.enumerate() {
+                    for (&hidden, &up) in hidden.iter().zip(up) {
+                        let factor = layer.hidden.factors[row];
+                        let square = up.max(0.0) * up.max(0.0) * factor;
+                        // The square is rounded to 6 bits, what the norm makes of it to 3.
+                        let most = factor / 128.0 + 1.0 / 16.0 + 0.01 * square;
+                        let close = (hidden - square).abs() <= most;
+                        assert!(close || hidden == 127.0 / 8.0, "{hidden} for {square}");
+                    }
+                }
+                // Vectors of heads have a mean square of one.
+                for vectors in [&layer.attention.queries, &layer.attention.keys] {
+                    for vector in vectors.chunks_exact(HEAD_DIM) {
+                        let square = vector.iter().map(|x| x * x).sum::<f32>();
+                        assert!((60.0..68.0).contains(&square), "{square}");
+                    }
+                }
+            }
+        }
+    }
 }
