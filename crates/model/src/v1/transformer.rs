@@ -2,7 +2,8 @@
 //! `[rows, vocab]`. The residual is int32 `[rows, d]`; what goes into and comes out of matrices is int8.
 
 use czip_kernels::{
-    Attention, HEAD_DIM, Interval, Kernels, KeyValueCache, PackedMatrix, Requantization, Softmax, Workspace,
+    Attention, AttentionInput, HEAD_DIM, Interval, Kernels, KeyValueCache, PackedMatrix, Requantization,
+    Softmax, Workspace,
 };
 
 use crate::Row;
@@ -453,10 +454,13 @@ impl Transformer {
             for query in queries.as_chunks_mut::<HEAD_DIM>().0 {
                 self.kernels.rotate_query(query, cos, sin);
             }
-            let cache = &caches[row.sequence].cache().layers[index];
-            let length = row.position + 1;
-            self.kernels
-                .attend(&layer.attention, cache, length, queries, &mut s.workspace, out);
+            let input = AttentionInput {
+                attention: &layer.attention,
+                cache: &caches[row.sequence].cache().layers[index],
+                length: row.position + 1,
+                queries,
+            };
+            self.kernels.attend(input, &mut s.workspace, out);
         }
     }
 

@@ -9,7 +9,8 @@ use xxhash_rust::xxh3::Xxh3;
 use super::tensors::{self, Stored};
 use super::{Config, Weights};
 use crate::Error;
-use crate::envelope::{Envelope, Extras, Metadata, PriorsAre};
+use crate::codec::{self, ZSTD};
+use crate::envelope::{Envelope, Extras, Metadata, PriorsAre, TOKENIZER};
 
 /// The value of the metadata's key `format`.
 pub const FORMAT: &str = "czip-model-v2";
@@ -157,7 +158,8 @@ impl<'a> Contents<'a> {
     /// # Errors
     ///
     /// [`Error::Tensor`] if an element of the weights is outside the range that the format allows;
-    /// [`Error::Tokenizer`] or [`Error::Compressed`] if the tokenizer or the priors cannot be compressed.
+    /// [`Error::Tokenizer`] or [`Error::Compressed`] if the tokenizer or the priors cannot be compressed;
+    /// [`Error::CodecNotBuilt`] without the feature `zstd`.
     ///
     /// # Panics
     ///
@@ -168,17 +170,16 @@ impl<'a> Contents<'a> {
         let mut put = |name: String, dtype, shape: &[usize], data: Vec<u8>| {
             tensors.insert(name, (dtype, shape.to_vec(), data));
         };
-        let tokenizer = zstd::bulk::compress(self.tokenizer_json, 19).map_err(|error| Error::Tokenizer {
-            codec: "zstd",
-            reason: error.to_string(),
-        })?;
-        put("tokenizer.data".into(), Dtype::U8, &[tokenizer.len()], tokenizer);
+        let bad = |reason| Error::Tokenizer { codec: ZSTD, reason };
+        let tokenizer = codec::compress(TOKENIZER, self.tokenizer_json, bad)?;
+        put(TOKENIZER.into(), Dtype::U8, &[tokenizer.len()], tokenizer);
         for (number, priors) in self.mixing_priors.iter().enumerate() {
             let name = format!("mixing.priors.{number}");
-            let data = zstd::bulk::compress(priors, 19).map_err(|error| Error::Compressed {
+            let bad = |reason| Error::Compressed {
                 name: name.clone(),
-                reason: error.to_string(),
-            })?;
+                reason,
+            };
+            let data = codec::compress(&name, priors, bad)?;
             put(name, Dtype::U8, &[data.len()], data);
         }
         if let Some(counts) = &self.mixing_weights {
@@ -202,7 +203,7 @@ impl<'a> Contents<'a> {
         let others = [
             ("format", FORMAT.to_owned()),
             ("content_hash", format!("{hash:032x}")),
-            ("tokenizer_codec", "zstd".to_owned()),
+            ("tokenizer_codec", ZSTD.to_owned()),
         ];
         metadata.extend(sizes.chain(others).map(|(key, value)| (key.to_owned(), value)));
         Ok(serialize(&tensors, metadata))

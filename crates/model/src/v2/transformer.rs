@@ -4,7 +4,9 @@
 //! This is the only implementation of the integer net besides the oracle in `reference`: coding and training both run it.
 
 use czip_fixed::tables::TURN;
-use czip_kernels::{HEAD_DIM, Kernels, KeyValueCache, PackedMatrix, SlidingAttention, Workspace};
+use czip_kernels::{
+    HEAD_DIM, Kernels, KeyValueCache, PackedMatrix, SlidingAttention, WeightsObserver, WindowInput, Workspace,
+};
 
 use super::observer::{Norm, Observer};
 use super::{Config, Layer, Matrix, Norms, SQUARE_SHIFT, Weights, bigram_bucket, frequency_bits, rotation};
@@ -369,14 +371,14 @@ impl Transformer {
         self.linear(linear, s);
         let len = s.rows * linear.matrix.rows();
         self.kernels
-            .to_words(&s.sums[..len], &linear.shifts, &mut s.int16[..len]);
+            .to_i16(&s.sums[..len], &linear.shifts, &mut s.int16[..len]);
     }
 
     fn linear_to_residual(&self, linear: &Linear, s: &mut Scratch) {
         self.linear(linear, s);
         let len = s.rows * self.config.d_model;
         self.kernels
-            .add_words(&s.sums[..len], &linear.shifts, &mut s.residual[..len]);
+            .add_i16(&s.sums[..len], &linear.shifts, &mut s.residual[..len]);
     }
 
     /// Rotates and norms queries and keys. Queries go to `normed`, `[rows, heads * 64]`; keys and values to the caches.
@@ -398,12 +400,12 @@ impl Transformer {
             let vectors = qkv.as_chunks_mut::<HEAD_DIM>().0;
             let queries = queries.as_chunks_mut::<HEAD_DIM>().0;
             for (head, (vector, query)) in vectors.iter_mut().zip(queries).enumerate() {
-                self.kernels.rotate_words(vector, cos, sin);
+                self.kernels.rotate_i16(vector, cos, sin);
                 let factor = self.kernels.normalize(vector, self.norms.head, query);
                 observer.query(index, r, head, factor, query);
             }
             let mut key = [0; HEAD_DIM];
-            self.kernels.rotate_words(&mut vectors[heads], cos, sin);
+            self.kernels.rotate_i16(&mut vectors[heads], cos, sin);
             let factor = self.kernels.normalize(&vectors[heads], self.norms.head, &mut key);
             let value = vectors[heads + 1].map(|x| x.clamp(-127, 127) as i8);
             observer.key_value(index, r, factor, &key, &value);
@@ -434,19 +436,18 @@ impl Transformer {
             let cache = caches[row.sequence].cache();
             let end = row.position + 1;
             let first = end.saturating_sub(window).max(row.start);
+            let input = WindowInput {
+                attention: &layer.attention,
+                cache: &cache.layers[index],
+                window: first - cache.first..end - cache.first,
+                queries,
+            };
             let active = observes(observer);
             let mut observe = |head: usize, weights: &[u8], total: u32| {
                 observer.attention(index, r, head, weights, total);
             };
-            self.kernels.attend_window(
-                &layer.attention,
-                &cache.layers[index],
-                first - cache.first..end - cache.first,
-                queries,
-                &mut s.workspace,
-                out,
-                if active { Some(&mut observe) } else { None },
-            );
+            let weights: WeightsObserver<'_> = if active { Some(&mut observe) } else { None };
+            self.kernels.attend_window(input, &mut s.workspace, out, weights);
         }
         let rows = s
             .attended
