@@ -1,5 +1,4 @@
-//! The envelope that model files of both versions have: safetensors, and in it a tokenizer and what is known to the adaptive
-//! coder.
+//! The envelope of model files of both versions: safetensors, and in it a tokenizer and the mixer's priors.
 
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -11,8 +10,8 @@ use crate::codec::{self, BROTLI, ZSTD};
 use crate::error::{Error, TensorProblem};
 use crate::quote::cut;
 
-/// The most bytes of the envelope's header: several times what the most layers need. To parse one takes some thirty times
-/// its length.
+/// The most bytes of the envelope's header: several times what the largest number of layers needs. Parsing one takes some
+/// thirty times its length in memory.
 pub const MAX_HEADER_LEN: u64 = 1 << 20;
 
 /// The most bytes that a tokenizer's JSON may decompress to.
@@ -82,8 +81,8 @@ pub(crate) enum PriorsAre {
     Compressed,
 }
 
-/// The most bytes that all priors of a file together may decompress to: several times what a vocabulary of 65,536 needs. A
-/// bound for each would let a small file with many of them ask for any amount.
+/// The most bytes that all priors of a file together may decompress to: several times what a vocabulary of 65,536 needs.
+/// With a bound for each, a small file with many of them could ask for any amount.
 const MAX_PRIORS_LEN: u64 = 16 << 20;
 
 /// Decompresses to at most `most` bytes.
@@ -106,10 +105,10 @@ fn decompress_priors(name: &str, bytes: &[u8], most: u64) -> Result<Vec<u8>, Err
 pub struct Extras<'a> {
     /// The codec and what it compressed.
     tokenizer: (&'static str, &'a [u8]),
-    /// What is known to the adaptive coder before a text begins, in the stored forms of its priors: the optional
-    /// tensors `mixing.priors.0`, `mixing.priors.1` and so on, up to the first that is not there. Not looked into.
+    /// The mixer's priors, each in its stored form and not looked into: the optional tensors `mixing.priors.0`,
+    /// `mixing.priors.1` and so on, up to the first number that is missing.
     pub mixing_priors: Vec<Cow<'a, [u8]>>,
-    /// How often each symbol is to be expected, for the adaptive coder's tree: the optional tensor `mixing.weights`,
+    /// How often each symbol is to be expected, for the mixer's tree: the optional tensor `mixing.weights`,
     /// uint16 `[vocab]`.
     pub mixing_weights: Option<Vec<u16>>,
 }

@@ -89,7 +89,7 @@ impl Checkpoint {
     }
 
     fn write(&self, out: &mut impl Write) -> io::Result<()> {
-        let sizes = sizes_of(&self.config);
+        let sizes = self.config.to_array();
         let sizes: Vec<u8> = sizes
             .iter()
             .flat_map(|&size| (size as u64).to_le_bytes())
@@ -224,58 +224,13 @@ impl Stored {
     }
 }
 
-/// The sizes of a net in the order of the tensor `config`.
-fn sizes_of(config: &Config) -> [usize; 8] {
-    let &Config {
-        vocab_size,
-        layers,
-        d_model,
-        heads,
-        d_ff,
-        window,
-        bigram_buckets,
-        bigram_width,
-    } = config;
-    [
-        vocab_size,
-        layers,
-        d_model,
-        heads,
-        d_ff,
-        window,
-        bigram_buckets,
-        bigram_width,
-    ]
-}
-
 fn read_config(file: &mut Reader) -> Result<Config, Problem> {
     let bytes = file.read("config", U64, 8)?;
     let sizes = bytes.as_chunks::<8>().0.iter();
     let sizes = sizes.map(|&bytes| usize::try_from(u64::from_le_bytes(bytes)));
     let sizes: Vec<usize> = sizes.collect::<Result<_, _>>().map_err(|_| BAD_SIZES)?;
-    let &[
-        vocab_size,
-        layers,
-        d_model,
-        heads,
-        d_ff,
-        window,
-        bigram_buckets,
-        bigram_width,
-    ] = sizes.as_slice()
-    else {
-        return Err(BAD_SIZES);
-    };
-    Ok(Config {
-        vocab_size,
-        layers,
-        d_model,
-        heads,
-        d_ff,
-        window,
-        bigram_buckets,
-        bigram_width,
-    })
+    let sizes = sizes.try_into().map_err(|_| BAD_SIZES)?;
+    Ok(Config::from_array(sizes))
 }
 
 fn read_curve(file: &mut Reader) -> Result<Vec<Point>, Problem> {

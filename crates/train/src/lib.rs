@@ -12,6 +12,8 @@ pub mod device;
 mod gpu;
 mod graph;
 mod matrix;
+mod norm;
+mod numbers;
 pub mod optimizer;
 pub mod parameters;
 pub mod preset;

@@ -7,11 +7,10 @@ use czip_model::v2::{Config, Weights};
 use crate::device::Device;
 #[cfg(feature = "gpu")]
 use crate::gpu::Gpu;
-use crate::graph::{Loss, Net, Numerics};
+use crate::graph::{self, Loss, Net, Numerics, Workspace};
 use crate::optimizer::{self, Rates, State};
 use crate::parameters::{Layout, Random};
 use crate::stream::{Prepared, Stream};
-use crate::tape::{Sequence, Tape};
 
 /// How a net is trained, apart from its sizes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -91,7 +90,7 @@ impl Order {
 
 #[derive(Debug, Default)]
 struct Worker {
-    tape: Tape,
+    workspace: Workspace,
     prepared: Prepared,
     gradients: Vec<f32>,
 }
@@ -267,7 +266,7 @@ impl Trainer {
             for &(offset, index) in sequences {
                 stream.prepare(offset, index, len, &mut worker.prepared);
                 let sequence = worker.prepared.sequence(stream);
-                loss += net.backward(&sequence, &mut worker.tape, &mut worker.gradients);
+                loss += net.backward(&sequence, &mut worker.workspace, &mut worker.gradients);
             }
             loss
         });
@@ -309,8 +308,8 @@ impl Trainer {
             for &index in sequences {
                 stream.prepare(0, index, len, &mut worker.prepared);
                 let sequence = worker.prepared.sequence(stream);
-                net.forward(&sequence, &mut worker.tape);
-                loss += net.loss(&sequence, &worker.tape);
+                net.forward(&sequence, &mut worker.workspace);
+                loss += net.loss(&sequence, &mut worker.workspace);
             }
             loss
         })
@@ -319,15 +318,7 @@ impl Trainer {
     /// The logits after each of some tokens, in 1/256 octaves, by the net that is trained: `[tokens, vocab]`.
     #[must_use]
     pub fn logits(&self, parameters: &[f32], tokens: &[u16]) -> Vec<i32> {
-        let net = Net::new(&self.layout, parameters, tokens.len(), Numerics::Integers);
-        let mut tape = Tape::default();
-        let sequence = Sequence {
-            tokens,
-            starts: &vec![0; tokens.len()],
-            counted: &[],
-        };
-        net.forward(&sequence, &mut tape);
-        net.logits(&tape).to_vec()
+        graph::logits(&self.layout.quantize(parameters).0, tokens)
     }
 }
 
