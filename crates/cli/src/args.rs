@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use czip::{Codec, Options};
+use czip::Options;
+use czip::v1::Codec;
 use czip_train::bpe::Split;
 use czip_train::corpus::CorpusOptions;
 use czip_train::preset::Preset;

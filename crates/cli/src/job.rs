@@ -5,7 +5,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::thread;
 
-use czip::{Codec, Limits, Options};
+use czip::v1::Codec;
+use czip::{Limits, Options};
 use czip_train::adapt::SAMPLE_LEN;
 use czip_train::corpus::{CorpusOptions, Heldout};
 use czip_train::device::Device;
@@ -92,7 +93,7 @@ impl TryFrom<Args> for Job {
                     .unwrap_or(NonZeroUsize::MIN);
                 let mut options = options
                     .threads(threads)
-                    .codec(args.codec.unwrap_or(Codec::Brotli));
+                    .v1_codec(args.codec.unwrap_or(Codec::Brotli));
                 if let Some(bytes) = args.segment {
                     options = options.segment_len(bytes);
                 }

@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use czip::Options;
+use czip::{Options, Unit};
 use czip_train::session;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
@@ -61,6 +61,9 @@ impl Progress {
         let bar = self.0.clone();
         let shown = AtomicU64::new(0);
         options.clone().on_progress(move |progress| {
+            if progress.unit == Unit::Tokens {
+                bar.set_message("tokens");
+            }
             if let Some(total) = progress.total {
                 bar.set_length(total);
             }

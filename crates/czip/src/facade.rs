@@ -1,25 +1,29 @@
-//! Whole texts and files of either format.
+//! Whole texts and files of either format: chooses between [`v1`](crate::v1) and [`v2`].
 
 use std::io::{Read, Seek, SeekFrom, Write};
 
+use crate::counted::Counted;
+use crate::error::Error;
+use crate::model::Model;
+use crate::models::Models;
 use crate::options::Options;
-use crate::summary::{Counted, Format, Summary};
-use crate::{Decoder, Error, Model, Models, Recovery, v1, v2};
+use crate::summary::{Format, Summary};
+use crate::v2::{self, Decoder, Recovery};
 
 /// Compresses a text, which may be any bytes, to a file of the format czip v2.
 ///
-/// With a model, its tokens and its net are used where they make the file smaller. Without one, all is coded as bytes.
+/// With a model, its tokens and its net are used where they make the file smaller. Without one, everything is coded as
+/// bytes.
 ///
 /// # Errors
 ///
-/// None but that of a thread that has panicked.
+/// Only [`Error::Stopped`], and only if [`Options::stop_when`] says so.
 pub fn compress<'a>(
     model: impl Into<Option<&'a Model>>,
     text: &[u8],
     options: &Options,
 ) -> Result<Vec<u8>, Error> {
-    let mut files = v2::compress_many(model.into(), &[text], options)?;
-    files.pop().map(|(file, _)| file).ok_or(Error::Interrupted)
+    v2::compress(model.into(), text, options)
 }
 
 /// Compresses all of `input` to a file of the format czip v2, in bounded memory.
@@ -38,17 +42,14 @@ pub fn compress_to<'a>(
 
 /// Compresses each of several texts to a file of its own, all of them side by side.
 ///
-/// The files are those that [`compress`] makes. The results are in the order of the texts.
+/// The files are those that [`compress`] makes, and so are the errors. The results are in the order of the texts.
 pub fn compress_many<'a, T: AsRef<[u8]>>(
     model: impl Into<Option<&'a Model>>,
     texts: &[T],
     options: &Options,
 ) -> Vec<Result<Vec<u8>, Error>> {
     let texts: Vec<&[u8]> = texts.iter().map(AsRef::as_ref).collect();
-    match v2::compress_many(model.into(), &texts, options) {
-        Ok(files) => files.into_iter().map(|(file, _)| Ok(file)).collect(),
-        Err(error) => texts.iter().map(|_| Err(error.of_each())).collect(),
-    }
+    v2::compress_many(model.into(), &texts, options)
 }
 
 /// Restores the text of a file of either format.
@@ -56,7 +57,7 @@ pub fn compress_many<'a, T: AsRef<[u8]>>(
 /// # Errors
 ///
 /// A file that is malformed or damaged, wants more than the [`Limits`](crate::Limits), or needs a model that is not among
-/// those given. For CZIPv1 see also [`v1::decompress`].
+/// those given. For CZIPv1 see also [`v1::decompress`](crate::v1::decompress).
 pub fn decompress<'a>(
     models: impl Into<Models<'a>>,
     file: &[u8],
@@ -69,7 +70,7 @@ pub fn decompress<'a>(
 
 /// Restores the text of a file of either format, which `input` holds up to its end. For czip v2, memory is bounded.
 ///
-/// Text is written as it is decoded, so that `output` has had some of it by the time an error is found. With czip v2,
+/// Text is written as it is decoded, so `output` may have received some of it by the time an error is found. With czip v2,
 /// that text has been verified.
 ///
 /// # Errors
@@ -90,15 +91,7 @@ pub fn decompress_to<'a>(
     let format = detect(&start)?;
     let mut whole = (&start[..]).chain(&mut input);
     match format {
-        Format::V1 => {
-            let summary = v1::decompress_to(models.for_v1()?, whole, output, options)?;
-            Ok(Summary {
-                text_len: summary.text_len,
-                file_len: summary.file_len,
-                segments: summary.chunks,
-                ..Summary::new(format)
-            })
-        }
+        Format::V1 => v1_to(models, whole, output, options),
         Format::V2 => {
             let mut decoder = Decoder::new(models, &mut whole, options);
             while let Some(piece) = decoder.next_piece()? {
@@ -112,6 +105,28 @@ pub fn decompress_to<'a>(
             })
         }
     }
+}
+
+#[cfg(feature = "v1")]
+fn v1_to(
+    models: Models<'_>,
+    input: impl Read,
+    output: impl Write,
+    options: &Options,
+) -> Result<Summary, Error> {
+    let summary = crate::v1::decompress_to(models.for_v1()?, input, output, options)?;
+    Ok(Summary {
+        text_len: summary.text_len,
+        file_len: summary.file_len,
+        segments: summary.chunks,
+        v1: Some(summary),
+        ..Summary::new(Format::V1)
+    })
+}
+
+#[cfg(not(feature = "v1"))]
+fn v1_to(_: Models<'_>, _: impl Read, _: impl Write, _: &Options) -> Result<Summary, Error> {
+    Err(Error::V1NotBuilt)
 }
 
 /// Restores what it can of a damaged file of the format czip v2, which is all that `input` has, and says what is missing.
@@ -175,33 +190,25 @@ pub fn recover_to<'a>(
 
 /// Restores the text of each of several files, all of them side by side; those of CZIPv1 one after the other.
 ///
-/// The results are in the order of the files. One that is in error does not concern the others.
+/// The results are in the order of the files. An error in one does not affect the others.
 pub fn decompress_many<'a, T: AsRef<[u8]>>(
     models: impl Into<Models<'a>>,
     files: &[T],
     options: &Options,
 ) -> Vec<Result<Vec<u8>, Error>> {
     let models = models.into();
-    let files: Vec<&[u8]> = files.iter().map(AsRef::as_ref).collect();
-    let formats: Vec<Result<Format, Error>> = files.iter().map(|file| detect(file)).collect();
-    let is_v2 = |format: &Result<Format, Error>| matches!(format, Ok(Format::V2));
-    let together: Vec<&[u8]> = files
-        .iter()
-        .zip(&formats)
-        .filter(|(_, format)| is_v2(format))
-        .map(|(file, _)| *file)
-        .collect();
-    let mut texts = v2::decompress_many(models, &together, options).into_iter();
-    let alone = |file: &[u8]| v1::decompress(models.for_v1()?, file, options);
-    files
-        .iter()
-        .zip(formats)
-        .map(|(file, format)| match format {
-            Ok(Format::V2) => texts.next().unwrap_or(Err(Error::Interrupted)),
-            Ok(Format::V1) => alone(file),
-            Err(error) => Err(error),
-        })
-        .collect()
+    let files = files.iter().map(AsRef::as_ref);
+    let formats: Vec<(&[u8], Option<Format>)> = files.map(|file| (file, Format::detect(file))).collect();
+    let of_v2 = formats.iter().filter(|(_, format)| *format == Some(Format::V2));
+    let of_v2: Vec<&[u8]> = of_v2.map(|(file, _)| *file).collect();
+    let mut texts = v2::decompress_many(models, &of_v2, options).into_iter();
+    let text = |(file, format): (&[u8], Option<Format>)| match format {
+        Some(Format::V2) => texts
+            .next()
+            .unwrap_or_else(|| unreachable!("each file has a result")),
+        _ => decompress(models, file, options),
+    };
+    formats.into_iter().map(text).collect()
 }
 
 fn detect(file: &[u8]) -> Result<Format, Error> {

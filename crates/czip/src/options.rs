@@ -3,13 +3,12 @@
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use czip_container::v2::{Level, Mode};
 
-use crate::Codec;
-use crate::v2::Plan;
+#[cfg(feature = "v1")]
+use crate::v1::{ChunkLevel, Codec};
 
 const DEFAULT_LEVEL: Level = match Level::new(5) {
     Some(level) => level,
@@ -22,14 +21,30 @@ pub(crate) type Watch = dyn Fn(Progress) + Send + Sync;
 /// What is asked whether to stop.
 pub(crate) type Stop = dyn Fn() -> bool + Send + Sync;
 
-/// How to compress or decompress. What concerns only the other direction is ignored.
+/// How to compress or decompress. What only concerns the other direction is ignored.
+///
+/// ```
+/// use std::num::NonZeroUsize;
+///
+/// use czip::{Level, Limits, Options};
+///
+/// let options = Options::new()
+///     .level(Level::try_from(9)?)
+///     .threads(NonZeroUsize::MIN)
+///     .limits(Limits::max_text_len(1 << 30));
+/// let file = czip::compress(None, b"Integers are the same everywhere.", &options)?;
+/// assert_eq!(czip::decompress(None, &file, &options)?, b"Integers are the same everywhere.");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Options {
     pub(crate) level: Level,
-    segment_len: Option<usize>,
+    pub(crate) segment_len: Option<usize>,
     pub(crate) index: bool,
-    pub(crate) codec: Codec,
-    pub(crate) chunk_level: Option<ChunkLevel>,
+    #[cfg(feature = "v1")]
+    pub(crate) v1_codec: Codec,
+    #[cfg(feature = "v1")]
+    pub(crate) v1_level: Option<ChunkLevel>,
     pub(crate) threads: Option<NonZeroUsize>,
     pub(crate) limits: Limits,
     pub(crate) only: Option<Mode>,
@@ -38,16 +53,18 @@ pub struct Options {
 }
 
 impl Options {
-    /// The defaults: level 5, segments as long as the level has them, an index; for CZIPv1, brotli outside and chunks as long as the model's
-    /// context; as many threads as there are cores.
+    /// The defaults: level 5, segments as long as the level has them, an index, and as many threads as there are cores. For
+    /// CZIPv1: brotli around chunks as long as the model's context.
     #[must_use]
     pub fn new() -> Self {
         Self {
             level: DEFAULT_LEVEL,
             segment_len: None,
             index: true,
-            codec: Codec::Brotli,
-            chunk_level: None,
+            #[cfg(feature = "v1")]
+            v1_codec: Codec::Brotli,
+            #[cfg(feature = "v1")]
+            v1_level: None,
             threads: None,
             limits: Limits::default(),
             only: None,
@@ -56,7 +73,7 @@ impl Options {
         }
     }
 
-    /// How much is done for a smaller file, 1 to 9.
+    /// How much work is done for a smaller file, 1 to 9.
     #[must_use]
     pub fn level(mut self, level: Level) -> Self {
         self.level = level;
@@ -77,11 +94,6 @@ impl Options {
     /// The lengths that a segment may have, in bytes of text.
     pub const SEGMENT_LENS: RangeInclusive<usize> = 1 << 10..=czip_container::v2::MAX_TEXT_LEN;
 
-    /// The most bytes of text in a segment at the level chosen.
-    pub(crate) fn segment_bytes(&self) -> usize {
-        self.segment_len.unwrap_or(Plan::of(self.level).segment_len)
-    }
-
     /// Whether a file of several segments ends with an index of them.
     #[must_use]
     pub fn index(mut self, index: bool) -> Self {
@@ -97,18 +109,20 @@ impl Options {
         self
     }
 
-    /// CZIPv1: the general-purpose codec around the file's contents.
+    /// For CZIPv1: the general-purpose codec around the file's contents.
+    #[cfg(feature = "v1")]
     #[must_use]
-    pub fn codec(mut self, codec: Codec) -> Self {
-        self.codec = codec;
+    pub fn v1_codec(mut self, codec: Codec) -> Self {
+        self.v1_codec = codec;
         self
     }
 
-    /// CZIPv1: the length of chunks. Without it they are as long as the model's context; a level above that is lowered
-    /// to it, which [`v1::Summary::level_lowered`](crate::v1::Summary::level_lowered) tells.
+    /// For CZIPv1: the length of chunks. Without it they are as long as the model's context. A level above that is lowered
+    /// to it, and [`v1::Summary::level_lowered`](crate::v1::Summary::level_lowered) says so.
+    #[cfg(feature = "v1")]
     #[must_use]
-    pub fn chunk_level(mut self, level: ChunkLevel) -> Self {
-        self.chunk_level = Some(level);
+    pub fn v1_level(mut self, level: ChunkLevel) -> Self {
+        self.v1_level = Some(level);
         self
     }
 
@@ -172,64 +186,21 @@ impl Default for Options {
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options")
+        let mut debug = f.debug_struct("Options");
+        debug
             .field("level", &self.level)
             .field("segment_len", &self.segment_len)
             .field("index", &self.index)
             .field("only", &self.only)
-            .field("codec", &self.codec)
-            .field("chunk_level", &self.chunk_level)
             .field("threads", &self.threads)
-            .field("limits", &self.limits)
-            .finish_non_exhaustive()
+            .field("limits", &self.limits);
+        #[cfg(feature = "v1")]
+        debug
+            .field("v1_codec", &self.v1_codec)
+            .field("v1_level", &self.v1_level);
+        debug.finish_non_exhaustive()
     }
 }
-
-/// The level of a CZIPv1 file, 1 to 5: chunks of 64, 128, 256, 512 or 1,024 tokens.
-///
-/// Longer chunks give smaller files and larger units of parallel work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ChunkLevel(u8);
-
-impl ChunkLevel {
-    /// Level 1 to 5.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidChunkLevel`] for any other.
-    pub const fn new(level: u8) -> Result<Self, InvalidChunkLevel> {
-        if matches!(level, 1..=5) {
-            Ok(Self(level))
-        } else {
-            Err(InvalidChunkLevel)
-        }
-    }
-
-    /// The level, 1 to 5.
-    #[must_use]
-    pub const fn get(self) -> u8 {
-        self.0
-    }
-
-    /// The base-2 logarithm of the tokens in a chunk.
-    #[must_use]
-    pub const fn context_log2(self) -> u8 {
-        self.0 + 5
-    }
-}
-
-impl FromStr for ChunkLevel {
-    type Err = InvalidChunkLevel;
-
-    fn from_str(level: &str) -> Result<Self, InvalidChunkLevel> {
-        level.parse().map_err(|_| InvalidChunkLevel).and_then(Self::new)
-    }
-}
-
-/// A level outside 1 to 5.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("levels are 1 to 5")]
-pub struct InvalidChunkLevel;
 
 /// What a file may demand when it is decompressed; a file that wants more is refused before the work is done.
 ///
@@ -281,7 +252,7 @@ impl Default for Limits {
     }
 }
 
-/// Work done and work to do: in bytes of text, or for CZIPv1 in tokens.
+/// Work done and work to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
@@ -289,10 +260,22 @@ pub struct Progress {
     pub done: u64,
     /// To code in all, if that is known.
     pub total: Option<u64>,
+    /// What is counted.
+    pub unit: Unit,
 }
 
 impl Progress {
-    pub(crate) const fn new(done: u64, total: Option<u64>) -> Self {
-        Self { done, total }
+    pub(crate) const fn new(done: u64, total: Option<u64>, unit: Unit) -> Self {
+        Self { done, total, unit }
     }
+}
+
+/// What [`Progress`] counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Unit {
+    /// Bytes of text.
+    Bytes,
+    /// Tokens, for CZIPv1.
+    Tokens,
 }

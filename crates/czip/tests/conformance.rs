@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
+use czip::v1::ChunkLevel;
 use czip::v1::container::{self, File, Header};
-use czip::{ChunkLevel, Kernels, Model, Options};
+use czip::{Kernels, Model, Options};
 use czip_vectors::{shared, shared_file};
 
 /// Inputs of more than 5,000 tokens.
@@ -46,9 +47,9 @@ fn cases() -> Option<Vec<Case>> {
             panic!("{name}")
         };
         assert_eq!(suffix, "czip");
-        let mut options = Options::new().codec(codec.parse().unwrap());
+        let mut options = Options::new().v1_codec(codec.parse().unwrap());
         if level != "d" {
-            options = options.chunk_level(level.parse().unwrap());
+            options = options.v1_level(level.parse().unwrap());
         }
         let (input, model) = (input.to_owned(), model.to_owned());
         Case {
@@ -171,7 +172,7 @@ fn a_level_above_the_context_is_lowered() {
     let Some(cases) = cases() else { return };
     let models = models(&cases, Kernels::detect());
     let text = shared_file("conformance/inputs/python.txt").unwrap();
-    let options = Options::new().chunk_level(ChunkLevel::new(5).unwrap());
+    let options = Options::new().v1_level(ChunkLevel::new(5).unwrap());
     let mut file = Vec::new();
     let summary = czip::v1::compress_to(&models["synth_2x4"], &text[..], &mut file, &options).unwrap();
     assert!(summary.level_lowered);
@@ -199,5 +200,8 @@ fn another_model_of_the_same_context_shows() {
     let models = models(&cases, Kernels::detect());
     let file = shared_file("conformance/expected/einstein.txt.v001_eng.5.brotli.czip").unwrap();
     let error = czip::v1::decompress(&models["synth_peaked"], &file, &Options::new()).unwrap_err();
-    assert!(matches!(error, czip::Error::Chunk { index: 0, .. }), "{error}");
+    assert!(
+        matches!(error, czip::Error::V1(czip::v1::Error::Chunk { index: 0, .. })),
+        "{error}"
+    );
 }

@@ -293,7 +293,7 @@ mod tests {
     /// 3.4445 s - 4.775 s^3 + 2.0315 s^5.
     fn newton_schulz(s: f64) -> f64 {
         // Some machines round the factors of products to bf16, which may change what comes out by a fifth.
-        let is_rounded = czip_kernels::Bf16Products::detect().is_some();
+        let is_rounded = czip_bf16::Products::detect().is_some();
         let factor = |x: f64| {
             let bits = (x as f32).to_bits();
             let nearest = (bits + 0x7fff + (bits >> 16 & 1)) & 0xffff_0000;
@@ -315,7 +315,7 @@ mod tests {
         // Singular values 3 and 4, of norm 5.
         let first_step = [0.6, 0.8].map(newton_schulz);
         assert!(first_step.iter().all(|s| (0.69..1.14).contains(s)));
-        if czip_kernels::Bf16Products::detect().is_none() {
+        if czip_bf16::Products::detect().is_none() {
             assert!((first_step[0] - 0.722_876_169).abs() < 1e-9);
             assert!((first_step[1] - 1.119_203_930).abs() < 1e-9);
         }

@@ -262,6 +262,43 @@ fn errors_say_what_and_where() {
     );
 }
 
+/// The interval of a true bit ends before `bound`, which is the first number of a false one's.
+#[test]
+fn bounds_belong_to_the_upper_part() {
+    // floor((2^32 - 1) * 2^15 / 2^16) = 0x7fffffff.
+    let first = |data: &[u8]| Decoder::new(data).decode(1 << 15);
+    assert!(first(&[0x7f, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff]));
+    assert!(!first(&[0x7f, 0xff, 0xff, 0xff]));
+    assert!(!first(&[0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0, 1]));
+}
+
+/// A message of true bits is the number 0, which takes no byte, however many have settled.
+#[test]
+fn zeros_are_never_written() {
+    for settled in [0, 1, 2, 3, 5] {
+        for zeros in 1..8 {
+            // Each takes 16 bits.
+            let (bits, end) = decode(&vec![0; zeros], &vec![1; settled]);
+            assert_eq!(bits, vec![true; settled]);
+            let (expected, found) = (0, zeros);
+            assert_eq!(end, Err(DecodeError::Length { expected, found }));
+        }
+    }
+}
+
+/// Without the end, each number of false bits keeps the interval's upper end, which is no number of the message.
+#[test]
+fn upper_ends_are_outside() {
+    for count in 1..40 {
+        check(&vec![(false, 65_535); count]);
+        check(&vec![(false, 1 << 15); count]);
+        // After four bytes have settled the upper end is a multiple of 2^32.
+        let mut message = vec![(false, 65_535); count];
+        message.push((true, 65_535));
+        check(&message);
+    }
+}
+
 /// Ordinary probabilities and extreme ones.
 fn probability() -> impl Strategy<Value = u16> {
     prop_oneof![
