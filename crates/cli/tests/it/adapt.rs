@@ -196,7 +196,7 @@ fn nothing_is_lost() {
     fails(
         &["old.czm", "short.txt", "-o", "new.czm"],
         1,
-        "11 bytes of text are too little to train on: at least 10000 are needed",
+        "11 bytes of text are too few: at least 10000 are needed",
     );
 
     // A model that was made in a folder of texts is no text, and is replaced if the user wants it.
