@@ -129,12 +129,13 @@ fn check_packages(root: &Path, metadata: &Value, failures: &mut Vec<String>) -> 
         let name = string(&package["name"])?;
         check_arrows(name, array(&package["dependencies"])?, &names, failures)?;
 
-        if package["description"].as_str().is_none_or(str::is_empty) {
-            failures.push(format!("{name}: Cargo.toml has no description"));
-        }
+        check_manifest(name, package, failures);
         let manifest = Path::new(string(&package["manifest_path"])?);
         if !manifest.with_file_name("README.md").is_file() {
             failures.push(format!("{name}: no README.md beside Cargo.toml"));
+        }
+        if is_published(package) && !manifest.with_file_name("LICENSE").is_file() {
+            failures.push(format!("{name}: no LICENSE beside Cargo.toml"));
         }
 
         for target in array(&package["targets"])? {
@@ -178,6 +179,40 @@ fn modules(folder: &Path) -> Result<Modules> {
         }
     }
     Ok(modules)
+}
+
+/// `publish = false` becomes an empty list of registries.
+fn is_published(package: &Value) -> bool {
+    package["publish"].is_null()
+}
+
+/// Checks that the manifest says what a registry shows, and that a library has an example.
+fn check_manifest(name: &str, package: &Value, failures: &mut Vec<String>) {
+    let is_empty = |value: &Value| match value {
+        Value::String(text) => text.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        _ => true,
+    };
+    let wanted: &[&str] = if is_published(package) {
+        &[
+            "description",
+            "documentation",
+            "readme",
+            "license",
+            "keywords",
+            "categories",
+        ]
+    } else {
+        &["description"]
+    };
+    for key in wanted.iter().filter(|&&key| is_empty(&package[key])) {
+        failures.push(format!("{name}: Cargo.toml has no {key}"));
+    }
+    let targets = package["targets"].as_array().into_iter().flatten();
+    let mut kinds = targets.filter_map(|target| target["kind"].as_array()).flatten();
+    if is_published(package) && name != PROGRAM && !kinds.any(|kind| kind == "example") {
+        failures.push(format!("{name}: no example"));
+    }
 }
 
 fn check_arrows(name: &str, dependencies: &[Value], ours: &[&str], failures: &mut Vec<String>) -> Result<()> {
@@ -336,6 +371,46 @@ mod tests {
             arrows("czip-coder", kind("xtask", "dev")),
             ["czip-coder: may not depend on xtask"]
         );
+    }
+
+    #[test]
+    fn manifests_say_what_a_registry_shows() {
+        let check = |name: &str, package: Value| {
+            let mut failures = Vec::new();
+            check_manifest(name, &package, &mut failures);
+            failures
+        };
+        let mut package = json!({
+            "publish": null,
+            "description": "d",
+            "documentation": "d",
+            "readme": "README.md",
+            "license": "MIT",
+            "keywords": ["k"],
+            "categories": ["c"],
+            "targets": [{ "kind": ["lib"] }, { "kind": ["example"] }],
+        });
+        assert_eq!(check("czip", package.clone()), [""; 0]);
+        package["keywords"] = json!([]);
+        package["categories"] = json!(null);
+        package["description"] = json!("");
+        package["targets"] = json!([{ "kind": ["lib"] }]);
+        assert_eq!(
+            check("czip", package.clone()),
+            [
+                "czip: Cargo.toml has no description",
+                "czip: Cargo.toml has no keywords",
+                "czip: Cargo.toml has no categories",
+                "czip: no example",
+            ]
+        );
+        package["publish"] = json!([]);
+        assert_eq!(
+            check("xtask", package.clone()),
+            ["xtask: Cargo.toml has no description"]
+        );
+        package["description"] = json!("d");
+        assert_eq!(check("xtask", package), [""; 0]);
     }
 
     #[test]

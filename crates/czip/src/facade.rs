@@ -56,8 +56,8 @@ pub fn compress_many<'a, T: AsRef<[u8]>>(
 ///
 /// # Errors
 ///
-/// A file that is malformed or damaged, wants more than the [`Limits`](crate::Limits), or needs a model that is not among
-/// those given. For CZIPv1 see also [`v1::decompress`](crate::v1::decompress).
+/// A file that is malformed or damaged, asks for more than the [`Limits`](crate::Limits), or needs a model that is not
+/// among those given. For CZIPv1 see also [`v1::decompress`](crate::v1::decompress).
 pub fn decompress<'a>(
     models: impl Into<Models<'a>>,
     file: &[u8],
@@ -68,7 +68,7 @@ pub fn decompress<'a>(
     Ok(text)
 }
 
-/// Restores the text of a file of either format, which `input` holds up to its end. For czip v2, memory is bounded.
+/// Restores the text of a file of either format, which is all that `input` has. For czip v2, memory is bounded.
 ///
 /// Text is written as it is decoded, so `output` may have received some of it by the time an error is found. With czip v2,
 /// that text has been verified.
@@ -129,20 +129,21 @@ fn v1_to(_: Models<'_>, _: impl Read, _: impl Write, _: &Options) -> Result<Summ
     Err(Error::V1NotBuilt)
 }
 
-/// Restores what it can of a damaged file of the format czip v2, which is all that `input` has, and says what is missing.
+/// Restores what it can of a damaged file of the format czip v2, and says what is missing. The file must be all that
+/// `input` has.
 ///
-/// Text is written in the order of the file, one piece after the other, and only if its checksum is right. What is wrong
-/// with a segment does not keep the others from being restored, and nor does a model that is missing:
+/// Text is written in the order of the file, one piece after the other, and only if its checksum is right. A damaged
+/// segment, or a missing model, does not keep the other segments from being restored:
 ///
-/// * Of a member with a valid index, all segments that are whole are restored, whatever else is damaged, but for the model
-///   id in the member's header, which all of its segments need. This holds if the member is the file's last, or is
-///   followed by another whose first four bytes are whole.
-/// * Of a member without one, those are restored up to where the length of a segment is damaged, or the file was cut short.
-///   What is behind is lost up to the next member that is whole in its structure, and is followed by another or by the
-///   file's end, or has an index at the file's end. How much text that was is unknown.
+/// * If a member has a valid index, all of its intact segments are restored, whatever else is damaged. The one exception is
+///   the model id in the member's header, which all segments need. The member must be the last of the file, or be followed
+///   by another whose first four bytes are intact.
+/// * If it has none, segments are restored up to where the length of one is damaged, or the file was cut short. What follows
+///   is lost, up to the next member whose structure is intact and which is followed by another or by the end of the file, or
+///   has an index at the end of the file. How much text was lost is unknown.
 ///
-/// Where a length is damaged and there is no index, the search for the next member may come upon a czip file that was
-/// itself compressed, and stored as it is. Its text is then restored in place of its bytes.
+/// If a length is damaged and there is no index, the search for the next member may find a czip file that was itself
+/// compressed and stored unchanged. Its text is then restored in place of its bytes.
 ///
 /// Memory is that of [`Index::open`](crate::Index::open) for each member, and of decoding.
 ///
@@ -166,8 +167,8 @@ fn v1_to(_: Models<'_>, _: impl Read, _: impl Write, _: &Options) -> Result<Summ
 ///
 /// # Errors
 ///
-/// What reader and writer report, and a file that is empty or of CZIPv1, which has no checksums. Anything else is the
-/// [`reason`](crate::Missing::reason) of what is missing. Segments whose text would go beyond the
+/// What reader and writer report; a file that is empty; a file of CZIPv1, which has no checksums. Anything else is the
+/// [`reason`](crate::Missing::reason) why something is missing. Segments whose text would exceed the
 /// [`Limits`](crate::Limits) are missing, too.
 pub fn recover_to<'a>(
     models: impl Into<Models<'a>>,

@@ -1,11 +1,11 @@
-// The examples take a model whose tokenizer is compressed with brotli.
-#![cfg_attr(feature = "brotli", doc = include_str!("../README.md"))]
+#![forbid(unsafe_code)]
+// The example takes the built-in model, whose tokenizer is compressed with zstd.
+#![cfg_attr(feature = "zstd", doc = include_str!("../README.md"))]
 #![cfg_attr(
-    not(feature = "brotli"),
+    not(feature = "zstd"),
     doc = "Lossless compression of text and any other bytes, by a small language model and adaptive mixing."
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
-#![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
 
 mod cause;

@@ -80,11 +80,11 @@ impl Options {
         self
     }
 
-    /// The most bytes of text in a segment, within [`Options::SEGMENT_LENS`]; other numbers are moved there. Without it
-    /// they are 1 MiB, and 4 MiB at level 9.
+    /// The most bytes of text in a segment. A number outside [`Options::SEGMENT_LENS`] is taken for the nearest one inside.
+    /// The default is 1 MiB, and 4 MiB at level 9.
     ///
     /// Segments are independent: they are the units of parallel work, of seeking, and of what damage can spoil. Each
-    /// begins without knowing anything of the text, so that longer ones give smaller files.
+    /// begins without knowing anything of the text, so longer ones give smaller files.
     #[must_use]
     pub fn segment_len(mut self, bytes: usize) -> Self {
         self.segment_len = Some(bytes.clamp(*Self::SEGMENT_LENS.start(), *Self::SEGMENT_LENS.end()));
@@ -101,8 +101,8 @@ impl Options {
         self
     }
 
-    /// Takes this mode for every segment, in place of the one that promises to be the smallest; or the next simpler one,
-    /// where there is no model or the level has no net. What does not get smaller is stored all the same.
+    /// Uses this mode for every segment, in place of the one that promises to be the smallest; or the next simpler one, if
+    /// there is no model or the level has no net. A segment that does not get smaller is still stored.
     #[must_use]
     pub fn only(mut self, mode: Mode) -> Self {
         self.only = Some(mode);
@@ -126,8 +126,8 @@ impl Options {
         self
     }
 
-    /// The number of threads, at most [`Options::MAX_THREADS`]; a greater number means that one. Without it, as many as there
-    /// are cores. It does not change the output.
+    /// The number of threads, at most [`Options::MAX_THREADS`]; a greater number means that many. The default is the number
+    /// of cores. Threads do not change the output.
     #[must_use]
     pub fn threads(mut self, threads: NonZeroUsize) -> Self {
         self.threads = Some(threads.min(Self::MAX_THREADS));
@@ -154,11 +154,11 @@ impl Options {
         self
     }
 
-    /// A function to call often, from any thread, with what was asked for at an end as soon as it says `true`: the result
-    /// is [`Error::Stopped`](crate::Error::Stopped).
+    /// A function to call often, from any thread. As soon as it returns `true` the work ends, with the error
+    /// [`Error::Stopped`](crate::Error::Stopped).
     ///
-    /// It is called before 64 KiB of text are coded since the last time, by each thread. The one thing that takes longer is
-    /// to cut a text into tokens, which is done segment by segment, or for CZIPv1 all at once.
+    /// Each thread calls it at least once for every 64 KiB of text that it codes. Only cutting a text into tokens takes
+    /// longer: that is done segment by segment, or for CZIPv1 all at once.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -202,7 +202,7 @@ impl fmt::Debug for Options {
     }
 }
 
-/// What a file may demand when it is decompressed; a file that wants more is refused before the work is done.
+/// What a file may ask for when it is decompressed. A file that asks for more is refused before the work is done.
 ///
 /// ```
 /// use czip::{Limits, Options};
@@ -217,14 +217,13 @@ impl fmt::Debug for Options {
 pub struct Limits {
     /// The longest text, in bytes; 2^64 - 1 by default.
     pub max_text_len: u64,
-    /// The most bytes of memory that a file can make a decoder take; 16 GiB by default, which is enough for some 100 threads
-    /// at the speed they have without a limit. With less, fewer threads work, and fewer segments side by side.
+    /// The most bytes of memory that a file can make a decoder use. The default of 16 GiB is enough for some 100 threads at
+    /// full speed. With less, fewer threads work, and fewer segments are decoded side by side.
     ///
-    /// It holds segments that wait, their texts until they are handed out, and what decoding them takes: up to some 160 MiB
-    /// for each thread, and 130 MiB for a single segment of 16 MiB of text; or the table of a CZIPv1 file's chunks. It does
-    /// not hold what the caller has asked for in memory (a whole text, which `max_text_len` limits, or an
-    /// [`Index`](crate::Index)), nor what depends on the model alone, nor the window of CZIPv1's outer codec, which has at
-    /// most 128 MiB.
+    /// The limit covers segments that wait, their texts until they are handed out, and what decoding them takes: up to some
+    /// 160 MiB for each thread, and 130 MiB for a single segment of 16 MiB of text; or the table of a CZIPv1 file's chunks.
+    /// It does not cover what the caller has asked for in memory (a whole text, which `max_text_len` limits, or an
+    /// [`Index`](crate::Index)), what only depends on the model, or the window of CZIPv1's outer codec, at most 128 MiB.
     pub max_memory: u64,
 }
 

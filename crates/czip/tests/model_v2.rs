@@ -1,4 +1,5 @@
 //! Models of version 2 in both file formats: texts come back, and files are the same however they are made.
+#![cfg(all(feature = "v1", feature = "brotli", feature = "zstd"))]
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::io::{Cursor, Read, Seek, SeekFrom, Write};

@@ -238,7 +238,7 @@ pub(crate) fn dot(query: &[i8; HEAD_DIM], key: &[i8; HEAD_DIM]) -> i32 {
 pub(crate) fn scale_scores(products: &mut [i32], mult: i32) {
     for product in products {
         let scaled = i64::from(rne_shr_i32(*product, 2)) * i64::from(mult);
-        // `rne_shr` of 15, with logical shifts: the result fits 32 bits, so that what they bring in is cut off. Few
+        // `rne_shr` of 15, with logical shifts: the result fits 32 bits, so what they bring in is cut off. Few
         // instruction sets have arithmetic shifts of 64 bits.
         let odd = (scaled as u64 >> 15) & 1;
         *product = ((scaled as u64).wrapping_add((1 << 14) - 1 + odd) >> 15) as i32;
@@ -277,13 +277,13 @@ pub(crate) fn rescale(acc: &mut [i32; HEAD_DIM], scale: u32) {
     }
 }
 
-/// `clamp127(RNE(acc / sum))` for all elements. `sum` is at least 65535, the weight of a maximum, or 0 with `acc` 0.
+/// `clamp127(RNE(acc / sum))` for all elements. `sum` is at least 65535, the weight of a maximum.
 ///
-/// The division is a multiplication by the reciprocal `floor(2^47 / sum)`: it is too small by less than 1, so that the
+/// The division is a multiplication by the reciprocal `floor(2^47 / sum)`: it is too small by less than 1, so the
 /// quotient of a 32-bit number is too small by less than 2^-15, and as an integer by at most 1.
 #[inline(always)]
 pub(crate) fn divide(acc: &[i32; HEAD_DIM], sum: u64, out: &mut [i8; HEAD_DIM]) {
-    // Sums do not exceed 65535 * (2^15 + 1), less than 2^32.
+    // Sums do not exceed 65535 * (2^15 + 1), less than 2^32. The bound spares a check for zero.
     let sum = sum.max(65535) as u32;
     let reciprocal = (1u64 << 47) / u64::from(sum);
     for (&acc, out) in acc.iter().zip(out) {

@@ -30,10 +30,6 @@ impl<'a> Staged<'a, i8> {
 
 impl<'a> Staged<'a, i16> {
     /// Activations widened to 16 bits.
-    #[cfg_attr(
-        not(any(target_arch = "x86_64", target_arch = "wasm32")),
-        allow(dead_code, reason = "only some instruction sets want it")
-    )]
     #[inline(always)]
     pub(crate) fn widened(x: &[i8], staging: &'a mut Staging) -> Self {
         let widened = &mut staging.widened;

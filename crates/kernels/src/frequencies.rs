@@ -95,8 +95,8 @@ pub(crate) fn sum(numbers: &[u32]) -> u32 {
 /// Replaces each weight w by `1 + floor(w * rest / sum)`, where `rest = total - len`.
 ///
 /// The division is a multiplication by the reciprocal `floor(rest * 2^32 / sum)`, which is too small by less than 1, so
-/// that the quotient of a 16-bit weight, Q32, is too small by less than 2^16. Only where its fraction is in the last
-/// 2^16 of 2^32 below an integer can the floor be one short: one symbol in 65,536, and only then all are divided.
+/// the quotient of a 16-bit weight, Q32, is too small by less than 2^16. Only where its fraction is in the last 2^16 of
+/// 2^32 below an integer can the floor be one short: one symbol in 65,536, and only then all are divided.
 #[inline(always)]
 pub(crate) fn share(weights: &mut [u32], sum: u64, total: u32) {
     let rest = u64::from(total) - weights.len() as u64;

@@ -69,16 +69,8 @@ pub(crate) enum ValueLayout {
     /// One after another, a block each.
     Rows,
     /// In pairs of positions, element by element, widened to 16 bits: four blocks a pair.
-    #[cfg_attr(
-        not(target_arch = "x86_64"),
-        allow(dead_code, reason = "only some instruction sets want it")
-    )]
     WidePairs,
     /// In groups of four positions, element by element: four blocks a group.
-    #[cfg_attr(
-        not(target_arch = "x86_64"),
-        allow(dead_code, reason = "only some instruction sets want it")
-    )]
     Quads,
 }
 

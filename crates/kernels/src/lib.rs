@@ -1,6 +1,15 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::float_arithmetic)]
 #![allow(unsafe_code, reason = "vector instructions are unsafe")]
+#![cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_macros,
+        reason = "only the instruction sets of x86-64 use every layout and all working space"
+    )
+)]
 
 // A module uses those of its own group and of the groups above it, without circles.
 

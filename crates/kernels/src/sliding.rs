@@ -157,7 +157,8 @@ unsafe impl WeightedSums for Portable {
 /// Products of queries and keys to scores in 1/256 octaves: `floor(product * gain / 2^14)`.
 ///
 /// Products with keys of the window are at most 2^15. Around it lie positions that may never have been stored: zeros,
-/// which instruction sets with a bias take for -128 everywhere. Those products may be larger, and what they wrap to does not count.
+/// which instruction sets with a bias take for -128 everywhere. Those products may be larger, and what they wrap to does
+/// not count.
 #[inline(always)]
 pub(crate) fn scale_products(products: &mut [i32], gain: u16) {
     for product in products {
@@ -201,7 +202,7 @@ fn weigh_block(scores: &[i32; BLOCK], maximum: i32, exp2: &[u16; 256], weights: 
 /// `out[i] = floor(sums[i] * 16 / total + 1/2)`, where no sum exceeds `127 * total` in magnitude, and the total is 255 to
 /// 2^18.
 ///
-/// The division is a multiplication by the reciprocal, rounded down, so that the quotient is too small by at most 1.
+/// The division is a multiplication by the reciprocal, rounded down, so the quotient is too small by at most 1.
 #[inline(always)]
 pub(crate) fn divide(sums: &[i32; HEAD_DIM], total: u32, out: &mut [i16; HEAD_DIM]) {
     /// More than a quotient's magnitude, so that there are no negative ones.

@@ -13,10 +13,6 @@ pub struct Workspace {
 
 /// Activations made ready for the instructions of a product.
 #[derive(Clone, Debug, Default)]
-#[cfg_attr(
-    not(target_arch = "x86_64"),
-    allow(dead_code, reason = "only some instruction sets want it")
-)]
 pub(crate) struct Staging {
     /// Activations widened to 16 bits.
     pub(crate) widened: Vec<i16>,
@@ -26,10 +22,6 @@ pub(crate) struct Staging {
 
 /// Attention's weights of some keys.
 #[derive(Clone, Debug, Default)]
-#[cfg_attr(
-    not(target_arch = "x86_64"),
-    allow(dead_code, reason = "only some instruction sets want all of it")
-)]
 pub(crate) struct WeightSpace {
     /// The weights.
     pub(crate) weights: Vec<u32>,

@@ -3,6 +3,7 @@
 mod conformance;
 mod damage;
 mod hostile;
+mod laws;
 mod rules;
 mod spec;
 mod util;

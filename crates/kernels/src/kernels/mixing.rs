@@ -5,7 +5,7 @@ use super::{Kernels, dispatch};
 use crate::mixing::WeightRow;
 
 impl Kernels {
-    /// The products of the chosen rows with the inputs, int16 `[N]`: int32 sums that wrap, so that their order is free.
+    /// The products of the chosen rows with the inputs, int16 `[N]`: int32 sums that wrap, so their order is free.
     ///
     /// # Panics
     ///

@@ -501,3 +501,30 @@ fn debug_output_is_short() {
     assert!(text.contains("payload_len: 304") && text.len() < 400, "{text}");
     let _: Params = *file.params();
 }
+
+#[test]
+fn kinds_of_errors() {
+    let codec = Codec::Zstd;
+    for (error, kind) in [
+        (FormatError::HeaderTruncated { len: 3 }, "truncation"),
+        (FormatError::StreamTruncated { codec, offset: 20 }, "truncation"),
+        (FormatError::OriginalLenLimit { len: 2, max: 1 }, "limit"),
+        (FormatError::ChunkCountLimit { count: 2, max: 1 }, "limit"),
+        (FormatError::PayloadLenLimit { chunk: 0, max: 1 }, "limit"),
+        (FormatError::OriginalTooLong { len: 1 << 32 }, "too large"),
+        (
+            FormatError::ChunkTooLong {
+                chunk: 0,
+                len: 1 << 16,
+            },
+            "too large",
+        ),
+        (FormatError::TooManyChunks { max: 1 }, "too large"),
+        (FormatError::PayloadShort { len: 2, found: 1 }, "none"),
+        (FormatError::Codec { codec: 2 }, "none"),
+    ] {
+        let found = (error.is_truncation(), error.is_limit(), error.is_too_large());
+        let expected = (kind == "truncation", kind == "limit", kind == "too large");
+        assert_eq!(found, expected, "{error}");
+    }
+}

@@ -1,6 +1,6 @@
 //! NEON: 16-bit products of bytes, added in pairs to 32-bit sums.
 //!
-//! A product of two bytes is at most (-128)^2 = 2^14, so that it fits 16 bits; a sum of two such products would not.
+//! A product of two bytes is at most (-128)^2 = 2^14, so it fits 16 bits; a sum of two such products would not.
 
 use std::arch::aarch64::*;
 

@@ -186,7 +186,7 @@ unsafe fn run_weights(exp2: &[u16; 256], run: Run<'_>, lead: usize, low: &mut [u
             sums[1] = _mm512_dpbusd_epi32(sums[1], weights, _mm512_set1_epi16(1 << 8));
         }
         let sum = _mm512_add_epi32(sums[0], _mm512_slli_epi32::<8>(sums[1]));
-        // A context has at most 2^15 positions, so that the sum fits 32 bits.
+        // A context has at most 2^15 positions, so the sum fits 32 bits.
         u64::from(_mm512_reduce_add_epi32(sum) as u32)
     }
 }
@@ -349,7 +349,7 @@ impl Exp {
     unsafe fn octaves(&self, distances: __m512i) -> __m512i {
         // SAFETY: the caller has the instructions.
         unsafe {
-            // The coefficient has another 8 fraction bits here, so that the result is the upper half of 64 bits.
+            // The coefficient has another 8 fraction bits here, so the result is the upper half of 64 bits.
             let half = _mm512_set1_epi64(1 << 31);
             let even = _mm512_add_epi64(_mm512_mul_epu32(distances, self.coefficient), half);
             let odd = _mm512_srli_epi64::<32>(distances);
