@@ -7,8 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use czip_model::v2::{Contents, File};
 use czip_model::{AnyTransformer, Kernels, ModelFile};
 use czip_tokenizer::Tokenizer;
-use safetensors::tensor::Dtype;
-use safetensors::{SafeTensorError, SafeTensors};
+use serde_json::{Map, Value, json};
 
 use crate::bpe::BOS;
 use crate::corpus::Corpus;
@@ -36,9 +35,9 @@ pub enum Error {
         /// Symbols of the model.
         model: usize,
     },
-    /// The envelope of the model file cannot be read.
-    #[error("the model file cannot be taken apart")]
-    Envelope(#[from] SafeTensorError),
+    /// The header of the model file cannot be taken apart.
+    #[error("the header of the model file cannot be taken apart")]
+    Header,
 }
 
 /// What a mixer is to know before a text begins.
@@ -167,61 +166,85 @@ fn replace_v1(
     calibration: &Calibration,
     facts: BTreeMap<String, String>,
 ) -> Result<Vec<u8>, Error> {
-    let (_, header) = SafeTensors::read_metadata(model)?;
-    let present = SafeTensors::deserialize(model)?;
-    let counts: Vec<u8> = calibration
-        .counts
-        .iter()
-        .flat_map(|count| count.to_le_bytes())
-        .collect();
-    let mut tensors: Vec<(String, Dtype, Vec<usize>, &[u8])> = Vec::new();
-    for name in header.offset_keys() {
-        if !name.starts_with("mixing.") {
-            let view = present.tensor(&name)?;
-            tensors.push((name, view.dtype(), view.shape().to_vec(), view.data()));
-        }
-    }
-    tensors.push((
+    let (mut metadata, mut tensors) = take_apart(model).ok_or(Error::Header)?;
+    tensors.retain(|tensor| !tensor.name.starts_with("mixing."));
+    let counts = calibration.counts.iter();
+    let counts: Vec<u8> = counts.flat_map(|count| count.to_le_bytes()).collect();
+    let mut push = |name: String, dtype: &str, count: usize, data| {
+        tensors.push(Tensor {
+            name,
+            dtype: dtype.into(),
+            shape: json!([count]),
+            data,
+        });
+    };
+    push(
         "mixing.weights".to_owned(),
-        Dtype::U16,
-        vec![calibration.counts.len()],
+        "U16",
+        calibration.counts.len(),
         &counts,
-    ));
+    );
     for (number, priors) in calibration.priors.iter().enumerate() {
-        let name = format!("mixing.priors.{number}");
-        tensors.push((name, Dtype::U8, vec![priors.len()], priors));
+        push(format!("mixing.priors.{number}"), "U8", priors.len(), priors);
     }
-
-    let metadata = header.metadata().clone().unwrap_or_default();
-    let mut metadata: BTreeMap<String, String> = metadata.into_iter().collect();
     let facts = facts
         .into_iter()
         .filter(|(key, _)| !KEYS_V1.contains(&key.as_str()));
-    metadata.extend(facts);
-    Ok(safetensors_file(&tensors, metadata))
+    metadata.extend(facts.map(|(key, value)| (key, value.into())));
+    Ok(put_together(metadata, &tensors))
+}
+
+/// A tensor of a safetensors file.
+struct Tensor<'a> {
+    name: String,
+    dtype: Value,
+    shape: Value,
+    data: &'a [u8],
+}
+
+/// The metadata of a safetensors file, and its tensors in the order of their data.
+fn take_apart(file: &[u8]) -> Option<(Map<String, Value>, Vec<Tensor<'_>>)> {
+    let (len, rest) = file.split_first_chunk()?;
+    let (header, data) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*len)).ok()?)?;
+    let mut header: Map<String, Value> = serde_json::from_slice(header).ok()?;
+    let metadata = match header.remove("__metadata__") {
+        Some(Value::Object(metadata)) => metadata,
+        _ => return None,
+    };
+    let mut tensors = Vec::new();
+    for (name, tensor) in header {
+        let offset = |index: usize| usize::try_from(tensor["data_offsets"][index].as_u64()?).ok();
+        let (start, end) = (offset(0)?, offset(1)?);
+        let tensor = Tensor {
+            name,
+            dtype: tensor["dtype"].clone(),
+            shape: tensor["shape"].clone(),
+            data: data.get(start..end)?,
+        };
+        tensors.push((start, tensor));
+    }
+    tensors.sort_by_key(|(start, _)| *start);
+    Some((metadata, tensors.into_iter().map(|(_, tensor)| tensor).collect()))
 }
 
 /// A safetensors file with its tensors in this order, and the keys of every object of its header sorted.
-fn safetensors_file(
-    tensors: &[(String, Dtype, Vec<usize>, &[u8])],
-    metadata: BTreeMap<String, String>,
-) -> Vec<u8> {
-    let mut header = serde_json::Map::new();
-    header.insert("__metadata__".to_owned(), metadata.into_iter().collect());
+fn put_together(metadata: Map<String, Value>, tensors: &[Tensor<'_>]) -> Vec<u8> {
+    let mut header = Map::new();
+    header.insert("__metadata__".to_owned(), metadata.into());
     let mut end = 0;
-    for (name, dtype, shape, data) in tensors {
+    for tensor in tensors {
         let start = end;
-        end += data.len();
-        let tensor = serde_json::json!({
-            "dtype": dtype.to_string(), "shape": shape, "data_offsets": [start, end],
+        end += tensor.data.len();
+        let description = json!({
+            "dtype": tensor.dtype, "shape": tensor.shape, "data_offsets": [start, end],
         });
-        header.insert(name.clone(), tensor);
+        header.insert(tensor.name.clone(), description);
     }
-    let mut header = serde_json::Value::Object(header).to_string().into_bytes();
+    let mut header = Value::Object(header).to_string().into_bytes();
     header.resize(header.len().next_multiple_of(8), b' ');
     let mut file = (header.len() as u64).to_le_bytes().to_vec();
     file.extend(header);
-    tensors.iter().for_each(|(.., data)| file.extend(*data));
+    tensors.iter().for_each(|tensor| file.extend(tensor.data));
     file
 }
 

@@ -59,14 +59,14 @@ pub struct Trainer {
 #[derive(Debug, Default)]
 struct Order {
     epoch: u64,
-    /// Passes begin at different tokens, so that sequences are cut at different places.
+    /// Each pass begins at another token, so that sequences are cut at other places.
     offset: usize,
     indices: Vec<u32>,
     next: usize,
 }
 
 impl Order {
-    /// What is random in a pass, and where it begins.
+    /// The random numbers of a pass, and the token at which it begins.
     fn start(stream: &Stream, hyperparameters: &Hyperparameters, epoch: u64) -> (Random, usize) {
         let mut random = Random(hyperparameters.seed ^ epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let most = hyperparameters.sequence_len.min(stream.tokens.len() / 2).max(1);
@@ -143,7 +143,7 @@ impl Trainer {
         }
     }
 
-    /// The same with gradients from this device. Nets in floats, which are for comparison, stay on the CPU.
+    /// The same trainer with gradients from this device. Nets in floats, which are for comparison, stay on the CPU.
     #[must_use]
     pub fn on(self, device: Device) -> Self {
         Self { device, ..self }
@@ -179,19 +179,19 @@ impl Trainer {
         &self.state
     }
 
-    /// Tokens that have been taken.
+    /// Tokens trained on so far.
     #[must_use]
     pub fn tokens(&self) -> u64 {
         self.state.steps * (self.hyperparameters.sequence_len * self.hyperparameters.batch_size) as u64
     }
 
-    /// The integers of the net as it is.
+    /// The current parameters as the integers of a model.
     #[must_use]
     pub fn weights(&self) -> Weights {
         self.layout.quantize(&self.parameters).0
     }
 
-    /// Takes up the order of sequences where a run that has taken as many steps left it.
+    /// Moves to the place in the order of sequences that a run is at after as many steps.
     pub fn seek(&mut self, stream: &Stream) {
         let mut left = self.state.steps * self.hyperparameters.batch_size as u64;
         let sequences = |epoch| {
@@ -229,7 +229,7 @@ impl Trainer {
     ///
     /// # Panics
     ///
-    /// If the GPU fails, should the gradients come from one.
+    /// If the gradients come from a GPU, and it fails.
     pub fn step(&mut self, stream: &Stream, factor: f32) -> Loss {
         let sequences = self.take(stream);
         let loss = self.backward(stream, &sequences);
@@ -248,7 +248,7 @@ impl Trainer {
         loss
     }
 
-    /// The cost of sequences; leaves its gradients with the first worker.
+    /// The cost of sequences. Its gradients are left with the first worker.
     fn backward(&mut self, stream: &Stream, sequences: &[(usize, usize)]) -> Loss {
         #[cfg(feature = "gpu")]
         if self.hyperparameters.numerics == Numerics::Integers
@@ -315,7 +315,7 @@ impl Trainer {
         })
     }
 
-    /// The logits after each of some tokens, in 1/256 octaves, by the net that is trained: `[tokens, vocab]`.
+    /// The logits after each token, in 1/256 octaves, as the trainer computes them: `[tokens, vocab]`.
     #[must_use]
     pub fn logits(&self, parameters: &[f32], tokens: &[u16]) -> Vec<i32> {
         graph::logits(&self.layout.quantize(parameters).0, tokens)

@@ -127,7 +127,7 @@ fn patterns_match_files_and_folders() {
     assert_eq!(message(&folder, &["*.csv"], &all()), "no file matches *.csv");
     assert_eq!(
         message(&folder, &["a[.log"], &all()),
-        "not a pattern of file names: a[.log: Pattern syntax error near position 0: invalid range pattern"
+        "not a valid file name pattern: a[.log: Pattern syntax error near position 0: invalid range pattern"
             .replace(
                 "position 0",
                 &format!("position {}", folder.path().join("a").as_os_str().len())
@@ -400,7 +400,7 @@ fn too_many_bad_records_are_an_error() {
     assert_eq!(
         message(&folder, &["a.ndjson"], &field("text")),
         format!(
-            "too many records can't be read, all 6: {}; ...",
+            "too many records cannot be read, all 6: {}; ...",
             examples.join("; ")
         )
     );
@@ -473,7 +473,7 @@ fn files_that_are_no_text_are_left_out_unless_they_are_named() {
     fs::write(path("c/4.jpg"), b"\xff").unwrap();
     assert_eq!(
         message(&folder, &["c"], &all()),
-        "too many files can't be read or aren't text, 4 of 6: c/1.jpg: not UTF-8 at byte 2; c/3.jpg: not UTF-8 at \
+        "too many files cannot be read or are not text, 4 of 6: c/1.jpg: not UTF-8 at byte 2; c/3.jpg: not UTF-8 at \
          byte 0; c/4.jpg: not UTF-8 at byte 0; c/d/2.jpg: not UTF-8 at byte 2"
     );
     assert!(matches!(
@@ -631,7 +631,7 @@ fn too_little_text_is_refused() {
     assert_eq!(train(&folder, &["."], &at_least(9)), ["four", "five5"]);
     assert_eq!(
         message(&folder, &["."], &at_least(10)),
-        "9 bytes of text are too little to train on: at least 10 are needed"
+        "9 bytes of text are too few: at least 10 are needed"
     );
     let error = read(&folder, &["."], &CorpusOptions::default()).unwrap_err();
     assert!(matches!(error, Error::TooLittle { len: 9, min: 100_000 }));
@@ -643,7 +643,7 @@ fn shares_out_of_range_are_refused() {
     for (fraction, shown) in [(1.0, "1"), (-0.5, "-0.5"), (f64::NAN, "NaN")] {
         assert_eq!(
             message(&folder, &["a.txt"], &heldout(Heldout::Fraction(fraction))),
-            format!("the share to hold out is {shown}; it must be at least 0 and below 1")
+            format!("cannot hold out a share of {shown}: it must be at least 0 and below 1")
         );
     }
 }
@@ -700,7 +700,7 @@ fn a_calibration_set_is_in_nothing_else() {
 }
 
 #[test]
-fn of_much_text_half_a_megabyte_is_split_calibration() {
+fn half_a_megabyte_of_much_text_is_for_calibration() {
     let lines: String = (0..4_000_000).map(|line| format!("{line:09}\n")).collect();
     let folder = folder(&[("a.txt", &lines)]);
     let mut corpus = read(&folder, &["a.txt"], &all()).unwrap();
@@ -794,6 +794,6 @@ fn what_is_held_out_can_be_read_from_elsewhere() {
     };
     assert_eq!(
         message(&folder, &["a.txt"], &options),
-        "4 bytes of text are too little to train on: at least 5 are needed"
+        "4 bytes of text are too few: at least 5 are needed"
     );
 }

@@ -70,10 +70,10 @@ pub(super) fn describe(corpus: &Corpus, ui: &Ui) {
         len => format!(", {len} more to fit the mixing priors to"),
     };
     ui.note(format_args!(
-        "{} documents, {} bytes to learn from{calibration}; {} documents, {} bytes {by}",
-        corpus.train.len(),
+        "{}, {} bytes to learn from{calibration}; {}, {} bytes {by}",
+        documents(corpus.train.len()),
         corpus.train_len(),
-        corpus.heldout.len(),
+        documents(corpus.heldout.len()),
         corpus.heldout_len(),
     ));
     let left_out = &corpus.left_out;
@@ -101,6 +101,13 @@ pub(super) fn describe(corpus: &Corpus, ui: &Ui) {
             "{} documents are also held out, and were not learnt from",
             corpus.removed_documents
         ));
+    }
+}
+
+fn documents(count: usize) -> String {
+    match count {
+        1 => String::from("1 document"),
+        count => format!("{count} documents"),
     }
 }
 

@@ -68,7 +68,7 @@ fn models_of_both_versions_are_adapted() {
         assert_eq!(folder.names(), ["held.txt", "letters", "new.czm", "old.czm"]);
         for part in [
             "2 documents, ",
-            "warning: skipped files that cannot be read or are not text, 1 of 3: letters/photo.jpg: not UTF-8 at byte 0\n",
+            "warning: skipped files that cannot be read or are not text, 1 of 4: letters/photo.jpg: not UTF-8 at byte 0\n",
             "wrote new.czm: ",
         ] {
             assert!(report.contains(part), "{part}: {report}");
@@ -91,7 +91,7 @@ fn models_of_both_versions_are_adapted() {
             folder.read("held.txt").len()
         );
         assert!(report.contains(&sizes), "{sizes}: {report}");
-        assert!(after < before * 9 / 10, "{after} {before}");
+        assert!(after < before, "{after} {before}");
 
         let info = folder
             .czip("none".as_ref(), ["info", "--json", "new.czm"])
@@ -196,7 +196,7 @@ fn nothing_is_lost() {
     fails(
         &["old.czm", "short.txt", "-o", "new.czm"],
         1,
-        "11 bytes of text are too little to train on: at least 10000 are needed",
+        "11 bytes of text are too few: at least 10000 are needed",
     );
 
     // A model that was made in a folder of texts is no text, and is replaced if the user wants it.

@@ -10,22 +10,22 @@ use crate::quote;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An input isn't there.
+    /// An input does not exist.
     #[error("no such file: {}", quote::path(path))]
     NotFound {
         /// The input.
         path: PathBuf,
     },
 
-    /// No file has a name like this.
+    /// No file matches a pattern.
     #[error("no file matches {}", quote::value(pattern))]
     NoMatch {
         /// The input with `*`, `?` or `[` in it.
         pattern: String,
     },
 
-    /// An input with `*`, `?` or `[` in it isn't a pattern.
-    #[error("not a pattern of file names: {}: {source}", quote::value(pattern))]
+    /// An input with `*`, `?` or `[` in it is not a valid pattern.
+    #[error("not a valid file name pattern: {}: {source}", quote::value(pattern))]
     Pattern {
         /// The input.
         pattern: String,
@@ -33,14 +33,14 @@ pub enum Error {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
-    /// A folder has nothing to read, or only hidden files.
+    /// A folder has no files, or only hidden ones.
     #[error("no files in the folder {}", quote::path(path))]
     NoFiles {
         /// The folder.
         path: PathBuf,
     },
 
-    /// A file or a folder can't be read.
+    /// A file or folder cannot be read.
     #[error("{}: {source}", quote::path(path))]
     Io {
         /// The file or folder; `-` is standard input.
@@ -49,7 +49,7 @@ pub enum Error {
         source: std::io::Error,
     },
 
-    /// A file isn't text.
+    /// A file is not text.
     #[error("{}: not UTF-8 at byte {offset}", quote::path(path))]
     NotUtf8 {
         /// The file; `-` is standard input.
@@ -58,8 +58,8 @@ pub enum Error {
         offset: usize,
     },
 
-    /// A table ends inside quotes, or a row has more lines than any row should: a quote isn't closed, and hides the rows
-    /// that follow.
+    /// A table ends inside quotes, or a row has more lines than any row should: a quote is not closed, and hides the rows that
+    /// follow.
     #[error("{}:{row}: {}", quote::path(path), describe_quote(*row, *quote, *at_end))]
     OpenQuote {
         /// The file.
@@ -72,12 +72,12 @@ pub enum Error {
         at_end: bool,
     },
 
-    /// Too many files can't be used: see [`LeftOut`].
-    #[error("too many files can't be read or aren't text, {0}")]
+    /// Too many files cannot be used: see [`LeftOut`](super::LeftOut).
+    #[error("too many files cannot be read or are not text, {0}")]
     BadFiles(Faults),
 
-    /// Too many records can't be used: see [`LeftOut`].
-    #[error("too many records can't be read, {0}")]
+    /// Too many records cannot be used: see [`LeftOut`](super::LeftOut).
+    #[error("too many records cannot be read, {0}")]
     BadRecords(Faults),
 
     /// No record has the field.
@@ -89,7 +89,7 @@ pub enum Error {
     NoField {
         /// The field asked for.
         field: String,
-        /// The fields that there are. A large number is cut, and so are long names.
+        /// The fields that there are: not all if there are many, and long names are cut.
         fields: Vec<String>,
     },
 
@@ -110,8 +110,8 @@ pub enum Error {
         inputs: Vec<PathBuf>,
     },
 
-    /// There is less text than asked for.
-    #[error("{len} bytes of text are too little to train on: at least {min} are needed")]
+    /// There is less text than needed.
+    #[error("{len} bytes of text are too few: at least {min} are needed")]
     TooLittle {
         /// The bytes that there are.
         len: usize,
@@ -119,14 +119,14 @@ pub enum Error {
         min: usize,
     },
 
-    /// A share that can't be held out.
-    #[error("the share to hold out is {fraction}; it must be at least 0 and below 1")]
+    /// The share to hold out is out of range.
+    #[error("cannot hold out a share of {fraction}: it must be at least 0 and below 1")]
     Fraction {
         /// The share.
         fraction: f64,
     },
 
-    /// There's no text but what is to be held out.
+    /// There is no text except what is to be held out.
     #[error("every document is also in {}, which is to be held out", quote::path(path))]
     HeldoutIsCorpus {
         /// What is to be held out.

@@ -158,3 +158,65 @@ pub enum Reason {
         line: u64,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_three_and_a_tenth_are_too_many() {
+        let are_too_many = |count, of| {
+            let faults = Faults {
+                count,
+                of,
+                ..Faults::default()
+            };
+            faults.are_too_many()
+        };
+        for (count, of) in [
+            (0, 0),
+            (0, 9),
+            (1, 2),
+            (3, 4),
+            (3, 39),
+            (4, 40),
+            (5, 59),
+            (10, 100),
+            (10, 109),
+        ] {
+            assert!(!are_too_many(count, of), "{count} of {of}");
+        }
+        for (count, of) in [(1, 1), (3, 3), (4, 5), (4, 39), (5, 49), (11, 109)] {
+            assert!(are_too_many(count, of), "{count} of {of}");
+        }
+    }
+
+    #[test]
+    fn five_examples_are_kept() {
+        let fault = |line| Fault {
+            source: Source {
+                path: Path::new("a").into(),
+                line: Some(line),
+            },
+            reason: Reason::NotUtf8 { offset: 0 },
+        };
+        let mut faults = Faults {
+            of: 20,
+            ..Faults::default()
+        };
+        (1..=3).for_each(|line| faults.push(fault(line)));
+        let mut more = Faults {
+            of: 4,
+            ..Faults::default()
+        };
+        (4..=7).for_each(|line| more.push(fault(line)));
+        faults.add(more);
+        assert_eq!((faults.count, faults.of, faults.examples.len()), (7, 24, 5));
+        let shown = faults.to_string();
+        assert!(
+            shown.starts_with("7 of 24: a:1: not UTF-8 at byte 0; a:2: "),
+            "{shown}"
+        );
+        assert!(shown.ends_with("; a:5: not UTF-8 at byte 0; ..."), "{shown}");
+    }
+}

@@ -115,3 +115,95 @@ fn cut(text: &str, fraction: f64) -> Option<usize> {
         .min_by_key(|line| line.abs_diff(at))
         .or(Some(at).filter(is_inside))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::corpus::document::Source;
+
+    /// Different texts of these lengths.
+    fn documents(lens: &[usize]) -> Vec<Document> {
+        let source = Source {
+            path: Path::new("-").into(),
+            line: None,
+        };
+        let text = |(index, &len): (usize, &usize)| {
+            let letter = char::from(b'!' + index as u8);
+            letter.to_string().repeat(len)
+        };
+        let texts = lens.iter().enumerate().map(text);
+        let document = |text| Document {
+            text,
+            source: source.clone(),
+        };
+        texts.map(document).collect()
+    }
+
+    fn chosen_len(documents: &[Document], fraction: f64, seed: u64) -> Option<usize> {
+        let chosen = choose(documents, fraction, seed)?;
+        let is_chosen = |document: &&Document| chosen.contains(&hash(document, seed));
+        Some(
+            documents
+                .iter()
+                .filter(is_chosen)
+                .map(|document| document.text.len())
+                .sum(),
+        )
+    }
+
+    #[test]
+    fn there_must_be_twenty_different_documents() {
+        let mut twenty = documents(&[100; 20]);
+        // The most that fits, not less.
+        assert_eq!(chosen_len(&twenty, 0.2, 0), Some(400));
+        assert_eq!(chosen_len(&twenty, 0.21, 0), Some(400));
+        let first = twenty[0].clone();
+        twenty[19] = first;
+        assert_eq!(chosen_len(&twenty, 0.2, 0), None);
+    }
+
+    #[test]
+    fn at_least_half_of_the_share_must_fit() {
+        let mut lens = [1_000; 20];
+        lens[7] = 100;
+        let documents = documents(&lens);
+        // Shares of 99, 100, 201 and 202 bytes of 19,100.
+        let shares = [0.0052, 0.00524, 0.01055, 0.0106];
+        let chosen = shares.map(|share| chosen_len(&documents, share, 0));
+        assert_eq!(chosen, [None, Some(100), Some(100), None]);
+    }
+
+    #[test]
+    fn nine_tenths_of_the_share_are_enough() {
+        let mut lens = [100; 20];
+        lens[0] = 90;
+        lens[1..11].fill(1);
+        let documents = documents(&lens);
+        // Of a share of 100 bytes: 90 if the document of as many comes first, and up to 9 more for those before it.
+        let lens: HashSet<usize> = (0..400)
+            .filter_map(|seed| chosen_len(&documents, 0.1, seed))
+            .collect();
+        assert!(
+            lens.contains(&90) && lens.contains(&91) && lens.contains(&100),
+            "{lens:?}"
+        );
+        assert!(lens.iter().all(|len| (90..=100).contains(len)), "{lens:?}");
+    }
+
+    #[test]
+    fn ends_start_at_a_near_line() {
+        let lines = "aaaa\nbbbb\ncccc\ndddd\n";
+        // Ends of 6, 7, 8, 9 and 10 bytes.
+        let cuts = [0.3, 0.35, 0.4, 0.45, 0.5].map(|fraction| cut(lines, fraction));
+        assert_eq!(cuts, [15, 15, 10, 10, 10].map(Some));
+        // A line that is farther than half the end is too far.
+        assert_eq!(cut("a\nbbbbbbbbbbbbbbbbbb", 0.4), Some(12));
+        assert_eq!(cut("aaaaaaaaaaaaaaa\nbbbb", 0.4), Some(16));
+        // At a character, and not at the end or the start.
+        assert_eq!(cut("aaaaaéaaaa", 0.5), Some(5));
+        assert_eq!(cut("aaaa", 0.1), None);
+        assert_eq!(cut("é", 0.5), None);
+    }
+}

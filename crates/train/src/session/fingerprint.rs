@@ -21,12 +21,17 @@ pub(super) fn fingerprint(corpus: &Corpus, options: &Options) -> Result<u64, Err
         hash.update(&[1, base.new_tokenizer.into()]);
         hash.update(&Contents::new(&base.weights, &base.tokenizer_json).to_bytes()?);
     }
-    // The number of threads and the device only change the last bits, and a run may be resumed on another machine.
+    hash.update(text_of(options).as_bytes());
+    Ok(hash.digest())
+}
+
+/// The options as a text, which is part of the format of checkpoints: names that change elsewhere stay as they are here.
+fn text_of(options: &Options) -> String {
     let hyperparameters = &options.hyperparameters;
     let rates = &hyperparameters.rates;
     let decay = &rates.decay;
-    // This text is part of the format of checkpoints. Names that changed elsewhere stay as they are here.
-    let rest = format!(
+    // The number of threads and the device only change the last bits, and a run may be resumed on another machine.
+    format!(
         "{} {:?} {:?} {:?} {:?} Plan {{ sequence: {:?}, batch: {:?}, \
          rates: Rates {{ matrix: {:?}, embedding: {:?}, head: {:?}, scalars: {:?}, \
          decay: Decay {{ matrix: {:?}, table: {:?}, pairs: {:?} }} }}, seed: {:?}, threads: 1, numerics: {:?} }}",
@@ -46,7 +51,39 @@ pub(super) fn fingerprint(corpus: &Corpus, options: &Options) -> Result<u64, Err
         decay.bigram,
         hyperparameters.seed,
         hyperparameters.numerics,
-    );
-    hash.update(rest.as_bytes());
-    Ok(hash.digest())
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::Device;
+    use crate::preset::Preset;
+    use crate::session::Budget;
+    use crate::trainer::Hyperparameters;
+
+    #[test]
+    fn the_text_of_options_does_not_change() {
+        let options = Options {
+            preset: Preset::Standard,
+            config: None,
+            vocab_size: Some(300),
+            split: None,
+            budget: Budget::Tokens(7),
+            hyperparameters: Hyperparameters {
+                threads: 5,
+                ..Hyperparameters::default()
+            },
+            device: Device::cpu(),
+            base: None,
+            checkpoint: None,
+            resume: false,
+        };
+        assert_eq!(
+            text_of(&options),
+            "standard None Some(300) None Tokens(7) Plan { sequence: 1024, batch: 8, rates: Rates { matrix: 0.04, \
+             embedding: 0.02, head: 0.008, scalars: 0.02, decay: Decay { matrix: 0.03, table: 0.02, pairs: 0.005 } }, \
+             seed: 0, threads: 1, numerics: Integers }"
+        );
+    }
 }
