@@ -139,8 +139,9 @@ impl<D: DotProduct> Output<D> for Requantized<'_> {
     #[inline(always)]
     unsafe fn put(&mut self, vector: usize, row: usize, count: usize, sums: &D::Rows) {
         let out = &mut self.out[vector * self.stride + row..][..count];
-        match self.requantization.narrow() {
-            Some(narrow) if count == D::ROWS => {
+        match self.requantization.limit() {
+            Some(limit) if count == D::ROWS => {
+                let narrow = self.requantization.narrow(limit);
                 // SAFETY: the caller vouches for the instructions.
                 unsafe { D::requantize(sums, narrow, out) };
             }

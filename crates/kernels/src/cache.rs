@@ -118,17 +118,12 @@ impl KeyValueCache {
     /// The keys of these positions and of the others in their blocks of 16. In blocks, they are the rows of a matrix; in
     /// either layout there are as many blocks as keys.
     pub(crate) fn keys(&self, positions: Range<usize>) -> &[Block] {
-        let whole = whole_blocks(positions);
-        &self.keys[whole]
+        let first = positions.start / BLOCK_ROWS * BLOCK_ROWS;
+        &self.keys[first..positions.end.next_multiple_of(BLOCK_ROWS)]
     }
 
     /// The values from the group of `position` on.
     pub(crate) fn values_from(&self, position: usize) -> &[Block] {
         &self.values[position / self.layout.group() * GROUP_BLOCKS..]
     }
-}
-
-/// Positions, extended to whole blocks of 16.
-pub(crate) fn whole_blocks(positions: Range<usize>) -> Range<usize> {
-    positions.start / BLOCK_ROWS * BLOCK_ROWS..positions.end.next_multiple_of(BLOCK_ROWS)
 }

@@ -11,7 +11,7 @@ use czip_fixed::round_shr;
 use czip_fixed::tables::EXP2;
 
 use crate::attention::Portable;
-use crate::cache::{KeyValueCache, whole_blocks};
+use crate::cache::KeyValueCache;
 use crate::layout::{BLOCK_ROWS, Block, HEAD_DIM};
 use crate::workspace::WeightSpace;
 
@@ -70,19 +70,12 @@ pub struct WindowInput<'a> {
     pub queries: &'a [i8],
 }
 
-impl WindowInput<'_> {
-    /// The positions of the window and the others in their blocks of 16.
-    pub(crate) fn positions(&self) -> Range<usize> {
-        whole_blocks(self.window.clone())
-    }
-}
-
 /// Sees the weights of attention, for training: it is called for each head in order with the head, the weight of each
 /// position of the window, 0 to 255, and the sum of these and the weight of the attention sink.
 pub type WeightsObserver<'a> = Option<&'a mut dyn FnMut(usize, &[u8], u32)>;
 
-/// Attention of all heads, given the products of queries with the keys of [`WindowInput::positions`]: int32
-/// `[heads, positions]`.
+/// Attention of all heads, given the products of queries with the keys of the window and the others in their blocks of 16,
+/// as [`KeyValueCache::keys`] has them: int32 `[heads, stride]`.
 ///
 /// # Safety
 ///
@@ -91,19 +84,26 @@ pub type WeightsObserver<'a> = Option<&'a mut dyn FnMut(usize, &[u8], u32)>;
 pub(crate) unsafe fn attend<S: WeightedSums>(
     input: WindowInput<'_>,
     products: &mut [i32],
+    stride: usize,
     space: &mut WeightSpace,
     out: &mut [i16],
     mut observer: WeightsObserver<'_>,
 ) {
-    let positions = input.positions();
-    let inner = input.window.start - positions.start..input.window.end - positions.start;
-    let values = input.cache.values_from(positions.start);
+    let WindowInput {
+        attention,
+        cache,
+        window,
+        ..
+    } = input;
+    let first = window.start / BLOCK_ROWS * BLOCK_ROWS;
+    let inner = window.start - first..window.end - first;
+    let values = cache.values_from(first);
     let weights = &mut space.bytes[0];
-    weights.resize(positions.len(), 0);
+    weights.resize(stride, 0);
     let heads = products
-        .chunks_exact_mut(positions.len())
+        .chunks_exact_mut(stride)
         .zip(out.as_chunks_mut::<HEAD_DIM>().0)
-        .zip(input.attention.gains.iter().zip(&input.attention.sinks));
+        .zip(attention.gains.iter().zip(&attention.sinks));
     for (head, ((scores, out), (&gain, &sink))) in heads.enumerate() {
         scale_products(scores, gain);
         let maximum = scores[inner.clone()]

@@ -196,7 +196,7 @@ macro_rules! blocked_entry_points {
             // SAFETY: this function has the features that the instructions need.
             unsafe {
                 $crate::blocked::key_products::<$dot, $vectors>(keys, length, input.queries, staging, scores);
-                $crate::sliding::attend::<$sums>(input, scores, weights, out, observer);
+                $crate::sliding::attend::<$sums>(input, scores, length, weights, out, observer);
             }
         }
     };

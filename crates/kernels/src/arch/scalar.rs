@@ -48,9 +48,10 @@ pub(crate) fn attend_window(
     observer: WeightsObserver<'_>,
 ) {
     let Workspace { scores, weights, .. } = workspace;
-    key_products(input.cache.keys(input.window.clone()), input.queries, scores);
+    let keys = input.cache.keys(input.window.clone());
+    key_products(keys, input.queries, scores);
     // SAFETY: portable sums need no instructions.
-    unsafe { sliding::attend::<Portable>(input, scores, weights, out, observer) };
+    unsafe { sliding::attend::<Portable>(input, scores, keys.len(), weights, out, observer) };
 }
 
 /// The products of queries, int8 `[heads, 64]`, with keys: int32 `[heads, keys.len()]`.
