@@ -44,8 +44,8 @@ struct Processor {
     name: &'static str,
     /// The command that runs a program.
     runner: &'static [&'static str],
-    /// The best level of the kernels that it has.
-    level: &'static str,
+    /// The best instruction set of the kernels that it has.
+    instruction_set: &'static str,
 }
 
 const RUSTC: &str = "/usr/bin/rustc";
@@ -79,12 +79,12 @@ const TARGETS: [Target; 3] = [
             Processor {
                 name: "cortex-a53",
                 runner: &["qemu-aarch64-static", "-cpu", "cortex-a53"],
-                level: "neon",
+                instruction_set: "neon",
             },
             Processor {
                 name: "max",
                 runner: &["qemu-aarch64-static", "-cpu", "max"],
-                level: "neondot",
+                instruction_set: "neondot",
             },
         ],
     },
@@ -106,7 +106,7 @@ const TARGETS: [Target; 3] = [
         processors: &[Processor {
             name: "max",
             runner: &["qemu-s390x-static", "-cpu", "max"],
-            level: "scalar",
+            instruction_set: "scalar",
         }],
     },
     Target {
@@ -134,7 +134,7 @@ const TARGETS: [Target; 3] = [
         processors: &[Processor {
             name: "node",
             runner: &["node", "--no-warnings", WASI_RUNNER],
-            level: "simd128",
+            instruction_set: "simd128",
         }],
     },
 ];
@@ -143,7 +143,7 @@ const TARGETS: [Target; 3] = [
 const PORTABLE: [&str; 6] = [
     "fixed/tests/tables.rs",
     "fixed/tests/norms.rs",
-    "kernels/tests/levels.rs",
+    "kernels/tests/instruction_sets.rs",
     "kernels/tests/battery/main.rs",
     "tokenizer/tests/vectors.rs",
     "tokenizer/tests/encode.rs",
@@ -233,8 +233,8 @@ pub(crate) fn run(name: &str, install: bool) -> Result<()> {
             .current_dir(&root)
             .env("RUSTC", RUSTC)
             .env(format!("CC_{}", target.triple.replace('-', "_")), target.linker)
-            .env("CZIP_EXPECT_LEVEL", processor.level)
-            // The ceiling is for whoever runs this; here every level is wanted.
+            .env("CZIP_EXPECT_CPU", processor.instruction_set)
+            // The ceiling is for whoever runs this; here every instruction set is wanted.
             .env_remove("CZIP_CPU")
             // The libraries of the toolchain that runs this program are not those of Debian's compiler.
             .env_remove("LD_LIBRARY_PATH")
@@ -251,9 +251,9 @@ pub(crate) fn run(name: &str, install: bool) -> Result<()> {
         }
         succeed(&mut cargo)?;
         println!(
-            "cross: {name} on {}, best level {}: passed in {} s",
+            "cross: {name} on {}, best instruction set {}: passed in {} s",
             processor.name,
-            processor.level,
+            processor.instruction_set,
             start.elapsed().as_secs()
         );
     }

@@ -32,7 +32,8 @@ use std::io;
 use std::path::Path;
 
 use args::Args;
-use error::Error;
+use czip::Kernels;
+use error::{Error, Failure};
 use job::Job;
 use ui::Ui;
 
@@ -58,7 +59,9 @@ pub fn run(command_line: impl IntoIterator<Item = impl Into<OsString>>) -> Exit 
     };
     let ui = Ui::new(program, args.global.quiet, args.global.verbose);
     interrupt::remove_unfinished_outputs();
-    let ended = Job::try_from(args).and_then(|job| job.run(&ui));
+    let ended = check_ceiling()
+        .and_then(|()| Job::try_from(args))
+        .and_then(|job| job.run(&ui));
     match ended {
         Ok(exit) => exit,
         // Who reads the output has seen enough.
@@ -67,6 +70,14 @@ pub fn run(command_line: impl IntoIterator<Item = impl Into<OsString>>) -> Exit 
             ui.failure(&failure);
             failure.error.exit()
         }
+    }
+}
+
+/// Refuses a ceiling on instruction sets that would otherwise go unheeded.
+fn check_ceiling() -> Result<(), Failure> {
+    match Kernels::ceiling() {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Error::InstructionSet(error).of(Kernels::CEILING_VARIABLE)),
     }
 }
 

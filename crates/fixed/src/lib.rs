@@ -247,6 +247,13 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig {
+            // Miri takes some hundred times as long, and has no files.
+            cases: if cfg!(miri) { 8 } else { 256 },
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
         #[test]
         fn shifts_match_the_definition(x in -(1i64 << 61)..(1i64 << 61), shift in 0u32..=61) {
             let want = rne_oracle(x.into(), 1i128 << shift);

@@ -41,7 +41,8 @@ fn sizes() -> impl Iterator<Item = (u32, u32)> {
     let all = lengths
         .into_iter()
         .flat_map(move |len| scales.map(|scale| (len, scale)));
-    all.filter(|(len, scale)| len * scale * scale < 1 << 28)
+    let all = all.filter(|(len, scale)| len * scale * scale < 1 << 28);
+    all.step_by(if cfg!(miri) { 51 } else { 1 }) // Miri takes some hundred times as long
 }
 
 /// Sums around all powers of two that as many 16-bit numbers can have.
@@ -75,7 +76,9 @@ fn factors_are_those_of_the_definition() {
             (smallest, largest) = (smallest.min(found.shift), largest.max(found.shift));
         }
     }
-    assert_eq!([smallest, largest], [1, 29]);
+    if !cfg!(miri) {
+        assert_eq!([smallest, largest], [1, 29]);
+    }
 }
 
 /// The factor is within 2^-12 of scale * sqrt(len / sum): its square, times the sum, within 2^-11 of scale^2 * len.
@@ -99,7 +102,8 @@ fn factors_are_nearly_the_true_ones() {
 fn normed_heads_have_a_bounded_length() {
     let norm = RmsScale::new(64, 16);
     let mut longest = 0;
-    for value in (1..=32767).step_by(7).chain([32767]) {
+    let step = if cfg!(miri) { 7001 } else { 7 };
+    for value in (1..=32767).step_by(step).chain([32767]) {
         for count in [1, 2, 7, 33, 63, 64] {
             for rest in [0, 1, -(value >> 3)] {
                 let x: Vec<i16> = (0..64)

@@ -149,7 +149,7 @@ fn ten_positions_are_eight_frequencies() {
 
 #[test]
 fn rotations_keep_lengths() {
-    for pos in 0..ROPE_ROWS {
+    for pos in (0..ROPE_ROWS).step_by(if cfg!(miri) { 101 } else { 1 }) {
         let (cos, sin) = rope_row(pos).unwrap();
         for (c, s) in cos.into_iter().zip(sin) {
             let deviation = (i32::from(c).pow(2) + i32::from(s).pow(2)).abs_diff(1 << 30);

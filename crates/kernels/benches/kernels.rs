@@ -1,4 +1,4 @@
-//! Every kernel at every level of the machine, beside its oracle.
+//! Every kernel with every instruction set of the machine, beside its oracle.
 #![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
 #![allow(clippy::unwrap_used, reason = "a benchmark may fail by panicking")]
 
@@ -8,7 +8,10 @@ use std::time::Duration;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use czip_fixed::tables::{EXP2, LOGIT_COEFFICIENT};
-use czip_kernels::{Attention, HEAD_DIM, Kernels, Requantization, Softmax, Workspace, oracle};
+use czip_kernels::{
+    Attention, AttentionInput, HEAD_DIM, Kernels, Requantization, SlidingAttention, Softmax, WeightRow,
+    WindowInput, Workspace, oracle,
+};
 
 /// Sizes of a small trained model.
 const D_MODEL: usize = 384;
@@ -258,14 +261,108 @@ fn attention(criterion: &mut Criterion) {
             let mut made = vec![[0; HEAD_DIM]; HEADS];
             group.bench_function(BenchmarkId::new(kernels.instruction_set().name(), &size), |b| {
                 b.iter(|| {
-                    let (queries, out) = (black_box(&queries).as_flattened(), made.as_flattened_mut());
-                    kernels.attend(&attention, &cache, length, queries, &mut workspace, out);
+                    let input = AttentionInput {
+                        attention: &attention,
+                        cache: &cache,
+                        length,
+                        queries: black_box(&queries).as_flattened(),
+                    };
+                    kernels.attend(input, &mut workspace, made.as_flattened_mut());
                     black_box(&made);
                 });
             });
         }
     }
     group.finish();
+}
+
+/// Attention of one position over a window, in multiply-adds as above.
+fn window_attention(criterion: &mut Criterion) {
+    let mut random = Random(7);
+    let attention = SlidingAttention::new(vec![4000; HEADS], vec![-300; HEADS]);
+    let mut group = group(criterion, "window_attention");
+    for length in [32, 512] {
+        let keys = random
+            .vectors(length)
+            .iter()
+            .map(|v| v.map(|x| x / 8))
+            .collect::<Vec<_>>();
+        let values = random.vectors(length);
+        let queries = random
+            .vectors(HEADS)
+            .iter()
+            .map(|v| v.map(|x| x / 8))
+            .collect::<Vec<_>>();
+        group.throughput(Throughput::Elements((2 * HEADS * HEAD_DIM * length) as u64));
+        let size = format!("{length} keys");
+        group.bench_function(BenchmarkId::new(ORACLE, &size), |b| {
+            b.iter(|| {
+                for (head, query) in black_box(&queries).iter().enumerate() {
+                    black_box(oracle::attend_window(&attention, head, query, &keys, &values));
+                }
+            });
+        });
+        for kernels in Kernels::available() {
+            let mut cache = kernels.key_value_cache(length);
+            for (position, (key, value)) in keys.iter().zip(&values).enumerate() {
+                kernels.store(&mut cache, position, key, value);
+            }
+            let mut workspace = Workspace::default();
+            let mut out = vec![0; HEADS * HEAD_DIM];
+            group.bench_function(BenchmarkId::new(kernels.instruction_set().name(), &size), |b| {
+                b.iter(|| {
+                    let input = WindowInput {
+                        attention: &attention,
+                        cache: &cache,
+                        window: 0..length,
+                        queries: black_box(&queries).as_flattened(),
+                    };
+                    kernels.attend_window(input, &mut workspace, &mut out, None);
+                    black_box(&out);
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+/// Sums and steps of the mixer, in weights: three rows of 32, as for one decision.
+fn mixing(criterion: &mut Criterion) {
+    const N: usize = 32;
+    const ROWS: [usize; 3] = [3, 40, 57];
+    let mut random = Random(8);
+    let mut row = || -> [i16; N] { std::array::from_fn(|_| random.next() as i16 >> 3) };
+    let x = row();
+    let mut weights: Vec<WeightRow<N>> = (0..64).map(|_| WeightRow(row())).collect();
+    for training in [false, true] {
+        let mut group = group(criterion, if training { "mix_and_train" } else { "mix" });
+        group.throughput(Throughput::Elements((N * ROWS.len()) as u64));
+        group.bench_function(ORACLE, |b| {
+            b.iter(|| {
+                let x = black_box(&x);
+                for row in ROWS {
+                    black_box(oracle::mix(&weights[row].0, x));
+                    if training {
+                        for (weight, &x) in weights[row].0.iter_mut().zip(x) {
+                            *weight = oracle::trained(*weight, x, 100);
+                        }
+                    }
+                }
+            });
+        });
+        for kernels in Kernels::available() {
+            group.bench_function(kernels.instruction_set().name(), |b| {
+                b.iter(|| {
+                    let x = black_box(&x);
+                    black_box(kernels.mix(&weights, ROWS, x));
+                    if training {
+                        kernels.train(&mut weights, ROWS, x, [100, -100, 7]);
+                    }
+                });
+            });
+        }
+        group.finish();
+    }
 }
 
 /// Frequencies from logits and look-ups in them, in symbols.
@@ -324,6 +421,6 @@ fn symbols(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().without_plots();
-    targets = matmul, norms, rotate, reglu, attention, symbols
+    targets = matmul, norms, rotate, reglu, attention, window_attention, mixing, symbols
 }
 criterion_main!(benches);

@@ -1,53 +1,9 @@
-//! Products with matrices in blocks, over any instruction set that multiplies groups of four int8 pairs.
-//!
-//! A block is [`BLOCK_ROWS`] rows by [`GROUP`] columns, 64 bytes: row by row, four columns each. Vector lanes are then
-//! rows, four activations are broadcast to all of them, and sums never have to be added across lanes. Blocks of the
-//! same rows follow each other in the order of their columns, so that a product reads the weights in one stream.
+//! Products with matrices in blocks, over any instruction set that multiplies groups of four int8 pairs: activations, int8
+//! `[batch, stride]`, give int32 sums `[batch, rows]`, which an [`Output`] takes.
 
-use crate::generic;
-use crate::matrix::{PackedMatrix, Requantization, Workspace};
-
-/// Rows in a block.
-pub(crate) const BLOCK_ROWS: usize = 16;
-/// Columns in a block.
-pub(crate) const GROUP: usize = PackedMatrix::COLUMN_GROUP;
-/// Bytes in a block.
-pub(crate) const BLOCK_LEN: usize = BLOCK_ROWS * GROUP;
-
-/// One block, or any other 64 bytes; aligned as the widest vectors want it.
-#[derive(Clone, Copy, Debug)]
-#[repr(C, align(64))]
-pub(crate) struct Block(pub(crate) [i8; BLOCK_LEN]);
-
-impl Block {
-    pub(crate) const ZERO: Self = Self([0; BLOCK_LEN]);
-}
-
-/// Puts a row-major matrix into blocks; rows and columns are padded with zeros. `bias` is added to every weight,
-/// padding included, modulo 256.
-pub(crate) fn pack(weights: &[i8], rows: usize, cols: usize, bias: i8) -> Vec<Block> {
-    let groups = cols.div_ceil(GROUP);
-    let mut blocks = vec![Block([bias; BLOCK_LEN]); rows.div_ceil(BLOCK_ROWS) * groups];
-    for (row, weights) in weights.chunks_exact(cols).enumerate() {
-        pack_row(
-            &mut blocks[row / BLOCK_ROWS * groups..][..groups],
-            row % BLOCK_ROWS,
-            weights,
-            bias,
-        );
-    }
-    blocks
-}
-
-/// Puts one row into its blocks.
-#[inline(always)]
-pub(crate) fn pack_row(blocks: &mut [Block], row: usize, weights: &[i8], bias: i8) {
-    for (block, weights) in blocks.iter_mut().zip(weights.chunks(GROUP)) {
-        for (to, &from) in block.0[row * GROUP..].iter_mut().zip(weights) {
-            *to = from.wrapping_add(bias);
-        }
-    }
-}
+use crate::layout::{BLOCK_COLS, BLOCK_LEN, BLOCK_ROWS, Block, Blocks, HEAD_DIM};
+use crate::requantization::{Narrow, Requantization, requantize_all, requantize_narrow};
+use crate::workspace::Staging;
 
 /// Activations made ready for one instruction set.
 pub(crate) struct Staged<'a, T> {
@@ -57,11 +13,40 @@ pub(crate) struct Staged<'a, T> {
     pub(crate) starts: &'a [i32],
 }
 
-/// The instructions of one level.
+impl<'a> Staged<'a, i8> {
+    /// Activations as they are.
+    #[cfg_attr(
+        not(target_arch = "aarch64"),
+        allow(dead_code, reason = "only some instruction sets want it")
+    )]
+    #[inline(always)]
+    pub(crate) fn as_they_are(x: &'a [i8]) -> Self {
+        Self {
+            elements: x,
+            starts: &[],
+        }
+    }
+}
+
+impl<'a> Staged<'a, i16> {
+    /// Activations widened to 16 bits.
+    #[inline(always)]
+    pub(crate) fn widened(x: &[i8], staging: &'a mut Staging) -> Self {
+        let widened = &mut staging.widened;
+        widened.clear();
+        widened.extend(x.iter().map(|&x| i16::from(x)));
+        Self {
+            elements: widened,
+            starts: &[],
+        }
+    }
+}
+
+/// The instructions of one instruction set.
 ///
 /// # Safety
 ///
-/// An implementation's unsafe methods need the instructions, and have to be inlined into a function with the features
+/// An implementation's unsafe methods need its instructions, and have to be inlined into a function with the features
 /// enabled. They access what their descriptions say and nothing else.
 pub(crate) unsafe trait DotProduct {
     /// Rows in one vector; divides [`BLOCK_ROWS`].
@@ -78,36 +63,44 @@ pub(crate) unsafe trait DotProduct {
     type Rows: AsRef<[i32]>;
 
     /// Makes activations `[batch, stride]` ready.
-    fn stage<'a>(x: &'a [i8], stride: usize, workspace: &'a mut Workspace) -> Staged<'a, Self::Element>;
+    fn stage<'a>(x: &'a [i8], stride: usize, staging: &'a mut Staging) -> Staged<'a, Self::Element>;
     /// All sums equal to `start`, which is zero where staging gives no starts.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have the instructions.
     unsafe fn start(start: i32) -> Self::Sums;
-    /// Loads the `4 * ROWS` bytes at `weights`, aligned to that number.
+    /// Loads weights.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have the instructions. At `weights` there must be `4 * ROWS` bytes, aligned to that number.
     unsafe fn load(weights: *const i8) -> Self::Weights;
     /// Adds to each row's sum its four products with the four activations at `input`.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have the instructions. At `input` there must be four activations.
     unsafe fn dot(sums: Self::Sums, weights: Self::Weights, input: *const Self::Element) -> Self::Sums;
     /// The sum of each row.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have the instructions.
     unsafe fn rows(sums: Self::Sums) -> Self::Rows;
-    /// Makes the sums of `ROWS` rows activations: [`czip_fixed::requantize`] with the factor and the shift, given a
-    /// limit from [`Requantization::limit`].
+    /// Makes the sums of `ROWS` rows as many activations: [`czip_fixed::requantize`] with the factor and the shift.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have the instructions.
     #[inline(always)]
-    unsafe fn requantize(sums: &Self::Rows, factor: Narrow, out: &mut [i8]) {
-        generic::requantize_narrow(sums.as_ref(), factor, out);
+    unsafe fn requantize(sums: &Self::Rows, narrow: Narrow, out: &mut [i8]) {
+        requantize_narrow(sums.as_ref(), narrow, out);
     }
 }
 
-/// A requantisation whose arithmetic fits 32 bits.
-#[derive(Clone, Copy)]
-pub(crate) struct Narrow {
-    /// Sums are clamped to this, positive and negative, first.
-    pub(crate) limit: i32,
-    /// The factor.
-    pub(crate) mult: i32,
-    /// The shift, at least 1.
-    pub(crate) shift: u32,
-}
-
-/// Receives the sums of a product.
-pub(crate) trait Sink<D: DotProduct> {
+/// Takes the sums of a product.
+pub(crate) trait Output<D: DotProduct> {
     /// Takes the sums of the first `count` of `D::ROWS` rows from `row` on, for one activation vector.
     ///
     /// # Safety
@@ -117,12 +110,12 @@ pub(crate) trait Sink<D: DotProduct> {
 }
 
 /// Keeps the sums: `[batch, stride]`, of which the first elements are rows.
-pub(crate) struct Plain<'a> {
+pub(crate) struct Sums<'a> {
     pub(crate) stride: usize,
     pub(crate) out: &'a mut [i32],
 }
 
-impl<D: DotProduct> Sink<D> for Plain<'_> {
+impl<D: DotProduct> Output<D> for Sums<'_> {
     #[inline(always)]
     unsafe fn put(&mut self, vector: usize, row: usize, count: usize, sums: &D::Rows) {
         let (out, sums) = (&mut self.out[vector * self.stride + row..], sums.as_ref());
@@ -142,27 +135,22 @@ pub(crate) struct Requantized<'a> {
     pub(crate) out: &'a mut [i8],
 }
 
-impl<D: DotProduct> Sink<D> for Requantized<'_> {
+impl<D: DotProduct> Output<D> for Requantized<'_> {
     #[inline(always)]
     unsafe fn put(&mut self, vector: usize, row: usize, count: usize, sums: &D::Rows) {
         let out = &mut self.out[vector * self.stride + row..][..count];
-        match self.requantization.limit() {
-            Some(limit) if count == D::ROWS => {
-                let factor = Narrow {
-                    limit,
-                    mult: self.requantization.mult(),
-                    shift: self.requantization.shift() as u32,
-                };
+        match self.requantization.narrow() {
+            Some(narrow) if count == D::ROWS => {
                 // SAFETY: the caller vouches for the instructions.
-                unsafe { D::requantize(sums, factor, out) };
+                unsafe { D::requantize(sums, narrow, out) };
             }
-            _ => generic::requantize_all(&sums.as_ref()[..count], self.requantization, out),
+            _ => requantize_all(&sums.as_ref()[..count], self.requantization, out),
         }
     }
 }
 
-/// Products of blocks with a batch of activation vectors `[batch, 4 * groups]`, in tiles of `VECTORS` vectors of rows
-/// by up to six activation vectors.
+/// Products of a matrix in blocks with a batch of activation vectors, int8 `[batch, 4 * groups]`, in tiles of `VECTORS`
+/// vectors of rows by up to six activation vectors.
 ///
 /// # Safety
 ///
@@ -170,31 +158,30 @@ impl<D: DotProduct> Sink<D> for Requantized<'_> {
 ///
 /// # Panics
 ///
-/// If there are fewer blocks than `rows` and `groups` need.
+/// If the matrix has fewer blocks than its rows and groups need.
 #[inline(always)]
 pub(crate) unsafe fn product<D: DotProduct, const VECTORS: usize>(
-    blocks: &[Block],
-    rows: usize,
-    groups: usize,
+    matrix: Blocks<'_>,
     x: &[i8],
-    workspace: &mut Workspace,
-    sink: &mut impl Sink<D>,
+    staging: &mut Staging,
+    output: &mut impl Output<D>,
 ) {
+    let Blocks { blocks, rows, groups } = matrix;
     const { assert!(BLOCK_ROWS.is_multiple_of(D::ROWS)) };
     assert!(
         blocks.len() >= rows.div_ceil(BLOCK_ROWS) * groups,
         "blocks of {rows} rows"
     );
-    let staged = D::stage(x, groups * GROUP, workspace);
+    let staged = D::stage(x, groups * BLOCK_COLS, staging);
     let mut row = 0;
     while row < rows {
         // SAFETY: the caller vouches for the instructions; the assertion above covers all blocks of `rows` rows.
         unsafe {
             if rows.next_multiple_of(BLOCK_ROWS) - row >= VECTORS * D::ROWS {
-                rows_of_tiles::<D, VECTORS>(blocks, row, rows, groups, &staged, sink);
+                rows_of_tiles::<D, VECTORS>(matrix, row, &staged, output);
                 row += VECTORS * D::ROWS;
             } else {
-                rows_of_tiles::<D, 1>(blocks, row, rows, groups, &staged, sink);
+                rows_of_tiles::<D, 1>(matrix, row, &staged, output);
                 row += D::ROWS;
             }
         }
@@ -205,38 +192,66 @@ pub(crate) unsafe fn product<D: DotProduct, const VECTORS: usize>(
 ///
 /// # Safety
 ///
-/// As [`product`]; `blocks` hold all these rows.
+/// As [`product`]; the matrix has blocks for all these rows.
 #[inline(always)]
 unsafe fn rows_of_tiles<D: DotProduct, const VECTORS: usize>(
-    blocks: &[Block],
+    matrix: Blocks<'_>,
     row: usize,
-    rows: usize,
-    groups: usize,
     staged: &Staged<'_, D::Element>,
-    sink: &mut impl Sink<D>,
+    output: &mut impl Output<D>,
 ) {
+    let Blocks { blocks, rows, groups } = matrix;
     let mut weights = [std::ptr::null(); VECTORS];
     for (vector, weights) in weights.iter_mut().enumerate() {
         let row = row + vector * D::ROWS;
         let blocks = blocks[row / BLOCK_ROWS * groups..][..groups].as_ptr();
-        *weights = blocks.cast::<i8>().wrapping_add(row % BLOCK_ROWS * GROUP);
+        *weights = blocks.cast::<i8>().wrapping_add(row % BLOCK_ROWS * BLOCK_COLS);
     }
     let rows = (rows - row).min(VECTORS * D::ROWS);
-    let batch = staged.elements.len() / (groups * GROUP);
+    let batch = staged.elements.len() / (groups * BLOCK_COLS);
     let mut first = 0;
     while first < batch {
         // SAFETY: as this function's; `weights` point into `groups` blocks of 16 rows that hold `D::ROWS` more.
         first += unsafe {
             match batch - first {
-                1 => tile::<D, VECTORS, 1>(weights, row, rows, groups, staged, first, sink),
-                2 => tile::<D, VECTORS, 2>(weights, row, rows, groups, staged, first, sink),
-                3 => tile::<D, VECTORS, 3>(weights, row, rows, groups, staged, first, sink),
-                4 => tile::<D, VECTORS, 4>(weights, row, rows, groups, staged, first, sink),
-                5 => tile::<D, VECTORS, 5>(weights, row, rows, groups, staged, first, sink),
-                _ => tile::<D, VECTORS, 6>(weights, row, rows, groups, staged, first, sink),
+                1 => tile::<D, VECTORS, 1>(weights, row, rows, groups, staged, first, output),
+                2 => tile::<D, VECTORS, 2>(weights, row, rows, groups, staged, first, output),
+                3 => tile::<D, VECTORS, 3>(weights, row, rows, groups, staged, first, output),
+                4 => tile::<D, VECTORS, 4>(weights, row, rows, groups, staged, first, output),
+                5 => tile::<D, VECTORS, 5>(weights, row, rows, groups, staged, first, output),
+                _ => tile::<D, VECTORS, 6>(weights, row, rows, groups, staged, first, output),
             }
         };
     }
+}
+
+/// The products of queries with keys in blocks, the first `length` of them at least: int32 `[heads, keys.len()]`.
+///
+/// # Safety
+///
+/// As [`product`].
+#[inline(always)]
+pub(crate) unsafe fn key_products<D: DotProduct, const VECTORS: usize>(
+    keys: &[Block],
+    length: usize,
+    queries: &[i8],
+    staging: &mut Staging,
+    products: &mut Vec<i32>,
+) {
+    // A key has as many bytes as a block.
+    let stride = keys.len();
+    products.resize(queries.len() / HEAD_DIM * stride, 0);
+    let mut output = Sums {
+        stride,
+        out: products,
+    };
+    let matrix = Blocks {
+        blocks: keys,
+        rows: length,
+        groups: HEAD_DIM / BLOCK_COLS,
+    };
+    // SAFETY: as this function's.
+    unsafe { product::<D, VECTORS>(matrix, queries, staging, &mut output) };
 }
 
 /// One tile; returns the number of activation vectors.
@@ -252,9 +267,9 @@ unsafe fn tile<D: DotProduct, const VECTORS: usize, const BATCH: usize>(
     groups: usize,
     staged: &Staged<'_, D::Element>,
     first: usize,
-    sink: &mut impl Sink<D>,
+    output: &mut impl Output<D>,
 ) -> usize {
-    let stride = groups * GROUP;
+    let stride = groups * BLOCK_COLS;
     let mut inputs = [staged.elements.as_ptr(); BATCH];
     for (b, input) in inputs.iter_mut().enumerate() {
         *input = staged.elements[(first + b) * stride..][..stride].as_ptr();
@@ -276,7 +291,7 @@ unsafe fn tile<D: DotProduct, const VECTORS: usize, const BATCH: usize>(
             }
             for (sums, input) in sums.iter_mut().zip(inputs) {
                 for (sums, weights) in sums.iter_mut().zip(loaded) {
-                    *sums = D::dot(*sums, weights, input.add(group * GROUP));
+                    *sums = D::dot(*sums, weights, input.add(group * BLOCK_COLS));
                 }
             }
         }
@@ -291,7 +306,7 @@ unsafe fn tile<D: DotProduct, const VECTORS: usize, const BATCH: usize>(
             if first_row < rows {
                 let count = (rows - first_row).min(D::ROWS);
                 // SAFETY: as above.
-                unsafe { sink.put(first + b, row + first_row, count, &sums) };
+                unsafe { output.put(first + b, row + first_row, count, &sums) };
             }
         }
     }

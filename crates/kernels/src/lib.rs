@@ -1,37 +1,55 @@
 #![doc = include_str!("../README.md")]
 #![deny(clippy::float_arithmetic)]
-#![allow(unsafe_code, reason = "this is the crate for it: every other one forbids it")]
+#![allow(unsafe_code, reason = "vector instructions are unsafe")]
+#![cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(
+        dead_code,
+        unused_imports,
+        unused_macros,
+        reason = "only the instruction sets of x86-64 use every layout and all working space"
+    )
+)]
 
-mod arch;
-mod attention;
-mod bf16;
-mod blocked;
-mod frequencies;
-mod generic;
+// A module uses those of its own group and of the groups above it, without circles.
+
+// What everything is about: instruction sets, and how numbers lie in memory.
 mod instruction_set;
+mod layout;
+mod requantization;
+mod workspace;
+
+// The loops in portable Rust, with traits for what instruction sets do in their own ways.
+mod attention;
+mod blocked;
+mod cache;
+mod exp;
+mod frequencies;
+mod int16;
 mod matrix;
 mod mixing;
-pub mod oracle;
-mod prefetch;
 mod rows;
 mod sliding;
-mod words;
 
-pub use attention::{Attention, KeyValueCache};
-pub use bf16::{Bf16Products, Bf16Workspace, FloatMatrix};
+// A module for each instruction set.
+mod arch;
+
+// The choice between them, and the checks of shapes.
+mod kernels;
+
+// Beside all this.
+pub mod oracle;
+mod prefetch;
+
+pub use attention::{Attention, AttentionInput};
+pub use cache::KeyValueCache;
 pub use frequencies::{Interval, Softmax};
 pub use instruction_set::{InstructionSet, UnknownInstructionSet};
-pub use matrix::{PackedMatrix, Requantization, Workspace};
+pub use kernels::Kernels;
+pub use layout::HEAD_DIM;
+pub use matrix::PackedMatrix;
 pub use mixing::WeightRow;
 pub use prefetch::prefetch;
-pub use sliding::{SlidingAttention, WeightsObserver};
-
-/// The length of a query, key or value vector of one head.
-pub const HEAD_DIM: usize = 64;
-
-/// The inner loops, at one instruction-set level.
-///
-/// A value of this type is the proof that the machine has the instructions of its [`InstructionSet`]: it can only be made by
-/// [`Kernels::detect`] and [`Kernels::at`], which look. All levels compute the same bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kernels(InstructionSet);
+pub use requantization::Requantization;
+pub use sliding::{SlidingAttention, WeightsObserver, WindowInput};
+pub use workspace::Workspace;

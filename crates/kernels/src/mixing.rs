@@ -1,45 +1,25 @@
-//! The inner loops of a gated linear mixer: several rows of weights, chosen anew for each decision, times one vector of
-//! inputs, and what the rows learn from the outcome.
+//! The inner loops of a gated linear mixer, in portable Rust shaped for the compiler's vectoriser: a row of weights,
+//! int16 `[N]`, times a vector of inputs, int16 `[N]`, and what the row learns from the outcome.
 
-use crate::Kernels;
-use crate::instruction_set::dispatch;
+use crate::matrix::dot_wide;
 
 /// One row of a mixer's weights, int16 `[N]`, aligned for vector loads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C, align(32))]
 pub struct WeightRow<const N: usize>(pub [i16; N]);
 
-impl Kernels {
-    /// The products of the chosen rows with the inputs, int16 `[N]`: int32 sums that wrap, so that their order is free.
-    ///
-    /// # Panics
-    ///
-    /// If there is no such row.
-    #[inline]
-    #[must_use]
-    pub fn mix<const N: usize, const ROWS: usize>(
-        self,
-        weights: &[WeightRow<N>],
-        rows: [usize; ROWS],
-        x: &[i16; N],
-    ) -> [i32; ROWS] {
-        dispatch!(self, mix(weights, rows, x))
-    }
+/// The sum of 16-bit products, wrapped to 32 bits.
+#[inline(always)]
+pub(crate) fn dot<const N: usize>(weights: &[i16; N], x: &[i16; N]) -> i32 {
+    dot_wide(weights, x)
+}
 
-    /// Moves the chosen rows: `weight += (x * step + 2^14) >> 15`, where steps are int16, one for each row, and both
-    /// the term and the sum are clamped to int16. A row that is chosen twice is moved twice, in the order of `rows`.
-    ///
-    /// # Panics
-    ///
-    /// If there is no such row.
-    #[inline]
-    pub fn train<const N: usize, const ROWS: usize>(
-        self,
-        weights: &mut [WeightRow<N>],
-        rows: [usize; ROWS],
-        x: &[i16; N],
-        steps: [i16; ROWS],
-    ) {
-        dispatch!(self, train(weights, rows, x, steps));
+/// Moves a mixer's weights along its inputs.
+#[inline(always)]
+pub(crate) fn train<const N: usize>(weights: &mut [i16; N], x: &[i16; N], step: i16) {
+    for (weight, &x) in weights.iter_mut().zip(x) {
+        // -2^15 times itself is the one product whose term leaves 16 bits.
+        let term = (i32::from(x) * i32::from(step) + (1 << 14)) >> 15;
+        *weight = weight.saturating_add(term.min(i16::MAX.into()) as i16);
     }
 }

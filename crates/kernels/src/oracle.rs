@@ -1,11 +1,15 @@
 //! Each loop in its plainest form, written straight from the specification.
 //!
-//! These are the oracles that the tests compare every level with, and the baseline that the benchmarks measure
+//! These are the oracles that the tests compare every instruction set with, and the baseline that the benchmarks measure
 //! against. They take the natural layouts: matrices row by row, keys and values one vector after another.
 
-use crate::{Attention, HEAD_DIM, Requantization, SlidingAttention};
 use czip_fixed::tables::EXP2;
 use czip_fixed::{RmsScale, clamp127, exp_weight, inverse_rms, requantize, rne_div, rne_shr};
+
+use crate::attention::Attention;
+use crate::layout::HEAD_DIM;
+use crate::requantization::Requantization;
+use crate::sliding::SlidingAttention;
 
 /// `out[r] = sum over c of weights[r][c] * x[c]`: the product of a row-major matrix and one vector.
 pub fn matvec(weights: &[i8], x: &[i8], out: &mut [i32]) {
@@ -158,13 +162,13 @@ pub fn round(x: i64, shift: u32) -> i64 {
     (2 * x + (1 << shift)).div_euclid(2 << shift)
 }
 
-/// A number of 16 bits, the nearest to `x`.
+/// The 16-bit value nearest to `x`.
 #[must_use]
 pub fn saturated(x: i64) -> i16 {
     x.clamp(i16::MIN.into(), i16::MAX.into()) as i16
 }
 
-/// RMSNorm of 16-bit numbers, with the factor that [`RmsScale`] gives for their sum of squares.
+/// RMSNorm of 16-bit values, with the factor that [`RmsScale`] gives for their sum of squares.
 #[must_use]
 pub fn normalize(x: &[i16], scale: RmsScale) -> Vec<i8> {
     let sum = x.iter().map(|&x| i64::from(x).pow(2) as u64).sum();
@@ -179,9 +183,9 @@ pub fn square_relu(x: i16, shift: u32) -> i16 {
     saturated(round(i64::from(x.max(0)).pow(2), shift))
 }
 
-/// [`rotate`] for 16-bit numbers, rounded with ties up and saturated.
+/// [`rotate`] for 16-bit values, rounded with ties up and saturated.
 #[must_use]
-pub fn rotate_words(
+pub fn rotate_i16(
     v: &[i16; HEAD_DIM],
     cos: &[i16; HEAD_DIM / 2],
     sin: &[i16; HEAD_DIM / 2],

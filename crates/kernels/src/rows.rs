@@ -1,66 +1,61 @@
-//! The loops over one vector: norms, rotary embedding, the gated unit.
+//! Loops over one vector of a version 1 model, in portable Rust shaped for the compiler's vectoriser: norms, rotary
+//! embedding, the gated unit. Vectors are int8 `[d]`, the residual int32 `[d]`.
 
-use crate::instruction_set::dispatch;
-use crate::{HEAD_DIM, Kernels};
+use czip_fixed::{inverse_rms, rne_shr_i32};
 
-impl Kernels {
-    /// RMSNorm of a residual, int32 `[d]`, that is clamped to -127..=127 first; gains and result int8 `[d]`.
-    ///
-    /// # Panics
-    ///
-    /// If the lengths differ.
-    pub fn rms_norm(self, x: &[i32], gain: &[i8], out: &mut [i8]) {
-        assert!(
-            x.len() == gain.len() && x.len() == out.len(),
-            "norm of {} with {} gains",
-            x.len(),
-            gain.len()
-        );
-        dispatch!(self, rms_norm(x, gain, out));
+use crate::layout::HEAD_DIM;
+
+/// RMSNorm of the residual: clamps to int8, normalises.
+#[inline(always)]
+pub(crate) fn rms_norm(x: &[i32], gain: &[i8], out: &mut [i8]) {
+    for (&x, out) in x.iter().zip(&mut *out) {
+        *out = x.clamp(-127, 127) as i8;
     }
-
-    /// Adds the RMSNorm of `x`, int8 `[d]`, to the residual, int32 `[d]`.
-    ///
-    /// # Panics
-    ///
-    /// If the lengths differ.
-    pub fn add_rms_norm(self, x: &[i8], gain: &[i8], residual: &mut [i32]) {
-        assert!(
-            x.len() == gain.len() && x.len() == residual.len(),
-            "norm of {} with {} gains",
-            x.len(),
-            gain.len()
-        );
-        dispatch!(self, add_rms_norm(x, gain, residual));
+    let inverse = inverse_rms_of(out);
+    for (out, &gain) in out.iter_mut().zip(gain) {
+        *out = normalized(*out, gain, inverse) as i8;
     }
+}
 
-    /// Rotary embedding of a key in place: element i is paired with i + 32 and turned by the angle whose cosine and
-    /// sine are given, Q1.15.
-    pub fn rotate_key(self, key: &mut [i8; HEAD_DIM], cos: &[i16; HEAD_DIM / 2], sin: &[i16; HEAD_DIM / 2]) {
-        dispatch!(self, rotate(key, cos, sin, false));
+/// Adds the RMSNorm of an int8 vector to the residual.
+#[inline(always)]
+pub(crate) fn add_rms_norm(x: &[i8], gain: &[i8], residual: &mut [i32]) {
+    let inverse = inverse_rms_of(x);
+    for ((&x, &gain), residual) in x.iter().zip(gain).zip(residual) {
+        *residual += normalized(x, gain, inverse);
     }
+}
 
-    /// Rotary embedding of a query in place, which is also halved.
-    pub fn rotate_query(
-        self,
-        query: &mut [i8; HEAD_DIM],
-        cos: &[i16; HEAD_DIM / 2],
-        sin: &[i16; HEAD_DIM / 2],
-    ) {
-        dispatch!(self, rotate(query, cos, sin, true));
+#[inline(always)]
+fn inverse_rms_of(x: &[i8]) -> i32 {
+    let sum_of_squares: i32 = x.iter().map(|&x| i32::from(x) * i32::from(x)).sum();
+    inverse_rms(sum_of_squares as u32, x.len() as u32)
+}
+
+#[inline(always)]
+fn normalized(x: i8, gain: i8, inverse: i32) -> i32 {
+    rne_shr_i32(i32::from(x) * i32::from(gain) * inverse, 15).clamp(-127, 127)
+}
+
+/// Rotates a vector in place; `halve` is for queries.
+#[inline(always)]
+pub(crate) fn rotate(v: &mut [i8; HEAD_DIM], cos: &[i16; 32], sin: &[i16; 32], halve: bool) {
+    let (low, high) = v.split_at_mut(HEAD_DIM / 2);
+    for (((x, y), &c), &s) in low.iter_mut().zip(high).zip(cos).zip(sin) {
+        let (a, b) = (i32::from(*x), i32::from(*y));
+        let (c, s) = (i32::from(c), i32::from(s));
+        let (mut p, mut q) = (rne_shr_i32(a * c - b * s, 15), rne_shr_i32(a * s + b * c, 15));
+        if halve {
+            (p, q) = (rne_shr_i32(p, 1), rne_shr_i32(q, 1));
+        }
+        (*x, *y) = (p.clamp(-127, 127) as i8, q.clamp(-127, 127) as i8);
     }
+}
 
-    /// The gated unit: `out[i] = clamp127(RNE(max(0, gate[i]) * value[i] / 2^7))`, all int8 `[d_ff]`.
-    ///
-    /// # Panics
-    ///
-    /// If the lengths differ.
-    pub fn reglu(self, gate: &[i8], value: &[i8], out: &mut [i8]) {
-        assert!(
-            gate.len() == value.len() && gate.len() == out.len(),
-            "gated unit of {}",
-            gate.len()
-        );
-        dispatch!(self, reglu(gate, value, out));
+/// The gated unit.
+#[inline(always)]
+pub(crate) fn reglu(gate: &[i8], value: &[i8], out: &mut [i8]) {
+    for ((&gate, &value), out) in gate.iter().zip(value).zip(out) {
+        *out = rne_shr_i32(i32::from(gate.max(0)) * i32::from(value), 7).clamp(-127, 127) as i8;
     }
 }

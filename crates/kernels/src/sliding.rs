@@ -1,24 +1,27 @@
-//! Attention of models of version 2: over a window that slides along the text.
+//! Attention of version 2, over a window that slides along the text: queries, int8 `[heads, 64]`, and a cache of keys and
+//! values in, int16 `[heads, 64]` out. All heads share one key and one value for each position.
 //!
-//! The softmax takes two passes, first the maximum and then the weights, and nothing is rounded between keys, so that
-//! their order does not matter. Weights have 8 bits, as the products of bytes want them.
+//! The softmax takes two passes, first the maximum and then the weights, and nothing is rounded between keys, so their
+//! order does not matter. Weights have 8 bits, to suit the products of bytes. `docs/spec/czm-v2.md` defines the
+//! arithmetic.
 
+use std::ops::Range;
+
+use czip_fixed::round_shr;
 use czip_fixed::tables::EXP2;
-use czip_fixed::{RmsFactor, RmsScale};
 
-use crate::attention::{GROUP_BLOCKS, ValueLayout};
-use crate::blocked::{BLOCK_ROWS, Block};
-use crate::instruction_set::dispatch;
-use crate::matrix::Workspace;
-use crate::{HEAD_DIM, Kernels, KeyValueCache, words};
+use crate::attention::Portable;
+use crate::cache::{KeyValueCache, whole_blocks};
+use crate::layout::{BLOCK_ROWS, Block, HEAD_DIM};
+use crate::workspace::WeightSpace;
 
 /// Bits between an entry of the table of powers and a weight of 8 bits.
-pub(crate) const WEIGHT_SHIFT: u32 = 8;
+const WEIGHT_SHIFT: u32 = 8;
 
 /// Positions that lie in whole blocks around the longest window.
 pub(crate) const MAX_POSITIONS: usize = SlidingAttention::MAX_WINDOW + 2 * BLOCK_ROWS;
 
-/// What attention of one layer needs besides keys and values.
+/// The parameters of attention over a window in one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlidingAttention {
     gains: Vec<u16>,
@@ -29,12 +32,13 @@ impl SlidingAttention {
     /// The most positions of a window.
     pub const MAX_WINDOW: usize = 1024;
 
-    /// The gain of each head, which makes a product of query and key a score in 1/256 octaves as
-    /// `floor(product * gain / 2^14)`, and the score of a key with the value zero that is always there.
+    /// The gain of each head, which makes a product of query and key a score in 1/256 octaves,
+    /// `floor(product * gain / 2^14)`, and the score of each head's attention sink, a key that is always present, with the
+    /// value zero.
     ///
     /// # Panics
     ///
-    /// If there is not one sink for each gain.
+    /// If there are not as many sinks as gains.
     #[must_use]
     pub fn new(gains: Vec<u16>, sinks: Vec<i32>) -> Self {
         assert_eq!(gains.len(), sinks.len(), "gains and sinks of heads");
@@ -53,232 +57,165 @@ impl SlidingAttention {
     }
 }
 
-/// Where the kernels' caller wants the weights that attention gave: for training.
-pub type WeightsObserver<'a> = Option<&'a mut dyn FnMut(usize, &[u8], u32)>;
+/// What attention of one position over a window reads: see [`Kernels::attend_window`](crate::Kernels::attend_window).
+#[derive(Clone, Debug)]
+pub struct WindowInput<'a> {
+    /// The parameters of the layer.
+    pub attention: &'a SlidingAttention,
+    /// The keys and values of the sequence in the layer.
+    pub cache: &'a KeyValueCache,
+    /// The positions of the cache that are attended to: at least one, at most [`SlidingAttention::MAX_WINDOW`].
+    pub window: Range<usize>,
+    /// The queries, int8 `[heads, 64]`, normed so that no product with a key exceeds 2^15 in magnitude.
+    pub queries: &'a [i8],
+}
 
-impl Kernels {
-    /// `out[b][r] = sat16(floor(sums[b][r] / 2^shifts[r] + 1/2))`. Shifts are at most 24.
-    ///
-    /// # Panics
-    ///
-    /// If the lengths don't fit together.
-    pub fn to_words(self, sums: &[i32], shifts: &[u8], out: &mut [i16]) {
-        assert!(
-            sums.len() == out.len() && sums.len().is_multiple_of(shifts.len()),
-            "words"
-        );
-        for (sums, out) in sums
-            .chunks_exact(shifts.len())
-            .zip(out.chunks_exact_mut(shifts.len()))
-        {
-            dispatch!(self, to_words(sums, shifts, out));
-        }
-    }
-
-    /// `residual[b][r] = sat16(residual[b][r] + floor(sums[b][r] / 2^shifts[r] + 1/2))`. Shifts are at most 24.
-    ///
-    /// # Panics
-    ///
-    /// If the lengths don't fit together.
-    pub fn add_words(self, sums: &[i32], shifts: &[u8], residual: &mut [i16]) {
-        assert!(
-            sums.len() == residual.len() && sums.len().is_multiple_of(shifts.len()),
-            "words"
-        );
-        for (sums, residual) in sums
-            .chunks_exact(shifts.len())
-            .zip(residual.chunks_exact_mut(shifts.len()))
-        {
-            dispatch!(self, add_words(sums, shifts, residual));
-        }
-    }
-
-    /// `logits[b][r] = floor(logits[b][r] / 2^shifts[r] + 1/2)`. Shifts are at most 24.
-    ///
-    /// # Panics
-    ///
-    /// If the lengths don't fit together.
-    pub fn to_logits(self, logits: &mut [i32], shifts: &[u8]) {
-        assert!(logits.len().is_multiple_of(shifts.len()), "logits");
-        for logits in logits.chunks_exact_mut(shifts.len()) {
-            dispatch!(self, to_logits(logits, shifts));
-        }
-    }
-
-    /// RMSNorm of 16-bit numbers to int8; returns the factor that it multiplied with.
-    ///
-    /// # Panics
-    ///
-    /// If the lengths differ.
-    pub fn normalize(self, x: &[i16], scale: RmsScale, out: &mut [i8]) -> RmsFactor {
-        assert_eq!(x.len(), out.len(), "norm");
-        dispatch!(self, normalize(x, scale, out))
-    }
-
-    /// `x[i] = sat16(floor(max(x[i], 0)^2 / 2^shift + 1/2))`. The shift is at most 24.
-    pub fn square_relu(self, x: &mut [i16], shift: u32) {
-        dispatch!(self, square_relu(x, shift));
-    }
-
-    /// Rotary embedding of 16-bit numbers, in place: pairs element i with i + 32, by the angle of `cos[i]` and `sin[i]`,
-    /// Q1.15. Those must be the cosine and the sine of some angle: the arithmetic has 32 bits for pairs no longer than 1.
-    pub fn rotate_words(self, v: &mut [i16; HEAD_DIM], cos: &[i16; HEAD_DIM / 2], sin: &[i16; HEAD_DIM / 2]) {
-        dispatch!(self, rotate_words(v, cos, sin));
-    }
-
-    /// Attention of all heads over the positions of `window` in a cache.
-    ///
-    /// `queries` are int8 `[heads, 64]`, normed so that no product of query and key exceeds 2^15; `out` is
-    /// `[heads, 64]`, in 1/16 of a value. `weights` is called with each head's weights, 0 to 255, and their sum.
-    ///
-    /// # Panics
-    ///
-    /// If the window is empty, longer than [`SlidingAttention::MAX_WINDOW`] or exceeds the capacity, if a length doesn't
-    /// fit the number of heads, or if the cache is of another level.
-    #[expect(clippy::too_many_arguments, reason = "one step of a forward pass")]
-    pub fn attend_window(
-        self,
-        attention: &SlidingAttention,
-        cache: &KeyValueCache,
-        window: std::ops::Range<usize>,
-        queries: &[i8],
-        workspace: &mut Workspace,
-        out: &mut [i16],
-        weights: WeightsObserver<'_>,
-    ) {
-        cache.check(self.instruction_set(), window.end);
-        assert!(
-            !window.is_empty() && window.len() <= SlidingAttention::MAX_WINDOW,
-            "window {window:?}"
-        );
-        assert_eq!(queries.len(), attention.heads() * HEAD_DIM, "queries");
-        assert_eq!(out.len(), queries.len(), "attention output");
-        dispatch!(
-            self,
-            attend_window(attention, cache, window, queries, workspace, out, weights)
-        );
-    }
-
-    /// The frequencies of symbols from their logits in 1/256 octaves: `max(1, floor(2^bits * exp2 / 2^16))` of the
-    /// distance below the maximum. `bits` is at most 30.
-    ///
-    /// # Panics
-    ///
-    /// If the lengths differ.
-    pub fn unscaled_frequencies(self, logits: &[i32], bits: u32, out: &mut [u32]) {
-        assert_eq!(logits.len(), out.len(), "frequencies");
-        dispatch!(self, unscaled_frequencies(logits, bits, &EXP2, out));
+impl WindowInput<'_> {
+    /// The positions of the window and the others in their blocks of 16.
+    pub(crate) fn positions(&self) -> Range<usize> {
+        whole_blocks(self.window.clone())
     }
 }
 
-/// Attention from the products of queries with all keys from `first` on, a multiple of 16.
+/// Sees the weights of attention, for training: it is called for each head in order with the head, the weight of each
+/// position of the window, 0 to 255, and the sum of these and the weight of the attention sink.
+pub type WeightsObserver<'a> = Option<&'a mut dyn FnMut(usize, &[u8], u32)>;
+
+/// Attention of all heads, given the products of queries with the keys of [`WindowInput::positions`]: int32
+/// `[heads, positions]`.
+///
+/// # Safety
+///
+/// The machine must have the instructions of `S`, and the caller their features enabled.
 #[inline(always)]
-#[expect(
-    clippy::too_many_arguments,
-    reason = "what callers have in common, without a type made for one call"
-)]
-pub(crate) fn attend(
-    sums: impl WeightedSums,
-    attention: &SlidingAttention,
-    values: &[Block],
-    window: std::ops::Range<usize>,
-    first: usize,
+pub(crate) unsafe fn attend<S: WeightedSums>(
+    input: WindowInput<'_>,
     products: &mut [i32],
-    stride: usize,
-    workspace: &mut Workspace,
+    space: &mut WeightSpace,
     out: &mut [i16],
-    mut weights_sink: WeightsObserver<'_>,
+    mut observer: WeightsObserver<'_>,
 ) {
-    let inner = window.start - first..window.end - first;
-    let values = &values[first / sums.layout().group() * GROUP_BLOCKS..];
-    let weights = &mut workspace.weight_bytes[0];
-    weights.resize(stride, 0);
+    let positions = input.positions();
+    let inner = input.window.start - positions.start..input.window.end - positions.start;
+    let values = input.cache.values_from(positions.start);
+    let weights = &mut space.bytes[0];
+    weights.resize(positions.len(), 0);
     let heads = products
-        .chunks_exact_mut(stride)
+        .chunks_exact_mut(positions.len())
         .zip(out.as_chunks_mut::<HEAD_DIM>().0)
-        .zip(attention.gains.iter().zip(&attention.sinks));
+        .zip(input.attention.gains.iter().zip(&input.attention.sinks));
     for (head, ((scores, out), (&gain, &sink))) in heads.enumerate() {
-        words::scale_products(scores, gain);
+        scale_products(scores, gain);
         let maximum = scores[inner.clone()]
             .iter()
             .fold(sink, |max, &score| max.max(score));
-        words::weigh(scores, maximum, &EXP2, weights);
+        weigh(scores, maximum, &EXP2, weights);
         weights[..inner.start].fill(0);
         weights[inner.end..].fill(0);
         let mut sink_weight = [0; BLOCK_ROWS];
-        words::weigh(&[sink; BLOCK_ROWS], maximum, &EXP2, &mut sink_weight);
+        weigh(&[sink; BLOCK_ROWS], maximum, &EXP2, &mut sink_weight);
         let mut total = u32::from(sink_weight[0]);
         total += weights.iter().map(|&weight| u32::from(weight)).sum::<u32>();
         let mut acc = [0; HEAD_DIM];
-        sums.weighted_sums(weights, values, &mut acc);
-        words::divide_words(&acc, total, out);
-        if let Some(sink) = &mut weights_sink {
-            sink(head, &weights[inner.clone()], total);
+        // SAFETY: the caller vouches for the instructions.
+        unsafe { S::weighted_sums(weights, values, &mut acc) };
+        divide(&acc, total, out);
+        if let Some(observe) = &mut observer {
+            observe(head, &weights[inner.clone()], total);
         }
     }
 }
 
-/// Sums of values in a level's layout.
-pub(crate) trait WeightedSums: Copy {
-    /// How the level has values.
-    fn layout(self) -> ValueLayout;
-
+/// Sums of values in an instruction set's layout.
+///
+/// # Safety
+///
+/// An implementation's unsafe method needs its instructions, and has to be inlined into a function with the features
+/// enabled. It accesses what its description says and nothing else.
+pub(crate) unsafe trait WeightedSums {
     /// Sums values, each weighted by a byte, into accumulators that are zero. There are 16 weights or a multiple of that,
     /// at most [`MAX_POSITIONS`].
-    fn weighted_sums(self, weights: &[u8], values: &[Block], acc: &mut [i32; HEAD_DIM]);
+    ///
+    /// # Safety
+    ///
+    /// The machine must have the instructions.
+    unsafe fn weighted_sums(weights: &[u8], values: &[Block], acc: &mut [i32; HEAD_DIM]);
 }
 
-/// Portable sums, over values in any layout.
-#[derive(Clone, Copy)]
-pub(crate) struct PortableSums(pub(crate) ValueLayout);
-
-impl WeightedSums for PortableSums {
+// SAFETY: the method is safe code.
+unsafe impl WeightedSums for Portable {
     #[inline(always)]
-    fn layout(self) -> ValueLayout {
-        self.0
-    }
-
-    #[inline(always)]
-    fn weighted_sums(self, weights: &[u8], values: &[Block], acc: &mut [i32; HEAD_DIM]) {
-        match self.0 {
-            ValueLayout::Rows => {
-                for (&weight, value) in weights.iter().zip(values) {
-                    for (acc, &value) in acc.iter_mut().zip(&value.0) {
-                        *acc += i32::from(weight) * i32::from(value);
-                    }
-                }
-            }
-            ValueLayout::WidePairs => {
-                let groups = weights
-                    .as_chunks::<2>()
-                    .0
-                    .iter()
-                    .zip(values.as_chunks::<GROUP_BLOCKS>().0);
-                for (&[a, b], values) in groups {
-                    let (a, b) = (i32::from(a), i32::from(b));
-                    let cells = values.iter().flat_map(|block| block.0.as_chunks::<4>().0);
-                    for (acc, &[v, v_high, w, w_high]) in acc.iter_mut().zip(cells) {
-                        let v = i16::from_ne_bytes([v as u8, v_high as u8]);
-                        let w = i16::from_ne_bytes([w as u8, w_high as u8]);
-                        *acc += a * i32::from(v) + b * i32::from(w);
-                    }
-                }
-            }
-            ValueLayout::Quads => {
-                let groups = weights
-                    .as_chunks::<4>()
-                    .0
-                    .iter()
-                    .zip(values.as_chunks::<GROUP_BLOCKS>().0);
-                for (weights, values) in groups {
-                    let cells = values.iter().flat_map(|block| block.0.as_chunks::<4>().0);
-                    for (acc, cell) in acc.iter_mut().zip(cells) {
-                        *acc += (0..4)
-                            .map(|i| i32::from(weights[i]) * i32::from(cell[i]))
-                            .sum::<i32>();
-                    }
-                }
+    unsafe fn weighted_sums(weights: &[u8], values: &[Block], acc: &mut [i32; HEAD_DIM]) {
+        for (&weight, value) in weights.iter().zip(values) {
+            for (acc, &value) in acc.iter_mut().zip(&value.0) {
+                *acc += i32::from(weight) * i32::from(value);
             }
         }
+    }
+}
+
+/// Products of queries and keys to scores in 1/256 octaves: `floor(product * gain / 2^14)`.
+///
+/// Products with keys of the window are at most 2^15. Around it lie positions that may never have been stored: zeros,
+/// which instruction sets with a bias take for -128 everywhere. Those products may be larger, and what they wrap to does
+/// not count.
+#[inline(always)]
+pub(crate) fn scale_products(products: &mut [i32], gain: u16) {
+    for product in products {
+        *product = product.wrapping_mul(gain.into()) >> 14;
+    }
+}
+
+/// Scores that [`weigh_block`] handles at a time.
+const BLOCK: usize = 16;
+
+/// The weight of each score below the maximum, 0 to 255. All lengths are multiples of 16.
+#[inline(always)]
+pub(crate) fn weigh(scores: &[i32], maximum: i32, exp2: &[u16; 256], weights: &mut [u8]) {
+    for (scores, weights) in scores
+        .as_chunks::<BLOCK>()
+        .0
+        .iter()
+        .zip(weights.as_chunks_mut::<BLOCK>().0)
+    {
+        weigh_block(scores, maximum, exp2, weights);
+    }
+}
+
+#[inline(always)]
+fn weigh_block(scores: &[i32; BLOCK], maximum: i32, exp2: &[u16; 256], weights: &mut [u8; BLOCK]) {
+    let (mut fractions, mut octaves, mut powers) = ([0u8; BLOCK], [0u32; BLOCK], [0u16; BLOCK]);
+    for ((&score, fraction), octaves) in scores.iter().zip(&mut fractions).zip(&mut octaves) {
+        // Scores above the maximum are outside the window: whatever they weigh, it does not count.
+        let distance = maximum.wrapping_sub(score) as u32;
+        *fraction = distance as u8;
+        *octaves = (distance >> 8).min(16);
+    }
+    for (power, &fraction) in powers.iter_mut().zip(&fractions) {
+        *power = exp2[usize::from(fraction)];
+    }
+    for ((&octaves, &power), weight) in octaves.iter().zip(&powers).zip(weights) {
+        *weight = round_shr(power.into(), WEIGHT_SHIFT + octaves).min(255) as u8;
+    }
+}
+
+/// `out[i] = floor(sums[i] * 16 / total + 1/2)`, where no sum exceeds `127 * total` in magnitude, and the total is 255 to
+/// 2^18.
+///
+/// The division is a multiplication by the reciprocal, rounded down, so the quotient is too small by at most 1.
+#[inline(always)]
+pub(crate) fn divide(sums: &[i32; HEAD_DIM], total: u32, out: &mut [i16; HEAD_DIM]) {
+    /// More than a quotient's magnitude, so that there are no negative ones.
+    const OFFSET: u32 = 2048;
+    let divisor = 2 * total;
+    let reciprocal = (1u64 << 40) / u64::from(divisor);
+    for (&sum, out) in sums.iter().zip(out) {
+        let dividend = ((sum * 32) as u32)
+            .wrapping_add(total)
+            .wrapping_add(divisor * OFFSET);
+        let mut quotient = ((u64::from(dividend) * reciprocal) >> 40) as u32;
+        let remainder = dividend - quotient * divisor;
+        quotient += u32::from(remainder >= divisor);
+        *out = (quotient as i32 - OFFSET as i32) as i16;
     }
 }

@@ -244,7 +244,7 @@ impl AnyScratch {
 }
 
 impl AnyTransformer {
-    /// Packs the weights for the level of `kernels`. The file's bytes are not needed any more.
+    /// Packs the weights for the instruction set of `kernels`. The file's bytes are not needed any more.
     #[must_use]
     pub fn new(kernels: Kernels, weights: &ModelFile<'_>) -> Self {
         match weights {

@@ -48,6 +48,14 @@ pub enum Error {
         /// What is wrong with it.
         problem: TensorProblem,
     },
+    /// A tensor is compressed with a codec that this program was built without.
+    #[error("tensor `{name}` needs {codec}, and this program is built without it")]
+    CodecNotBuilt {
+        /// The tensor's name.
+        name: String,
+        /// `zstd` or `brotli`: the feature of the crate that brings it.
+        codec: &'static str,
+    },
     /// A compressed tensor does not decompress.
     #[error("tensor `{name}` does not decompress: {reason}")]
     Compressed {

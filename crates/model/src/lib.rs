@@ -3,6 +3,7 @@
 #![deny(clippy::float_arithmetic)]
 
 mod any;
+mod codec;
 mod envelope;
 mod error;
 mod kind;
@@ -12,7 +13,7 @@ pub mod v2;
 mod window;
 
 pub use any::{AnyCache, AnyScratch, AnyTransformer, ModelFile, ModelInfo, Row};
-pub use czip_kernels::{InstructionSet, Interval, Kernels};
+pub use czip_kernels::{InstructionSet, Interval, Kernels, UnknownInstructionSet};
 pub use envelope::{Extras, MAX_HEADER_LEN, MAX_TOKENIZER_LEN};
 pub use error::{Error, TensorProblem};
 pub use kind::FileKind;

@@ -23,7 +23,7 @@ use burn_wgpu::graphics::{AutoGraphicsApi, GraphicsApi};
 use burn_wgpu::{RuntimeOptions, Wgpu, WgpuDevice, WgpuSetup, init_device};
 use czip_model::v2::{Config, HEAD_DIM, SQUARE_SHIFT, bits, rotation};
 
-use crate::device::Error;
+use crate::device::error::Error;
 use crate::graph::{Loss, bucket, embed_backward};
 use crate::parameters::{LayerTensors, Layout, Tensor as Place, frequencies, power};
 use crate::tape::Sequence;
@@ -598,8 +598,9 @@ mod tests {
     use crate::graph::tests::{parameters, tiny};
     use crate::graph::{self, Numerics};
     use crate::parameters::{Kind, Random};
+    use crate::stream::Stream;
     use crate::tape::Tape;
-    use crate::trainer::{Plan, Stream, Trainer};
+    use crate::trainer::{Hyperparameters, Trainer};
 
     /// The GPU of this machine. Without one there is nothing to test, unless it is said that there is one.
     fn gpu() -> Option<Gpu> {
@@ -707,13 +708,13 @@ mod tests {
             stream.tokens.push(stream.start_token);
             stream.tokens.extend((1..30).map(|i| from + i));
         }
-        let plan = Plan {
-            sequence: 96,
-            batch: 4,
-            ..Plan::default()
+        let hyperparameters = Hyperparameters {
+            sequence_len: 96,
+            batch_size: 4,
+            ..Hyperparameters::default()
         };
         let run = |device: Device| {
-            let mut trainer = Trainer::new(&tiny(), plan).on(device);
+            let mut trainer = Trainer::new(&tiny(), hyperparameters).on(device);
             let costs = [0; 12].map(|_| {
                 let loss = trainer.step(&stream, 0.5);
                 loss.bits / loss.tokens as f64

@@ -316,7 +316,7 @@ pub(crate) fn exp2(x: f32) -> f32 {
 pub(crate) mod tests {
     use super::*;
     use crate::parameters::Random;
-    use czip_kernels::Bf16Products;
+    use czip_bf16::Products;
     use czip_model::v2::Config;
 
     pub(crate) fn tiny() -> Config {
@@ -397,7 +397,7 @@ pub(crate) mod tests {
                 Numerics::Integers if scalars => (0.3, 0.0..100.0),
                 Numerics::Integers => (0.03, 0.7..1.2),
                 // The terms of these nearly cancel, which shows where products round their factors.
-                Numerics::Floats if scalars && Bf16Products::detect().is_some() => (0.003, 0.97..1.03),
+                Numerics::Floats if scalars && Products::detect().is_some() => (0.003, 0.97..1.03),
                 Numerics::Floats => (0.003, 0.99..1.01),
             };
             let step = part * size;

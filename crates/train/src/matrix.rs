@@ -2,14 +2,14 @@
 
 use std::cell::RefCell;
 
-use czip_kernels::{Bf16Products, Bf16Workspace};
+use czip_bf16::{Products, Workspace};
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
 
-pub(crate) use czip_kernels::FloatMatrix as View;
+pub(crate) use czip_bf16::Matrix as View;
 
 thread_local! {
-    static WORKSPACE: RefCell<Bf16Workspace> = RefCell::default();
+    static WORKSPACE: RefCell<Workspace> = RefCell::default();
 }
 
 /// `out += a * b`.
@@ -23,7 +23,7 @@ pub(crate) fn set_product(out: &mut [f32], a: View<'_>, b: View<'_>) {
 }
 
 fn product(out: &mut [f32], a: View<'_>, b: View<'_>, add: bool) {
-    if let Some(products) = Bf16Products::detect() {
+    if let Some(products) = Products::detect() {
         WORKSPACE.with_borrow_mut(|workspace| products.product(out, a, b, add, workspace));
     } else {
         exact_product(out, a, b, if add { 1.0 } else { 0.0 });

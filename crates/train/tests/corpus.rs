@@ -678,31 +678,38 @@ fn whole_documents_are_held_out_and_equal_ones_together() {
 }
 
 #[test]
-fn a_little_is_set_aside_and_is_in_nothing_else() {
+fn a_calibration_set_is_in_nothing_else() {
     let folder = many();
     let options = heldout(Heldout::Fraction(0.1));
     let before = read(&folder, &["a.txt"], &options).unwrap();
     let mut corpus = before.clone();
-    corpus.set_aside(options.seed);
+    corpus.split_calibration(options.seed);
     assert_eq!(corpus.heldout, before.heldout);
-    assert_eq!(corpus.train.len() + corpus.aside.len(), before.train.len());
+    assert_eq!(corpus.train.len() + corpus.calibration.len(), before.train.len());
     let total = before.train_len();
-    assert!((total * 2 / 100..=total * 25 / 1000).contains(&corpus.aside_len()));
+    assert!((total * 2 / 100..=total * 25 / 1000).contains(&corpus.calibration_len()));
     let others: HashSet<&str> = texts(&corpus.train)
         .into_iter()
         .chain(texts(&corpus.heldout))
         .collect();
-    assert!(texts(&corpus.aside).iter().all(|text| !others.contains(text)));
+    assert!(
+        texts(&corpus.calibration)
+            .iter()
+            .all(|text| !others.contains(text))
+    );
 }
 
 #[test]
-fn of_much_text_half_a_megabyte_is_set_aside() {
+fn of_much_text_half_a_megabyte_is_split_calibration() {
     let lines: String = (0..4_000_000).map(|line| format!("{line:09}\n")).collect();
     let folder = folder(&[("a.txt", &lines)]);
     let mut corpus = read(&folder, &["a.txt"], &all()).unwrap();
-    corpus.set_aside(0);
-    assert_eq!((corpus.train_len(), corpus.aside_len()), (39_500_000, 500_000));
-    assert!(lines.ends_with(&corpus.aside[0].text));
+    corpus.split_calibration(0);
+    assert_eq!(
+        (corpus.train_len(), corpus.calibration_len()),
+        (39_500_000, 500_000)
+    );
+    assert!(lines.ends_with(&corpus.calibration[0].text));
 }
 
 #[test]

@@ -109,23 +109,47 @@ fn info_on_a_compressed_file() {
     assert_close(&first["bits_per_byte"], 8.0 * len as f64 / 570.0);
 }
 
-/// The variable lowers the level that the program uses, and cannot raise it.
+/// The variable limits the instruction sets that the program uses, and adds none.
 #[test]
-fn a_ceiling_lowers_the_level() {
+fn a_ceiling_lowers_the_instruction_set() {
     let Some(model) = model() else { return };
     let folder = Folder::new();
-    let level_with = |ceiling: &str| {
+    let kernels_with = |ceiling: &str| {
         let mut command = folder.command();
-        command.env(Kernels::LEVEL_VARIABLE, ceiling);
+        command.env(Kernels::CEILING_VARIABLE, ceiling);
         let json = Finished(command.args(["info", "--json"]).arg(&model).output().unwrap()).exits(0);
         lines_of_json(&json)[0]["kernels"].as_str().unwrap().to_owned()
     };
     let available: Vec<InstructionSet> = Kernels::available().map(Kernels::instruction_set).collect();
     for &ceiling in InstructionSet::ALL {
-        let expected = available.iter().rfind(|&&level| level <= ceiling).unwrap();
-        assert_eq!(level_with(ceiling.name()), expected.name(), "{ceiling}");
+        let expected = available
+            .iter()
+            .rfind(|&&instruction_set| instruction_set <= ceiling)
+            .unwrap();
+        assert_eq!(kernels_with(ceiling.name()), expected.name(), "{ceiling}");
     }
-    assert_eq!(level_with("no such level"), available.last().unwrap().name());
+    assert_eq!(kernels_with(""), available.last().unwrap().name());
+}
+
+/// A name that means nothing is an error, also of commands that use no kernels.
+#[test]
+fn an_unknown_ceiling_is_refused() {
+    let folder = Folder::new();
+    folder.write("a.txt", b"a");
+    let mut command = folder.command();
+    command.env(Kernels::CEILING_VARIABLE, "none such");
+    let refused = Finished(
+        command
+            .args(["compress", "-m", "none", "a.txt"])
+            .output()
+            .unwrap(),
+    );
+    let known: Vec<&str> = InstructionSet::ALL.iter().map(|known| known.name()).collect();
+    let known = known.join(", ");
+    refused.fails(
+        2,
+        &format!("CZIP_CPU: unknown instruction set `none such`; this build knows {known}"),
+    );
 }
 
 #[test]

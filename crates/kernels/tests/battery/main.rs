@@ -1,9 +1,10 @@
-//! One battery for every instruction-set level of the machine: each loop equals its oracle.
+//! One battery for every instruction set of the machine: each loop equals its oracle.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use czip_fixed::tables::{EXP2, LOGIT_COEFFICIENT, rope_row};
 use czip_kernels::{
-    Attention, HEAD_DIM, InstructionSet, Interval, Kernels, Requantization, Softmax, Workspace, oracle,
+    Attention, AttentionInput, HEAD_DIM, Interval, Kernels, PackedMatrix, Requantization, Softmax, Workspace,
+    oracle,
 };
 use proptest::prelude::*;
 
@@ -41,7 +42,12 @@ impl Random {
     }
 }
 
-fn for_each_level(mut test: impl FnMut(Kernels)) {
+/// The one or the other: an interpreter, which looks for undefined behaviour, takes some hundred times as long.
+fn natively_or_in_miri<T>(natively: T, in_miri: T) -> T {
+    if cfg!(miri) { in_miri } else { natively }
+}
+
+fn for_each_instruction_set(mut test: impl FnMut(Kernels)) {
     for kernels in Kernels::available() {
         test(kernels);
     }
@@ -83,18 +89,26 @@ fn check_matmul(kernels: Kernels, weights: &[i8], rows: usize, cols: usize, x: &
 
 #[test]
 fn products_of_all_pairs_of_bytes() {
-    let all: Vec<i8> = (i8::MIN..=i8::MAX).collect();
-    for_each_level(|kernels| check_matmul(kernels, &all, 256, 1, &all));
+    let step = natively_or_in_miri(1, 15);
+    let all: Vec<i8> = (i8::MIN..=i8::MAX).step_by(step).collect();
+    for_each_instruction_set(|kernels| check_matmul(kernels, &all, all.len(), 1, &all));
 }
 
 #[test]
 fn products_of_all_small_shapes() {
     let mut random = Random(1);
-    for_each_level(|kernels| {
-        for cols in (1..=72).chain([127, 128, 129, 511, 512, 513, 1030]) {
-            for rows in [1, 2, 15, 16, 17, 31, 33, 63, 64, 65, 80, 130] {
+    let (all_cols, all_rows) = natively_or_in_miri(
+        (
+            (1..=72).chain([127, 128, 129, 511, 512, 513, 1030]).collect(),
+            vec![1, 2, 15, 16, 17, 31, 33, 63, 64, 65, 80, 130],
+        ),
+        (vec![1, 2, 3, 4, 5, 17, 513], vec![1, 2, 17]),
+    );
+    for_each_instruction_set(|kernels| {
+        for &cols in &all_cols {
+            for &rows in &all_rows {
                 let weights = random.bytes(rows * cols);
-                let batch = 1 + random.below(14);
+                let batch = 1 + random.below(natively_or_in_miri(14, 5));
                 let x = random.bytes(batch * cols);
                 check_matmul(kernels, &weights, rows, cols, &x);
             }
@@ -105,10 +119,10 @@ fn products_of_all_small_shapes() {
 #[test]
 fn products_of_every_batch_size() {
     let mut random = Random(2);
-    for_each_level(|kernels| {
-        let (rows, cols) = (84, 96);
+    for_each_instruction_set(|kernels| {
+        let (rows, cols) = natively_or_in_miri((84, 96), (3, 8));
         let weights = random.bytes(rows * cols);
-        for batch in 0..=70 {
+        for batch in 0..=natively_or_in_miri(70, 9) {
             check_matmul(kernels, &weights, rows, cols, &random.bytes(batch * cols));
         }
     });
@@ -117,14 +131,14 @@ fn products_of_every_batch_size() {
 #[test]
 fn products_at_every_alignment() {
     let mut random = Random(9);
-    let (rows, cols, batch) = (37, 68, 7);
+    let (rows, cols, batch) = natively_or_in_miri((37, 68, 7), (3, 12, 5));
     let weights = random.bytes(rows * cols);
     let x = random.bytes(batch * cols);
     let mut expected = vec![0; batch * rows];
     for (x, out) in x.chunks_exact(cols).zip(expected.chunks_exact_mut(rows)) {
         oracle::matvec(&weights, x, out);
     }
-    for_each_level(|kernels| {
+    for_each_instruction_set(|kernels| {
         let matrix = kernels.pack(&weights, rows, cols);
         assert_eq!(matrix.stride(), cols);
         for offset in 0..64 {
@@ -144,8 +158,8 @@ fn products_at_every_alignment() {
 
 #[test]
 fn extreme_products_do_not_saturate() {
-    for_each_level(|kernels| {
-        for cols in [4, 63, 64, 1024, 4095, czip_kernels::PackedMatrix::MAX_COLS] {
+    for_each_instruction_set(|kernels| {
+        for &cols in natively_or_in_miri(&[4, 63, 64, 1024, 4095, PackedMatrix::MAX_COLS][..], &[4, 63]) {
             for (weight, x) in [
                 (-128, -128),
                 (-128, 127),
@@ -166,14 +180,16 @@ fn extreme_products_do_not_saturate() {
 #[test]
 fn requantisation_over_all_factors() {
     let mut random = Random(3);
-    for_each_level(|kernels| {
+    for_each_instruction_set(|kernels| {
         // A product with a unit matrix is its input, so scale by the weights to reach large accumulators.
         let cols = 64;
-        let weights: Vec<i8> = random.bytes(48 * cols);
-        let matrix = kernels.pack(&weights, 48, cols);
+        let rows = natively_or_in_miri(48, 3);
+        let weights: Vec<i8> = random.bytes(rows * cols);
+        let matrix = kernels.pack(&weights, rows, cols);
         let x = random.bytes(4 * cols);
-        let (mut workspace, mut out) = (Workspace::default(), vec![0; 4 * 48]);
-        for shift in (-3..=62).chain([i8::MIN]) {
+        let (mut workspace, mut out) = (Workspace::default(), vec![0; 4 * rows]);
+        let step = natively_or_in_miri(1, 13);
+        for shift in (-3..=62).step_by(step).chain([i8::MIN]) {
             for mult in [
                 0,
                 1,
@@ -190,9 +206,9 @@ fn requantisation_over_all_factors() {
             ] {
                 let requantization = Requantization::new(mult, shift).unwrap();
                 kernels.matmul_requantized(&matrix, &x, requantization, &mut workspace, &mut out);
-                let mut sums = vec![0; 4 * 48];
+                let mut sums = vec![0; 4 * rows];
                 kernels.matmul(&matrix, &x, &mut workspace, &mut sums);
-                let mut expected = vec![0; 4 * 48];
+                let mut expected = vec![0; 4 * rows];
                 oracle::requantize_all(&sums, requantization, &mut expected);
                 assert_eq!(out, expected, "mult {mult} shift {shift}");
             }
@@ -203,7 +219,7 @@ fn requantisation_over_all_factors() {
 
 #[test]
 fn ties_of_requantisation_go_to_even() {
-    for_each_level(|kernels| {
+    for_each_instruction_set(|kernels| {
         let weights: Vec<i8> = (-100..100).collect();
         let matrix = kernels.pack(&weights, weights.len(), 1);
         let mut out = vec![0; weights.len()];
@@ -220,8 +236,9 @@ fn ties_of_requantisation_go_to_even() {
 #[test]
 fn norms() {
     let mut random = Random(4);
-    for_each_level(|kernels| {
-        for len in (1..=70).chain([255, 256, 384, 512]) {
+    for_each_instruction_set(|kernels| {
+        let step = natively_or_in_miri(1, 23);
+        for len in (1..=70).chain([255, 256, 384, 512]).step_by(step) {
             let gain = random.bytes(len);
             let x = random.activations(len);
             let mut expected = vec![0; len];
@@ -257,8 +274,8 @@ fn norms() {
 #[test]
 fn rotations() {
     let mut random = Random(5);
-    for_each_level(|kernels| {
-        for position in 0..1024 {
+    for_each_instruction_set(|kernels| {
+        for position in (0..1024).step_by(natively_or_in_miri(1, 150)) {
             let (cos, sin) = rope_row(position).unwrap();
             let v = random.vector();
             let mut key = v;
@@ -282,7 +299,11 @@ fn rotations() {
 
 #[test]
 fn gated_units_of_all_pairs() {
-    let gate: Vec<i8> = (0..=255u8).flat_map(|gate| [gate as i8; 256]).collect();
+    let step = natively_or_in_miri(1, 37);
+    let gate: Vec<i8> = (0..=255u8)
+        .step_by(step)
+        .flat_map(|gate| [gate as i8; 256])
+        .collect();
     let value: Vec<i8> = (0..=255u8)
         .map(|value| value as i8)
         .cycle()
@@ -290,13 +311,13 @@ fn gated_units_of_all_pairs() {
         .collect();
     let mut expected = vec![0; gate.len()];
     oracle::reglu(&gate, &value, &mut expected);
-    for_each_level(|kernels| {
+    for_each_instruction_set(|kernels| {
         let mut out = vec![1; gate.len()];
         kernels.reglu(&gate, &value, &mut out);
         assert!(out == expected);
-        for len in 0..70 {
-            kernels.reglu(&gate[5000..][..len], &value[5000..][..len], &mut out[..len]);
-            assert_eq!(out[..len], expected[5000..][..len]);
+        for len in (0..70).step_by(step) {
+            kernels.reglu(&gate[700..][..len], &value[700..][..len], &mut out[..len]);
+            assert_eq!(out[..len], expected[700..][..len]);
         }
     });
 }
@@ -317,7 +338,13 @@ fn check_attention(
     let mut workspace = Workspace::default();
     for length in lengths {
         let mut out = vec![99; heads * HEAD_DIM];
-        kernels.attend(attention, &cache, length, queries, &mut workspace, &mut out);
+        let input = AttentionInput {
+            attention,
+            cache: &cache,
+            length,
+            queries,
+        };
+        kernels.attend(input, &mut workspace, &mut out);
         for head in 0..heads {
             let query: &[i8; HEAD_DIM] = queries[head * HEAD_DIM..][..HEAD_DIM].try_into().unwrap();
             let expected = oracle::attend(attention, head, query, &keys[..length], &values[..length]);
@@ -333,17 +360,29 @@ fn check_attention(
 #[test]
 fn attention_over_random_keys() {
     let mut random = Random(6);
-    for_each_level(|kernels| {
-        for (heads, sink) in [(1, false), (4, false), (6, true), (8, false), (8, true)] {
+    for_each_instruction_set(|kernels| {
+        let heads = [
+            (1, false),
+            (2, true),
+            (4, false),
+            (6, true),
+            (8, false),
+            (8, true),
+        ];
+        for (heads, sink) in heads.into_iter().take(natively_or_in_miri(6, 2)) {
             // Weak, usual and extreme score factors; negative ones turn the order around.
-            for mult in [0, 1, 300, 20_000, 100_000, -40_000, 1 << 27, -(1 << 27)] {
+            let mults = [0, 20_000, 1 << 27, 1, 300, 100_000, -40_000, -(1 << 27)];
+            for mult in mults.into_iter().take(natively_or_in_miri(8, 3)) {
                 let score_mult = (0..heads).map(|head| mult / (head + 1)).collect();
                 let attention = Attention::new(score_mult, sink.then(|| random.vector()), &EXP2).unwrap();
                 let heads = heads as usize;
-                let keys: Vec<_> = (0..150).map(|_| random.vector()).collect();
-                let values: Vec<_> = (0..150).map(|_| random.vector()).collect();
+                let count = natively_or_in_miri(150, 33);
+                let keys: Vec<_> = (0..count).map(|_| random.vector()).collect();
+                let values: Vec<_> = (0..count).map(|_| random.vector()).collect();
                 let queries = random.activations(heads * HEAD_DIM);
                 let lengths = (1..=20).chain([31, 32, 33, 63, 64, 65, 127, 128, 129, 150]);
+                let lengths = lengths.filter(|&length| length <= count);
+                let lengths = lengths.step_by(natively_or_in_miri(1, 11));
                 check_attention(kernels, &attention, heads, &queries, &keys, &values, lengths);
             }
         }
@@ -353,13 +392,14 @@ fn attention_over_random_keys() {
 #[test]
 fn attention_whose_maximum_keeps_rising() {
     let mut random = Random(7);
-    for_each_level(|kernels| {
+    for_each_instruction_set(|kernels| {
         let query = [100; HEAD_DIM];
         for step in [1, 3, 17] {
             // Each key scores a little more than the one before, so that every step rescales.
             let key = |t: usize| std::array::from_fn(|i| ((t * step + i) / HEAD_DIM) as i8 - 60);
-            let keys: Vec<[i8; HEAD_DIM]> = (0..300).map(key).collect();
-            let values: Vec<_> = (0..300).map(|_| random.vector()).collect();
+            let count = natively_or_in_miri(300, 33);
+            let keys: Vec<[i8; HEAD_DIM]> = (0..count).map(key).collect();
+            let values: Vec<_> = (0..count).map(|_| random.vector()).collect();
             let attention = Attention::new(vec![3000], None, &EXP2).unwrap();
             check_attention(
                 kernels,
@@ -368,7 +408,9 @@ fn attention_whose_maximum_keeps_rising() {
                 &query,
                 &keys,
                 &values,
-                [1, 2, 5, 100, 299, 300],
+                [1, 2, 5, 33, 100, 299, 300]
+                    .into_iter()
+                    .take(natively_or_in_miri(7, 4)),
             );
         }
     });
@@ -376,8 +418,8 @@ fn attention_whose_maximum_keeps_rising() {
 
 #[test]
 fn attention_whose_accumulators_wrap() {
-    for_each_level(|kernels| {
-        let length = 3000;
+    for_each_instruction_set(|kernels| {
+        let length = natively_or_in_miri(3000, 300);
         let keys = vec![[1; HEAD_DIM]; length];
         // Equal scores give every key the weight 65535; 127 * 65535 * 300 exceeds 32 bits.
         let values: Vec<[i8; HEAD_DIM]> =
@@ -390,9 +432,35 @@ fn attention_whose_accumulators_wrap() {
             &[7; HEAD_DIM],
             &keys,
             &values,
-            [200, 257, 258, 259, 1000, 3000],
+            natively_or_in_miri(&[200, 257, 258, 259, 1000, 3000][..], &[300])
+                .iter()
+                .copied(),
         );
     });
+}
+
+fn attend_to(length: usize) {
+    let kernels = Kernels::detect();
+    let attention = Attention::new(vec![1], None, &EXP2).unwrap();
+    let input = AttentionInput {
+        attention: &attention,
+        cache: &kernels.key_value_cache(16),
+        length,
+        queries: &[1; HEAD_DIM],
+    };
+    kernels.attend(input, &mut Workspace::default(), &mut [0; HEAD_DIM]);
+}
+
+#[test]
+#[should_panic(expected = "attention over 0..0 of 16 positions")]
+fn attention_needs_a_position() {
+    attend_to(0);
+}
+
+#[test]
+#[should_panic(expected = "attention over 0..17 of 16 positions")]
+fn attention_needs_positions_that_are_there() {
+    attend_to(17);
 }
 
 fn check_frequencies(kernels: Kernels, coefficient: u32, total: u32, logits: &[i32]) {
@@ -423,8 +491,9 @@ fn check_frequencies(kernels: Kernels, coefficient: u32, total: u32, logits: &[i
 #[test]
 fn frequencies_of_random_logits() {
     let mut random = Random(8);
-    for_each_level(|kernels| {
-        for len in [2, 3, 15, 16, 17, 31, 32, 33, 63, 64, 65, 1000, 1024, 1025, 4096] {
+    for_each_instruction_set(|kernels| {
+        let lens = [2, 17, 65, 3, 15, 16, 31, 32, 33, 63, 64, 1000, 1024, 1025, 4096];
+        for len in lens.into_iter().take(natively_or_in_miri(15, 3)) {
             for spread in [1, 1000, 100_000, 2_000_000, i32::MAX as usize] {
                 let logits: Vec<i32> = (0..len)
                     .map(|_| random.below(spread) as i32 - (spread / 2) as i32)
@@ -447,20 +516,24 @@ fn frequencies_of_random_logits() {
                 &[i32::MIN, i32::MAX, 0, -1, 1, 5, 9],
             );
         }
-        check_frequencies(kernels, LOGIT_COEFFICIENT, 1 << 30, &[5; 1024]);
+        check_frequencies(
+            kernels,
+            LOGIT_COEFFICIENT,
+            1 << 30,
+            &vec![5; natively_or_in_miri(1024, 64)],
+        );
         check_frequencies(kernels, LOGIT_COEFFICIENT, 1 << 30, &[i32::MIN; 64]);
     });
 }
 
-#[test]
-fn levels_have_names() {
-    for &level in InstructionSet::ALL {
-        assert_eq!(level.name().parse(), Ok(level));
-    }
-    assert!("none".parse::<InstructionSet>().is_err());
-}
-
 proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: natively_or_in_miri(256, 4),
+        // There are no files in Miri.
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
     #[test]
     fn frequencies_of_close_logits(logits in prop::collection::vec(-3_000_000i32..3_000_000, 2..200), total in 300u32..=1 << 30) {
         for kernels in Kernels::available() {

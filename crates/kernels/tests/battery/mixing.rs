@@ -2,7 +2,7 @@
 
 use czip_kernels::{Kernels, WeightRow, oracle};
 
-use crate::Random;
+use crate::{Random, natively_or_in_miri};
 
 impl Random {
     /// Any number, an extreme one, or a small one.
@@ -53,7 +53,7 @@ fn check<const N: usize, const ROWS: usize>(
 fn random_values<const N: usize>() {
     let mut random = Random(N as u64);
     let mut weights: Vec<WeightRow<N>> = (0..9).map(|_| WeightRow(random.row())).collect();
-    for round in 0..1_000 {
+    for round in 0..natively_or_in_miri(1_000, 5) {
         let x = random.row();
         // About one round in three has a row twice.
         let rows: [usize; 4] = std::array::from_fn(|_| random.below(9));
@@ -79,7 +79,7 @@ fn random_rows() {
 }
 
 fn extreme_values<const N: usize>() {
-    for weight in EXTREMES {
+    for weight in EXTREMES.into_iter().step_by(natively_or_in_miri(1, 3)) {
         for x in EXTREMES {
             for step in EXTREMES {
                 let weights = [WeightRow([weight; N]), WeightRow([-1; N])];

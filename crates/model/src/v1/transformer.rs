@@ -3,7 +3,8 @@
 use std::borrow::{Borrow, BorrowMut};
 
 use czip_kernels::{
-    Attention, HEAD_DIM, Interval, Kernels, KeyValueCache, PackedMatrix, Requantization, Softmax, Workspace,
+    Attention, AttentionInput, HEAD_DIM, Interval, Kernels, KeyValueCache, PackedMatrix, Requantization,
+    Softmax, Workspace,
 };
 
 use crate::Row;
@@ -125,7 +126,7 @@ impl Scratch {
 }
 
 impl Transformer {
-    /// Packs the weights for the level of `kernels`. The file's bytes are not needed any more.
+    /// Packs the weights for the instruction set of `kernels`. The file's bytes are not needed any more.
     #[must_use]
     pub fn new(kernels: Kernels, weights: &Weights<'_>) -> Self {
         let mut transformer = Self {
@@ -443,10 +444,13 @@ impl Transformer {
             for query in queries.as_chunks_mut::<HEAD_DIM>().0 {
                 self.kernels.rotate_query(query, cos, sin);
             }
-            let cache = &caches[row.sequence].borrow().layers[index];
-            let length = row.position + 1;
-            self.kernels
-                .attend(&layer.attention, cache, length, queries, &mut s.workspace, out);
+            let input = AttentionInput {
+                attention: &layer.attention,
+                cache: &caches[row.sequence].borrow().layers[index],
+                length: row.position + 1,
+                queries,
+            };
+            self.kernels.attend(input, &mut s.workspace, out);
         }
     }
 

@@ -8,7 +8,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{Config, Layer, Matrix, Weights};
 use crate::Error;
-use crate::envelope::{Envelope, Extras, Metadata, PriorsAre, Tensors, out_of_range};
+use crate::codec::{self, ZSTD};
+use crate::envelope::{Envelope, Extras, Metadata, PriorsAre, TOKENIZER, Tensors, out_of_range};
 
 /// The value of the metadata's key `format`.
 pub const FORMAT: &str = "czip-model-v2";
@@ -233,7 +234,8 @@ impl<'a> Contents<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Tokenizer`] or [`Error::Compressed`] if the tokenizer or the priors do not compress.
+    /// [`Error::Tokenizer`] or [`Error::Compressed`] if the tokenizer or the priors do not compress;
+    /// [`Error::CodecNotBuilt`] without the feature `zstd`.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
         let weights = self.weights;
         let config = &weights.config;
@@ -284,17 +286,16 @@ impl<'a> Contents<'a> {
             &[HEAD_DIM / 2],
             frequencies,
         );
-        let tokenizer = zstd::bulk::compress(self.tokenizer_json, 19).map_err(|error| Error::Tokenizer {
-            codec: "zstd",
-            reason: error.to_string(),
-        })?;
-        put("tokenizer.data".into(), Dtype::U8, &[tokenizer.len()], tokenizer);
+        let bad = |reason| Error::Tokenizer { codec: ZSTD, reason };
+        let tokenizer = codec::compress(TOKENIZER, self.tokenizer_json, bad)?;
+        put(TOKENIZER.into(), Dtype::U8, &[tokenizer.len()], tokenizer);
         for (number, priors) in self.mixing_priors.iter().enumerate() {
             let name = format!("mixing.priors.{number}");
-            let data = zstd::bulk::compress(priors, 19).map_err(|error| Error::Compressed {
+            let bad = |reason| Error::Compressed {
                 name: name.clone(),
-                reason: error.to_string(),
-            })?;
+                reason,
+            };
+            let data = codec::compress(&name, priors, bad)?;
             put(name, Dtype::U8, &[data.len()], data);
         }
         if let Some(counts) = &self.mixing_weights {
@@ -323,7 +324,7 @@ impl<'a> Contents<'a> {
             config.window.to_string(),
             config.bigram_buckets.to_string(),
             config.bigram_width.to_string(),
-            "zstd".to_owned(),
+            ZSTD.to_owned(),
         ];
         metadata.extend(KEYS.iter().map(|&key| key.to_owned()).zip(values));
         Ok(serialize(&tensors, metadata))

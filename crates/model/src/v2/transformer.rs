@@ -3,7 +3,9 @@
 use std::borrow::BorrowMut;
 
 use czip_fixed::tables::TURN;
-use czip_kernels::{HEAD_DIM, Kernels, KeyValueCache, PackedMatrix, SlidingAttention, Workspace};
+use czip_kernels::{
+    HEAD_DIM, Kernels, KeyValueCache, PackedMatrix, SlidingAttention, WindowInput, Workspace,
+};
 
 use super::{Config, Layer, Matrix, Norms, SQUARE_SHIFT, Weights, bigram_bucket, frequency_bits, rotation};
 use crate::Row;
@@ -111,7 +113,7 @@ impl Scratch {
 }
 
 impl Transformer {
-    /// Packs the weights for the level of `kernels`.
+    /// Packs the weights for the instruction set of `kernels`.
     #[must_use]
     pub fn new(kernels: Kernels, weights: &Weights) -> Self {
         Self {
@@ -232,7 +234,7 @@ impl Transformer {
             self.linear(&layer.qkv, rows.len(), scratch);
             let len = rows.len() * self.config.qkv_rows();
             self.kernels
-                .to_words(&scratch.sums[..len], &layer.qkv.shifts, &mut scratch.words[..len]);
+                .to_i16(&scratch.sums[..len], &layer.qkv.shifts, &mut scratch.words[..len]);
             self.attend(index, layer, rows, caches, scratch);
             self.linear_to_residual(&layer.out, scratch);
 
@@ -241,7 +243,7 @@ impl Transformer {
             let d_ff = self.config.d_ff;
             let words = &mut scratch.words[..rows.len() * d_ff];
             self.kernels
-                .to_words(&scratch.sums[..words.len()], &layer.up.shifts, words);
+                .to_i16(&scratch.sums[..words.len()], &layer.up.shifts, words);
             self.kernels.square_relu(words, SQUARE_SHIFT);
             let stride = layer.down.matrix.stride();
             for (words, normed) in words
@@ -313,7 +315,7 @@ impl Transformer {
         self.linear(linear, s.rows, s);
         let len = s.rows * self.config.d_model;
         self.kernels
-            .add_words(&s.sums[..len], &linear.shifts, &mut s.residual[..len]);
+            .add_i16(&s.sums[..len], &linear.shifts, &mut s.residual[..len]);
     }
 
     /// Turns and norms queries and keys, stores keys and values, attends, and norms what comes of it.
@@ -337,11 +339,11 @@ impl Transformer {
             let (cos, sin) = &self.rotations[row.position % TURN];
             let vectors = words.as_chunks_mut::<HEAD_DIM>().0;
             for (vector, query) in vectors.iter_mut().zip(queries.chunks_exact_mut(HEAD_DIM)) {
-                self.kernels.rotate_words(vector, cos, sin);
+                self.kernels.rotate_i16(vector, cos, sin);
                 self.kernels.normalize(vector, self.norms.head, query);
             }
             let (key, value) = (&mut vectors[heads..], &mut [0; HEAD_DIM]);
-            self.kernels.rotate_words(&mut key[0], cos, sin);
+            self.kernels.rotate_i16(&mut key[0], cos, sin);
             for (to, &from) in value.iter_mut().zip(&key[1]) {
                 *to = from.clamp(-127, 127) as i8;
             }
@@ -363,15 +365,13 @@ impl Transformer {
             let cache: &Cache = caches[row.sequence].borrow();
             let end = row.position + 1;
             let window = end.saturating_sub(window) - cache.first..end - cache.first;
-            self.kernels.attend_window(
-                &layer.attention,
-                &cache.layers[index],
+            let input = WindowInput {
+                attention: &layer.attention,
+                cache: &cache.layers[index],
                 window,
                 queries,
-                &mut s.workspace,
-                out,
-                None,
-            );
+            };
+            self.kernels.attend_window(input, &mut s.workspace, out, None);
         }
         let rows = s
             .attended

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use czip_fixed::RmsScale;
-use czip_kernels::{HEAD_DIM, Kernels, SlidingAttention, Workspace};
+use czip_kernels::{HEAD_DIM, Kernels, SlidingAttention, WindowInput, Workspace};
 use czip_model::v2::{bigram_bucket, frequency_bits, rotation};
 use czip_vectors::{ModelFile, Tensor};
 
@@ -54,7 +54,7 @@ fn rotation_of_a_pair() {
     let (cos, sin) = rotation(&frequencies, 2049);
     let mut v = [0; HEAD_DIM];
     (v[3], v[35], v[4], v[36]) = (1000, -500, 1000, -500);
-    Kernels::detect().rotate_words(&mut v, &cos, &sin);
+    Kernels::detect().rotate_i16(&mut v, &cos, &sin);
     assert_eq!([cos[3], sin[3], cos[4], sin[4]], [16413, 28361, 32767, 0]);
     assert_eq!([v[3], v[35], v[4], v[36]], [934, 615, 1000, -500]);
 }
@@ -76,15 +76,13 @@ fn attention_of_a_head() {
     let (mut out, mut seen) = ([0; HEAD_DIM], Vec::new());
     let mut keep = |_: usize, weights: &[u8], total: u32| seen.push((weights.to_vec(), total));
     let workspace = &mut Workspace::default();
-    kernels.attend_window(
-        &attention,
-        &cache,
-        0..3,
-        &[16; HEAD_DIM],
-        workspace,
-        &mut out,
-        Some(&mut keep),
-    );
+    let input = WindowInput {
+        attention: &attention,
+        cache: &cache,
+        window: 0..3,
+        queries: &[16; HEAD_DIM],
+    };
+    kernels.attend_window(input, workspace, &mut out, Some(&mut keep));
     assert_eq!((seen, out[0]), (vec![(vec![255, 130, 54], 468)], 662));
 }
 

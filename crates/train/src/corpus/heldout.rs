@@ -1,15 +1,16 @@
-//! Which part of the documents is held out.
+//! Holds documents out: a list of documents goes in; two disjoint lists come out.
 
 use std::collections::{HashMap, HashSet};
 
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-use super::{Document, HeldoutBy, total_len};
+use super::document::{Document, total_len};
+use super::options::HeldoutBy;
 
-/// With fewer different documents, a choice of some would say little about the others.
+/// Among fewer different documents, those chosen would say little about the others.
 const MIN_DOCUMENTS: usize = 20;
 
-/// Splits documents into those to train on and those held out: about `fraction` of the bytes.
+/// Splits documents into those to train on and those held out, which have about `fraction` of the bytes.
 pub(super) fn split(
     documents: Vec<Document>,
     fraction: f64,
@@ -31,7 +32,7 @@ pub(super) fn split(
     }
 }
 
-/// Removes the documents that are in `others`, and says how many.
+/// Removes the documents that are also in `others`, and returns how many there were.
 pub(super) fn remove(documents: &mut Vec<Document>, others: &[Document]) -> usize {
     let hashes: HashSet<u128> = others.iter().map(|document| hash(document, 0)).collect();
     let before = documents.len();
@@ -39,7 +40,7 @@ pub(super) fn remove(documents: &mut Vec<Document>, others: &[Document]) -> usiz
     before - documents.len()
 }
 
-/// Equal texts have equal hashes. If others have, too, they stay together, and that's all.
+/// Equal texts have equal hashes. A collision only keeps two different texts together.
 fn hash(document: &Document, seed: u64) -> u128 {
     xxh3_128_with_seed(document.text.as_bytes(), seed)
 }
@@ -53,7 +54,7 @@ fn choose(documents: &[Document], fraction: f64, seed: u64) -> Option<HashSet<u1
     if sizes.len() < MIN_DOCUMENTS {
         return None;
     }
-    // The order of the hashes is as good as random, and doesn't depend on the order of the documents.
+    // The order of hashes is as good as random, and does not depend on the order of the documents.
     let mut sizes: Vec<(u128, usize)> = sizes.into_iter().collect();
     sizes.sort_unstable();
 

@@ -1,7 +1,7 @@
 //! The integer net forward, run by the kernels that code texts.
 
 use czip_fixed::{RmsFactor, RmsScale};
-use czip_kernels::{Kernels, KeyValueCache, PackedMatrix, SlidingAttention, Workspace};
+use czip_kernels::{Kernels, KeyValueCache, PackedMatrix, SlidingAttention, WindowInput, Workspace};
 use czip_model::v2::{HEAD_DIM, Norms, SQUARE_SHIFT, Weights, bits};
 
 use super::{Net, bucket};
@@ -115,24 +115,24 @@ impl Integers {
             self.normalize(residual, norm, activations, &mut tape.attention_input);
             linear(kernels, &packed.qkv, activations, workspace, sums);
             words.resize(sums.len(), 0);
-            kernels.to_words(sums, &weights.qkv.shifts, words);
+            kernels.to_i16(sums, &weights.qkv.shifts, words);
             self.attend(net, packed, sequence, words, attention, &mut tape.attention);
             let attended = &attention.attended;
             self.normalize(attended, attended_norm, activations, &mut tape.attended);
             linear(kernels, &packed.out, activations, workspace, sums);
-            kernels.add_words(sums, &weights.out.shifts, residual);
+            kernels.add_i16(sums, &weights.out.shifts, residual);
 
             self.normalize(residual, norm, activations, &mut tape.ffn_input);
             linear(kernels, &packed.up, activations, workspace, sums);
             words.resize(sums.len(), 0);
-            kernels.to_words(sums, &weights.up.shifts, words);
+            kernels.to_i16(sums, &weights.up.shifts, words);
             let scale = power(-(bits::WORD as i32));
             tape.up.clear();
             tape.up.extend(words.iter().map(|&x| f32::from(x) * scale));
             kernels.square_relu(words, SQUARE_SHIFT);
             self.normalize(words, hidden_norm, activations, &mut tape.hidden);
             linear(kernels, &packed.down, activations, workspace, sums);
-            kernels.add_words(sums, &weights.down.shifts, residual);
+            kernels.add_i16(sums, &weights.down.shifts, residual);
         }
         self.normalize(residual, norm, activations, head_input);
         linear(kernels, &self.head, activations, workspace, sums);
@@ -208,7 +208,7 @@ impl Integers {
             let outputs = queries.as_chunks_mut::<HEAD_DIM>().0.iter_mut().chain([&mut key]);
             let factors = tape.head_factors[position * (config.heads + 1)..].iter_mut();
             for ((vector, out), kept) in vectors.iter_mut().zip(outputs).zip(factors) {
-                kernels.rotate_words(vector, cos, sin);
+                kernels.rotate_i16(vector, cos, sin);
                 let factor = kernels.normalize(vector, self.norms.head, out);
                 *kept = real(factor, bits::WORD, bits::ACTIVATION);
             }
@@ -229,15 +229,14 @@ impl Integers {
                     *out = f32::from(weight) * inverse;
                 }
             };
-            kernels.attend_window(
-                &packed.attention,
+            let input = WindowInput {
+                attention: &packed.attention,
                 cache,
-                first..position + 1,
-                &all_queries[position * width..][..width],
-                workspace,
-                &mut attended[position * width..][..width],
-                Some(&mut keep),
-            );
+                window: first..position + 1,
+                queries: &all_queries[position * width..][..width],
+            };
+            let out = &mut attended[position * width..][..width];
+            kernels.attend_window(input, workspace, out, Some(&mut keep));
         }
     }
 }

@@ -3,26 +3,20 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use crate::arch::{blocked_entry_points, portable_entry_points};
+use crate::arch::{blocked_entry_points, portable_entry_points, portable_frequencies};
 use crate::attention::Portable;
 use crate::blocked::{DotProduct, Staged};
-use crate::matrix::Workspace;
-use crate::sliding::PortableSums;
-use crate::{Softmax, generic};
+use crate::workspace::Staging;
 
 portable_entry_points!(#[target_feature(enable = "neon,dotprod")]);
+portable_frequencies!(#[target_feature(enable = "neon,dotprod")]);
 // Four vectors by six activations leave 8 of the 32 registers, four of them for the weights.
-blocked_entry_points!(Sdot, 4, Portable, PortableSums(VALUES), #[target_feature(enable = "neon,dotprod")]);
-
-#[target_feature(enable = "neon,dotprod")]
-pub(crate) fn frequencies(softmax: &Softmax, logits: &[i32], out: &mut [u32]) {
-    generic::frequencies(softmax, logits, out);
-}
+blocked_entry_points!(Sdot, 4, Portable, #[target_feature(enable = "neon,dotprod")]);
 
 /// Four rows a vector.
 struct Sdot;
 
-// SAFETY: the methods read and write what the trait says, and need NEON and its dot product alone.
+// SAFETY: the methods read and write what the trait says, and need only NEON and its dot product.
 unsafe impl DotProduct for Sdot {
     const ROWS: usize = 4;
     const BIAS: i8 = 0;
@@ -32,11 +26,8 @@ unsafe impl DotProduct for Sdot {
     type Rows = [i32; 4];
 
     #[inline(always)]
-    fn stage<'a>(x: &'a [i8], _stride: usize, _workspace: &'a mut Workspace) -> Staged<'a, i8> {
-        Staged {
-            elements: x,
-            starts: &[],
-        }
+    fn stage<'a>(x: &'a [i8], _stride: usize, _staging: &'a mut Staging) -> Staged<'a, i8> {
+        Staged::as_they_are(x)
     }
 
     #[inline(always)]

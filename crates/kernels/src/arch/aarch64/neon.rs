@@ -1,29 +1,23 @@
 //! NEON: 16-bit products of bytes, added in pairs to 32-bit sums.
 //!
-//! A product of two bytes is at most (-128)^2 = 2^14, so that it fits 16 bits; a sum of two such products would not.
+//! A product of two bytes is at most (-128)^2 = 2^14, so it fits 16 bits; a sum of two such products would not.
 
 use std::arch::aarch64::*;
 
-use crate::arch::{blocked_entry_points, portable_entry_points};
+use crate::arch::{blocked_entry_points, portable_entry_points, portable_frequencies};
 use crate::attention::Portable;
 use crate::blocked::{DotProduct, Staged};
-use crate::matrix::Workspace;
-use crate::sliding::PortableSums;
-use crate::{Softmax, generic};
+use crate::workspace::Staging;
 
 portable_entry_points!(#[target_feature(enable = "neon")]);
+portable_frequencies!(#[target_feature(enable = "neon")]);
 // With two accumulators for a vector of rows, two vectors by six activations leave 8 of the 32 registers.
-blocked_entry_points!(Widening, 2, Portable, PortableSums(VALUES), #[target_feature(enable = "neon")]);
-
-#[target_feature(enable = "neon")]
-pub(crate) fn frequencies(softmax: &Softmax, logits: &[i32], out: &mut [u32]) {
-    generic::frequencies(softmax, logits, out);
-}
+blocked_entry_points!(Widening, 2, Portable, #[target_feature(enable = "neon")]);
 
 /// Four rows a vector; each row's sum is in two lanes.
 struct Widening;
 
-// SAFETY: the methods read and write what the trait says, and need NEON alone.
+// SAFETY: the methods read and write what the trait says, and need only NEON.
 unsafe impl DotProduct for Widening {
     const ROWS: usize = 4;
     const BIAS: i8 = 0;
@@ -34,11 +28,8 @@ unsafe impl DotProduct for Widening {
     type Rows = [i32; 4];
 
     #[inline(always)]
-    fn stage<'a>(x: &'a [i8], _stride: usize, _workspace: &'a mut Workspace) -> Staged<'a, i8> {
-        Staged {
-            elements: x,
-            starts: &[],
-        }
+    fn stage<'a>(x: &'a [i8], _stride: usize, _staging: &'a mut Staging) -> Staged<'a, i8> {
+        Staged::as_they_are(x)
     }
 
     #[inline(always)]

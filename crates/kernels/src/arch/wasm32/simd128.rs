@@ -1,29 +1,24 @@
 //! WebAssembly with 128-bit vectors: 16-bit products of pairs, exact for all of int8.
 //!
 //! WebAssembly has no way to ask for instructions at run time: a module that has some the machine lacks isn't valid
-//! there. So this level is there when the whole program is compiled with `simd128`. The relaxed instructions are not
+//! there. So this instruction set is there when the whole program is compiled with `simd128`. The relaxed instructions are not
 //! used, as their results differ from machine to machine.
 
 use std::arch::wasm32::*;
 
-use crate::arch::{blocked_entry_points, portable_entry_points};
+use crate::arch::{blocked_entry_points, portable_entry_points, portable_frequencies};
 use crate::attention::Portable;
 use crate::blocked::{DotProduct, Staged};
-use crate::matrix::Workspace;
-use crate::sliding::PortableSums;
-use crate::{Softmax, generic};
+use crate::workspace::Staging;
 
 portable_entry_points!();
-blocked_entry_points!(Dot, 1, Portable, PortableSums(VALUES),);
-
-pub(crate) fn frequencies(softmax: &Softmax, logits: &[i32], out: &mut [u32]) {
-    generic::frequencies(softmax, logits, out);
-}
+portable_frequencies!();
+blocked_entry_points!(Dot, 1, Portable,);
 
 /// Four rows a vector; weights and activations are widened to 16 bits, and each row's sum is in two lanes.
 struct Dot;
 
-// SAFETY: the methods read and write what the trait says, and need 128-bit vectors alone.
+// SAFETY: the methods read and write what the trait says, and need only 128-bit vectors.
 unsafe impl DotProduct for Dot {
     const ROWS: usize = 4;
     const BIAS: i8 = 0;
@@ -34,14 +29,8 @@ unsafe impl DotProduct for Dot {
     type Rows = [i32; 4];
 
     #[inline(always)]
-    fn stage<'a>(x: &'a [i8], _stride: usize, workspace: &'a mut Workspace) -> Staged<'a, i16> {
-        let widened = &mut workspace.widened;
-        widened.clear();
-        widened.extend(x.iter().map(|&x| i16::from(x)));
-        Staged {
-            elements: widened,
-            starts: &[],
-        }
+    fn stage<'a>(x: &'a [i8], _stride: usize, staging: &'a mut Staging) -> Staged<'a, i16> {
+        Staged::widened(x, staging)
     }
 
     #[inline(always)]

@@ -4,26 +4,23 @@
 
 use std::arch::x86_64::*;
 
-use crate::arch::{blocked_entry_points, portable_entry_points};
-use crate::attention::{GROUP_BLOCKS, Steps, ValueLayout, stretch_weights};
-use crate::blocked::{Block, DotProduct, Narrow, Staged};
-use crate::matrix::Workspace;
+use crate::arch::{blocked_entry_points, portable_entry_points, portable_frequencies};
+use crate::attention::{Run, RunSums};
+use crate::blocked::{DotProduct, Staged};
+use crate::frequencies;
+use crate::layout::{Block, GROUP_BLOCKS, HEAD_DIM, ValueLayout};
+use crate::requantization::Narrow;
 use crate::sliding::{MAX_POSITIONS, WeightedSums};
-use crate::{Attention, HEAD_DIM, Softmax, generic};
+use crate::workspace::{Staging, WeightSpace};
 
 portable_entry_points!(#[target_feature(enable = "avx2")]);
-blocked_entry_points!(Madd, 1, Madd, Madd, #[target_feature(enable = "avx2")]);
-
-#[target_feature(enable = "avx2")]
-pub(crate) fn frequencies(softmax: &Softmax, logits: &[i32], out: &mut [u32]) {
-    generic::frequencies(softmax, logits, out);
-}
+portable_frequencies!(#[target_feature(enable = "avx2")]);
+blocked_entry_points!(Madd, 1, Madd, #[target_feature(enable = "avx2")]);
 
 /// Eight rows a vector; weights and activations are widened to 16 bits, and each row's sum is in two lanes.
-#[derive(Clone, Copy)]
 struct Madd;
 
-// SAFETY: the methods read and write what the trait says, and need AVX2 alone.
+// SAFETY: the methods read and write what the trait says, and need only AVX2.
 unsafe impl DotProduct for Madd {
     const ROWS: usize = 8;
     const BIAS: i8 = 0;
@@ -34,14 +31,8 @@ unsafe impl DotProduct for Madd {
     type Rows = [i32; 8];
 
     #[inline(always)]
-    fn stage<'a>(x: &'a [i8], _stride: usize, workspace: &'a mut Workspace) -> Staged<'a, i16> {
-        let widened = &mut workspace.widened;
-        widened.clear();
-        widened.extend(x.iter().map(|&x| i16::from(x)));
-        Staged {
-            elements: widened,
-            starts: &[],
-        }
+    fn stage<'a>(x: &'a [i8], _stride: usize, staging: &'a mut Staging) -> Staged<'a, i16> {
+        Staged::widened(x, staging)
     }
 
     #[inline(always)]
@@ -86,49 +77,43 @@ unsafe impl DotProduct for Madd {
     }
 
     #[inline(always)]
-    unsafe fn requantize(sums: &[i32; 8], factor: Narrow, out: &mut [i8]) {
+    unsafe fn requantize(sums: &[i32; 8], narrow: Narrow, out: &mut [i8]) {
         // SAFETY: the caller has AVX2.
-        unsafe { super::requantize(sums, factor, out) };
+        unsafe { super::requantize(sums, narrow, out) };
     }
 }
 
-impl Steps for Madd {
+// SAFETY: the method reads and writes what the trait says, and needs only AVX2.
+unsafe impl RunSums for Madd {
     const VALUES: ValueLayout = ValueLayout::WidePairs;
 
     #[inline(always)]
-    fn stretch(
-        self,
-        attention: &Attention,
+    unsafe fn add_run(
+        exp2: &[u16; 256],
+        run: Run<'_>,
         values: &[Block],
-        first: usize,
-        scores: &[i32],
-        maximum: i32,
-        workspace: &mut Workspace,
+        space: &mut WeightSpace,
         acc: &mut [i32; HEAD_DIM],
     ) -> u64 {
-        let weights = stretch_weights(attention, scores, maximum, &mut workspace.weights);
-        let (pairs, halves) = (&mut workspace.weight_pairs, &mut workspace.weight_halves);
-        let pairs = pair_weights(weights, first, pairs, halves);
-        let values = &values[first / Self::VALUES.group() * GROUP_BLOCKS..];
-        add_weighted(pairs, halves, values, acc);
-        u64::from(generic::sum(weights))
+        let weights = run.weights(exp2, &mut space.weights);
+        let pairs = pair_weights(weights, run.first, &mut space.pairs, &mut space.halves);
+        // SAFETY: the caller has AVX2.
+        unsafe { add_weighted(pairs, &space.halves, values, acc) };
+        u64::from(frequencies::sum(weights))
     }
 }
 
-impl WeightedSums for Madd {
+// SAFETY: the method reads and writes what the trait says, and needs only AVX2.
+unsafe impl WeightedSums for Madd {
     #[inline(always)]
-    fn layout(self) -> ValueLayout {
-        Self::VALUES
-    }
-
-    #[inline(always)]
-    fn weighted_sums(self, weights: &[u8], values: &[Block], acc: &mut [i32; HEAD_DIM]) {
+    unsafe fn weighted_sums(weights: &[u8], values: &[Block], acc: &mut [i32; HEAD_DIM]) {
         let mut pairs = [[0; 2]; MAX_POSITIONS / 2];
         let pairs = &mut pairs[..weights.len() / 2];
         for (wide, &weight) in pairs.as_flattened_mut().iter_mut().zip(weights) {
             *wide = i16::from(weight);
         }
-        add_weighted(pairs, &[], values, acc);
+        // SAFETY: the caller has AVX2.
+        unsafe { add_weighted(pairs, &[], values, acc) };
     }
 }
 
@@ -172,9 +157,13 @@ fn pair_weights<'a>(
 /// Pairs looked at together for a sign.
 const SCAN: usize = 8;
 
-/// Adds weighted values to the accumulators.
+/// Adds weighted values to the accumulators: pairs of positions, then again those that `halves` name.
+///
+/// # Safety
+///
+/// Needs AVX2.
 #[inline(always)]
-fn add_weighted(
+unsafe fn add_weighted(
     pairs: &[[i16; 2]],
     halves: &[(usize, [i16; 2])],
     values: &[Block],
@@ -182,7 +171,7 @@ fn add_weighted(
 ) {
     const VECTORS: usize = HEAD_DIM / 8;
     let groups = values.as_chunks::<GROUP_BLOCKS>().0;
-    // SAFETY: this is inlined into functions with AVX2. A group of values is four blocks of 64 bytes, aligned to 64,
+    // SAFETY: the caller has AVX2. A group of values is four blocks of 64 bytes, aligned to 64,
     // so eight vectors; and the accumulators are eight vectors.
     unsafe {
         let pointer = acc.as_mut_ptr().cast::<__m256i>();

@@ -5,11 +5,14 @@ use std::arch::x86_64::*;
 use czip_fixed::tables::ATTENTION_COEFFICIENT;
 
 use crate::arch::{blocked_entry_points, portable_entry_points};
-use crate::attention::{GROUP_BLOCKS, Steps, ValueLayout};
-use crate::blocked::{Block, DotProduct, Narrow, Staged};
-use crate::matrix::Workspace;
+use crate::attention::{Run, RunSums};
+use crate::blocked::{DotProduct, Staged};
+use crate::exp;
+use crate::frequencies::{Softmax, distances, share_total};
+use crate::layout::{Block, GROUP_BLOCKS, HEAD_DIM, ValueLayout};
+use crate::requantization::Narrow;
 use crate::sliding::WeightedSums;
-use crate::{Attention, HEAD_DIM, Softmax, generic};
+use crate::workspace::{Staging, WeightSpace};
 
 use super::vnni;
 
@@ -18,22 +21,21 @@ blocked_entry_points!(
     BytesBy16,
     4,
     BytesBy16,
-    BytesBy16,
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 );
 
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 pub(crate) fn frequencies(softmax: &Softmax, logits: &[i32], out: &mut [u32]) {
-    let maximum = generic::distances(logits, out);
-    exp_weights(out, softmax.coefficient, &softmax.exp2);
-    generic::share_total(softmax, logits, maximum, out);
+    let maximum = distances(logits, out);
+    // SAFETY: this function has the features that the instructions need.
+    unsafe { exp_weights(out, softmax.coefficient, &softmax.exp2) };
+    share_total(softmax, logits, maximum, out);
 }
 
 /// Sixteen rows a vector.
-#[derive(Clone, Copy)]
 struct BytesBy16;
 
-// SAFETY: the methods read and write what the trait says, and need AVX-512F and VNNI alone.
+// SAFETY: the methods read and write what the trait says, and need only AVX-512F and VNNI.
 unsafe impl DotProduct for BytesBy16 {
     const ROWS: usize = 16;
     const BIAS: i8 = vnni::BIAS;
@@ -43,8 +45,8 @@ unsafe impl DotProduct for BytesBy16 {
     type Rows = [i32; 16];
 
     #[inline(always)]
-    fn stage<'a>(x: &'a [i8], stride: usize, workspace: &'a mut Workspace) -> Staged<'a, i8> {
-        vnni::stage(x, stride, workspace)
+    fn stage<'a>(x: &'a [i8], stride: usize, staging: &'a mut Staging) -> Staged<'a, i8> {
+        vnni::stage(x, stride, staging)
     }
 
     #[inline(always)]
@@ -80,17 +82,17 @@ unsafe impl DotProduct for BytesBy16 {
     }
 
     #[inline(always)]
-    unsafe fn requantize(sums: &[i32; 16], factor: Narrow, out: &mut [i8]) {
+    unsafe fn requantize(sums: &[i32; 16], narrow: Narrow, out: &mut [i8]) {
         assert_eq!(out.len(), Self::ROWS, "activations");
         // SAFETY: the caller has the instructions, and `sums` and `out` have 16 elements.
         unsafe {
-            let limit = _mm512_set1_epi32(factor.limit);
-            let shift = _mm_cvtsi32_si128(factor.shift as i32);
+            let limit = _mm512_set1_epi32(narrow.limit);
+            let shift = _mm_cvtsi32_si128(narrow.shift as i32);
             let sums = _mm512_loadu_si512(sums.as_ptr().cast());
-            let sums = _mm512_max_epi32(_mm512_min_epi32(sums, limit), _mm512_set1_epi32(-factor.limit));
-            let products = _mm512_mullo_epi32(sums, _mm512_set1_epi32(factor.mult));
+            let sums = _mm512_max_epi32(_mm512_min_epi32(sums, limit), _mm512_set1_epi32(-narrow.limit));
+            let products = _mm512_mullo_epi32(sums, _mm512_set1_epi32(narrow.mult));
             let odd = _mm512_and_si512(_mm512_sra_epi32(products, shift), _mm512_set1_epi32(1));
-            let but_one = _mm512_set1_epi32((1 << (factor.shift - 1)) - 1);
+            let but_one = _mm512_set1_epi32((1 << (narrow.shift - 1)) - 1);
             let rounded = _mm512_add_epi32(_mm512_add_epi32(products, but_one), odd);
             let rounded = _mm512_cvtsepi32_epi8(_mm512_sra_epi32(rounded, shift));
             let clamped = _mm_max_epi8(rounded, _mm_set1_epi8(-127));
@@ -99,23 +101,21 @@ unsafe impl DotProduct for BytesBy16 {
     }
 }
 
-impl Steps for BytesBy16 {
+// SAFETY: the method reads and writes what the trait says, and needs only AVX-512 F, BW and VNNI.
+unsafe impl RunSums for BytesBy16 {
     const VALUES: ValueLayout = ValueLayout::Quads;
 
     #[inline(always)]
-    fn stretch(
-        self,
-        attention: &Attention,
+    unsafe fn add_run(
+        exp2: &[u16; 256],
+        run: Run<'_>,
         values: &[Block],
-        first: usize,
-        scores: &[i32],
-        maximum: i32,
-        workspace: &mut Workspace,
+        space: &mut WeightSpace,
         acc: &mut [i32; HEAD_DIM],
     ) -> u64 {
         let group = Self::VALUES.group();
-        let (lead, bytes) = (first % group, &mut workspace.weight_bytes);
-        let windows = (lead + scores.len()).div_ceil(WINDOW);
+        let (lead, bytes) = (run.first % group, &mut space.bytes);
+        let windows = (lead + run.scores.len()).div_ceil(WINDOW);
         let needed = windows * WINDOW;
         for bytes in &mut *bytes {
             if bytes.len() < needed {
@@ -123,10 +123,12 @@ impl Steps for BytesBy16 {
             }
         }
         let [low, high] = bytes;
-        let sum = stretch_weights(attention, scores, maximum, lead, low, high);
-        let groups = (lead + scores.len()).div_ceil(group);
+        // SAFETY: the caller has the instructions.
+        let sum = unsafe { run_weights(exp2, run, lead, low, high) };
+        let groups = (lead + run.scores.len()).div_ceil(group);
         let (low, high) = (&low.as_chunks().0[..groups], &high.as_chunks().0[..groups]);
-        add_weighted(low, high, &values[first / group * GROUP_BLOCKS..], acc);
+        // SAFETY: as above.
+        unsafe { add_weighted(low, high, values, acc) };
         sum
     }
 }
@@ -134,23 +136,21 @@ impl Steps for BytesBy16 {
 /// Positions whose weights are computed together: the 16-bit lanes of a vector.
 const WINDOW: usize = 32;
 
-/// The weights of a stretch of scores below its maximum, as low and high bytes, and their sum.
+/// The weights of a run, as low and high bytes, and their sum.
 ///
-/// The bytes begin `lead` places before the first score and end with a whole window; what is not of the stretch is
-/// zero, so that the neighbours' values count for nothing.
+/// The bytes begin `lead` places before the first score and end with a whole window; what is not of the run is zero, so
+/// the neighbours' values count for nothing.
+///
+/// # Safety
+///
+/// Needs AVX-512 F, BW and VNNI.
 ///
 /// # Panics
 ///
 /// If the bytes do not have room for as many windows.
 #[inline(always)]
-fn stretch_weights(
-    attention: &Attention,
-    scores: &[i32],
-    maximum: i32,
-    lead: usize,
-    low: &mut [u8],
-    high: &mut [u8],
-) -> u64 {
+unsafe fn run_weights(exp2: &[u16; 256], run: Run<'_>, lead: usize, low: &mut [u8], high: &mut [u8]) -> u64 {
+    let Run { scores, maximum, .. } = run;
     let end = lead + scores.len();
     let windows = low
         .as_chunks_mut::<WINDOW>()
@@ -158,10 +158,10 @@ fn stretch_weights(
         .iter_mut()
         .zip(high.as_chunks_mut::<WINDOW>().0);
     assert!(windows.len() * WINDOW >= end, "weights of {end} positions");
-    // SAFETY: this is inlined into functions with the features. Scores are loaded under a mask of the lanes that lie
+    // SAFETY: the caller has the instructions. Scores are loaded under a mask of the lanes that lie
     // within the slice, and a window of bytes is as long as a vector of 256 bits.
     unsafe {
-        let exp = Exp::new(&attention.exp2, ATTENTION_COEFFICIENT);
+        let exp = Exp::new(exp2, ATTENTION_COEFFICIENT);
         let maximum = _mm512_set1_epi32(maximum);
         let mut sums = [_mm512_setzero_si512(); 2];
         for (index, (low, high)) in windows.take(end.div_ceil(WINDOW)).enumerate() {
@@ -186,17 +186,21 @@ fn stretch_weights(
             sums[1] = _mm512_dpbusd_epi32(sums[1], weights, _mm512_set1_epi16(1 << 8));
         }
         let sum = _mm512_add_epi32(sums[0], _mm512_slli_epi32::<8>(sums[1]));
-        // A context has at most 2^15 positions, so that the sum fits 32 bits.
+        // A context has at most 2^15 positions, so the sum fits 32 bits.
         u64::from(_mm512_reduce_add_epi32(sum) as u32)
     }
 }
 
 /// Adds values in groups, weighted by 16-bit numbers given as low and high bytes, to the accumulators.
+///
+/// # Safety
+///
+/// Needs AVX-512 F and VNNI.
 #[inline(always)]
-fn add_weighted(low: &[[u8; 4]], high: &[[u8; 4]], values: &[Block], acc: &mut [i32; HEAD_DIM]) {
+unsafe fn add_weighted(low: &[[u8; 4]], high: &[[u8; 4]], values: &[Block], acc: &mut [i32; HEAD_DIM]) {
     const VECTORS: usize = HEAD_DIM / 16;
-    // SAFETY: this is inlined into functions with the features. A group of values is four blocks of 64 bytes, aligned
-    // to 64, so four vectors; and the accumulators are as long as four vectors.
+    // SAFETY: the caller has the instructions. A group of values is four blocks of 64 bytes, aligned to 64, so four
+    // vectors; and the accumulators are as long as four vectors.
     unsafe {
         let mut sums = [[_mm512_setzero_si512(); VECTORS]; 2];
         for ((&low, &high), values) in low.iter().zip(high).zip(values.as_chunks::<GROUP_BLOCKS>().0) {
@@ -224,22 +228,17 @@ fn add_weighted(low: &[[u8; 4]], high: &[[u8; 4]], values: &[Block], acc: &mut [
     }
 }
 
-impl WeightedSums for BytesBy16 {
+// SAFETY: the method reads and writes what the trait says, and needs only AVX-512 F and VNNI.
+unsafe impl WeightedSums for BytesBy16 {
     #[inline(always)]
-    fn layout(self) -> ValueLayout {
-        Self::VALUES
-    }
-
-    #[inline(always)]
-    fn weighted_sums(self, weights: &[u8], values: &[Block], acc: &mut [i32; HEAD_DIM]) {
+    unsafe fn weighted_sums(weights: &[u8], values: &[Block], acc: &mut [i32; HEAD_DIM]) {
         const VECTORS: usize = HEAD_DIM / 16;
         let groups = weights
             .as_chunks::<4>()
             .0
             .iter()
             .zip(values.as_chunks::<GROUP_BLOCKS>().0);
-        // SAFETY: this is inlined into functions with the features. A group of values is four blocks of 64 bytes, aligned
-        // to 64, so four vectors; and the accumulators are as long as four vectors.
+        // SAFETY: the caller has the instructions. A group of values is four blocks of 64 bytes, aligned to 64, so four vectors; and the accumulators are as long as four vectors.
         unsafe {
             let mut sums = [_mm512_setzero_si512(); VECTORS];
             for (&weights, values) in groups {
@@ -256,11 +255,15 @@ impl WeightedSums for BytesBy16 {
     }
 }
 
-/// [`generic::exp_weights`], for any number of distances.
+/// [`exp::weights`], for any number of distances.
+///
+/// # Safety
+///
+/// Needs AVX-512 F and BW.
 #[inline(always)]
-fn exp_weights(distances: &mut [u32], coefficient: u32, exp2: &[u16; 256]) {
+unsafe fn exp_weights(distances: &mut [u32], coefficient: u32, exp2: &[u16; 256]) {
     let (whole, rest) = distances.as_chunks_mut::<WINDOW>();
-    // SAFETY: this is inlined into functions with the features. 32 distances are two vectors.
+    // SAFETY: the caller has the instructions. 32 distances are two vectors.
     unsafe {
         let exp = Exp::new(exp2, coefficient);
         for distances in whole {
@@ -278,7 +281,7 @@ fn exp_weights(distances: &mut [u32], coefficient: u32, exp2: &[u16; 256]) {
             }
         }
     }
-    generic::exp_weights(rest, coefficient, exp2);
+    exp::weights(rest, coefficient, exp2);
 }
 
 /// The exponential function: a table in registers.
@@ -290,6 +293,8 @@ struct Exp {
 }
 
 impl Exp {
+    /// Loads the table.
+    ///
     /// # Safety
     ///
     /// Needs AVX-512F.
@@ -318,7 +323,7 @@ impl Exp {
     unsafe fn weights(&self, distances: [__m512i; 2]) -> __m512i {
         // SAFETY: the caller has the instructions.
         unsafe {
-            let in_order = _mm512_loadu_si512(EVEN_WORDS.as_ptr().cast());
+            let in_order = _mm512_loadu_si512(EVEN_LANES.as_ptr().cast());
             let z =
                 _mm512_permutex2var_epi16(self.octaves(distances[0]), in_order, self.octaves(distances[1]));
             let power = self.power(z);
@@ -344,7 +349,7 @@ impl Exp {
     unsafe fn octaves(&self, distances: __m512i) -> __m512i {
         // SAFETY: the caller has the instructions.
         unsafe {
-            // The coefficient has another 8 fraction bits here, so that the result is the upper half of 64 bits.
+            // The coefficient has another 8 fraction bits here, so the result is the upper half of 64 bits.
             let half = _mm512_set1_epi64(1 << 31);
             let even = _mm512_add_epi64(_mm512_mul_epu32(distances, self.coefficient), half);
             let odd = _mm512_srli_epi64::<32>(distances);
@@ -383,12 +388,12 @@ impl Exp {
 }
 
 /// The indices of the even 16-bit lanes of two vectors.
-const EVEN_WORDS: [u16; WINDOW] = {
-    let mut words = [0; WINDOW];
+const EVEN_LANES: [u16; WINDOW] = {
+    let mut lanes = [0; WINDOW];
     let mut i = 0;
     while i < WINDOW {
-        words[i] = 2 * i as u16;
+        lanes[i] = 2 * i as u16;
         i += 1;
     }
-    words
+    lanes
 };

@@ -1,6 +1,6 @@
 //! AVX-VNNI: products of bytes in 256-bit vectors.
 //!
-//! Built with `--cfg czip_evex_vnni`, this level takes the same instruction in the encoding of AVX-512, so that its code
+//! Built with `--cfg czip_evex_vnni`, this module takes the same instruction in the encoding of AVX-512, so that its code
 //! can be tested on machines that have only that.
 
 #[cfg(not(czip_evex_vnni))]
@@ -9,13 +9,14 @@ use std::arch::x86_64::_mm256_dpbusd_avx_epi32 as dpbusd;
 use std::arch::x86_64::_mm256_dpbusd_epi32 as dpbusd;
 use std::arch::x86_64::*;
 
-use crate::arch::{blocked_entry_points, portable_entry_points};
-use crate::attention::{GROUP_BLOCKS, Steps, ValueLayout, stretch_weights};
-
-use crate::blocked::{Block, DotProduct, Narrow, Staged};
-use crate::matrix::Workspace;
+use crate::arch::{blocked_entry_points, portable_entry_points, portable_frequencies};
+use crate::attention::{Run, RunSums};
+use crate::blocked::{DotProduct, Staged};
+use crate::frequencies;
+use crate::layout::{Block, GROUP_BLOCKS, HEAD_DIM, ValueLayout};
+use crate::requantization::Narrow;
 use crate::sliding::WeightedSums;
-use crate::{Attention, HEAD_DIM, Softmax, generic};
+use crate::workspace::{Staging, WeightSpace};
 
 use super::vnni;
 
@@ -23,26 +24,22 @@ portable_entry_points!(
     #[cfg_attr(not(czip_evex_vnni), target_feature(enable = "avx2,avxvnni"))]
     #[cfg_attr(czip_evex_vnni, target_feature(enable = "avx2,avx512vl,avx512vnni"))]
 );
+portable_frequencies!(
+    #[cfg_attr(not(czip_evex_vnni), target_feature(enable = "avx2,avxvnni"))]
+    #[cfg_attr(czip_evex_vnni, target_feature(enable = "avx2,avx512vl,avx512vnni"))]
+);
 blocked_entry_points!(
     BytesBy8,
     2,
-    BytesBy8,
     BytesBy8,
     #[cfg_attr(not(czip_evex_vnni), target_feature(enable = "avx2,avxvnni"))]
     #[cfg_attr(czip_evex_vnni, target_feature(enable = "avx2,avx512vl,avx512vnni"))]
 );
 
-#[cfg_attr(not(czip_evex_vnni), target_feature(enable = "avx2,avxvnni"))]
-#[cfg_attr(czip_evex_vnni, target_feature(enable = "avx2,avx512vl,avx512vnni"))]
-pub(crate) fn frequencies(softmax: &Softmax, logits: &[i32], out: &mut [u32]) {
-    generic::frequencies(softmax, logits, out);
-}
-
 /// Eight rows a vector.
-#[derive(Clone, Copy)]
 struct BytesBy8;
 
-// SAFETY: the methods read and write what the trait says, and need AVX2 and AVX-VNNI alone.
+// SAFETY: the methods read and write what the trait says, and need only AVX2 and AVX-VNNI.
 unsafe impl DotProduct for BytesBy8 {
     const ROWS: usize = 8;
     const BIAS: i8 = vnni::BIAS;
@@ -52,8 +49,8 @@ unsafe impl DotProduct for BytesBy8 {
     type Rows = [i32; 8];
 
     #[inline(always)]
-    fn stage<'a>(x: &'a [i8], stride: usize, workspace: &'a mut Workspace) -> Staged<'a, i8> {
-        vnni::stage(x, stride, workspace)
+    fn stage<'a>(x: &'a [i8], stride: usize, staging: &'a mut Staging) -> Staged<'a, i8> {
+        vnni::stage(x, stride, staging)
     }
 
     #[inline(always)]
@@ -89,57 +86,56 @@ unsafe impl DotProduct for BytesBy8 {
     }
 
     #[inline(always)]
-    unsafe fn requantize(sums: &[i32; 8], factor: Narrow, out: &mut [i8]) {
+    unsafe fn requantize(sums: &[i32; 8], narrow: Narrow, out: &mut [i8]) {
         // SAFETY: the caller has AVX2.
-        unsafe { super::requantize(sums, factor, out) };
+        unsafe { super::requantize(sums, narrow, out) };
     }
 }
 
-impl Steps for BytesBy8 {
+// SAFETY: the method reads and writes what the trait says, and needs only AVX2 and AVX-VNNI.
+unsafe impl RunSums for BytesBy8 {
     const VALUES: ValueLayout = ValueLayout::Quads;
 
     #[inline(always)]
-    fn stretch(
-        self,
-        attention: &Attention,
+    unsafe fn add_run(
+        exp2: &[u16; 256],
+        run: Run<'_>,
         values: &[Block],
-        first: usize,
-        scores: &[i32],
-        maximum: i32,
-        workspace: &mut Workspace,
+        space: &mut WeightSpace,
         acc: &mut [i32; HEAD_DIM],
     ) -> u64 {
-        let weights = stretch_weights(attention, scores, maximum, &mut workspace.weights);
-        let [low, high] = vnni::split_weights(weights, first, &mut workspace.weight_bytes);
-        let values = &values[first / Self::VALUES.group() * GROUP_BLOCKS..];
+        let weights = run.weights(exp2, &mut space.weights);
+        let [low, high] = vnni::split_weights(weights, run.first, &mut space.bytes);
         for (weight_bytes, shift) in [(low, 0), (high, 8)] {
-            let sums = weighted_sums(weight_bytes, values);
+            // SAFETY: the caller has the instructions.
+            let sums = unsafe { weighted_sums(weight_bytes, values) };
             acc.iter_mut()
                 .zip(sums)
                 .for_each(|(acc, sum)| *acc = acc.wrapping_add(sum << shift));
         }
-        u64::from(generic::sum(weights))
+        u64::from(frequencies::sum(weights))
     }
 }
 
-impl WeightedSums for BytesBy8 {
+// SAFETY: the method reads and writes what the trait says, and needs only AVX2 and AVX-VNNI.
+unsafe impl WeightedSums for BytesBy8 {
     #[inline(always)]
-    fn layout(self) -> ValueLayout {
-        Self::VALUES
-    }
-
-    #[inline(always)]
-    fn weighted_sums(self, weights: &[u8], values: &[Block], acc: &mut [i32; HEAD_DIM]) {
-        *acc = weighted_sums(weights.as_chunks().0, values);
+    unsafe fn weighted_sums(weights: &[u8], values: &[Block], acc: &mut [i32; HEAD_DIM]) {
+        // SAFETY: the caller has the instructions.
+        *acc = unsafe { weighted_sums(weights.as_chunks().0, values) };
     }
 }
 
 /// Sums of values in groups, each weighted by a byte.
+///
+/// # Safety
+///
+/// Needs AVX2 and AVX-VNNI.
 #[inline(always)]
-fn weighted_sums(weights: &[[u8; 4]], values: &[Block]) -> [i32; HEAD_DIM] {
+unsafe fn weighted_sums(weights: &[[u8; 4]], values: &[Block]) -> [i32; HEAD_DIM] {
     const VECTORS: usize = HEAD_DIM / 8;
     let mut sums = [0; HEAD_DIM];
-    // SAFETY: this is inlined into functions with the features. A group of values is four blocks of 64 bytes, aligned
+    // SAFETY: the caller has the instructions. A group of values is four blocks of 64 bytes, aligned
     // to 64, so eight vectors; and `sums` is as long as eight vectors.
     unsafe {
         let mut acc = [_mm256_setzero_si256(); VECTORS];

@@ -1,20 +1,20 @@
-//! What the levels with byte products (`vpdpbusd`) share.
+//! What the instruction sets with byte products (`vpdpbusd`) share.
 //!
 //! The instruction multiplies unsigned by signed bytes. Weights and keys are packed with 128 added, which makes them
 //! unsigned, and sums start at -128 times the sum of the activations, which takes it back; that is exact for all of
 //! int8, -128 included. Attention weights are unsigned by nature, and go through as two bytes each.
 
-use crate::attention::ValueLayout;
 use crate::blocked::Staged;
-use crate::matrix::Workspace;
+use crate::layout::ValueLayout;
+use crate::workspace::Staging;
 
 /// What makes int8 unsigned: 128, modulo 256.
 pub(super) const BIAS: i8 = i8::MIN;
 
 /// The starts of sums that take the bias back.
 #[inline(always)]
-pub(super) fn stage<'a>(x: &'a [i8], stride: usize, workspace: &'a mut Workspace) -> Staged<'a, i8> {
-    let starts = &mut workspace.starts;
+pub(super) fn stage<'a>(x: &'a [i8], stride: usize, staging: &'a mut Staging) -> Staged<'a, i8> {
+    let starts = &mut staging.starts;
     starts.clear();
     starts.extend(
         x.chunks_exact(stride)
@@ -23,7 +23,7 @@ pub(super) fn stage<'a>(x: &'a [i8], stride: usize, workspace: &'a mut Workspace
     Staged { elements: x, starts }
 }
 
-/// The weights of a stretch that starts at position `first`, as low and high bytes.
+/// The weights of a run that starts at position `first`, as low and high bytes.
 ///
 /// Values lie in groups of four positions. Before the first weight, back to the start of its group, and after the last
 /// one, up to the end of its group, there are zeros, so that the neighbours' values count for nothing.

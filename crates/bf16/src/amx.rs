@@ -1,0 +1,358 @@
+//! Products by AMX. Its tiles are registers of 16 rows with 64 bytes each; one instruction multiplies 16 by 32 with 32 by 16
+//! numbers.
+//!
+//! Takes f32 `[rows, terms]` and f32 `[terms, cols]`, gives f32 `[rows, cols]`. Factors are packed, with the instructions of
+//! AVX-512, into tiles of 16 rows or columns by 16 pairs of terms; sums are made in blocks of two tiles by two.
+
+use std::arch::asm;
+use std::arch::x86_64::*;
+use std::sync::OnceLock;
+
+use crate::avx512::store;
+use crate::matrix::{Matrix, Workspace};
+
+/// Rows of a tile, columns of a tile of sums, and pairs of terms in a row of factors.
+const TILE: usize = 16;
+/// Numbers of 32 bits in a tile.
+const TILE_LEN: usize = TILE * TILE;
+/// Rows and columns of a block of sums, which has two tiles by two.
+const BLOCK: usize = 2 * TILE;
+/// Terms that are summed at a time, a multiple of those in a tile.
+const TERMS: usize = 512;
+/// Rows whose factors are packed at a time, a multiple of [`BLOCK`].
+const ROWS: usize = 96;
+/// Columns whose factors are packed at a time, a multiple of [`BLOCK`].
+const COLS: usize = 512;
+
+/// Whether the processor has tiles of bfloat16, and the system gives them to this process.
+pub(crate) fn detect() -> bool {
+    static DETECTED: OnceLock<bool> = OnceLock::new();
+    *DETECTED.get_or_init(|| {
+        const AMX_BF16: u32 = 1 << 22;
+        const AMX_TILE: u32 = 1 << 24;
+        let wanted = AMX_BF16 | AMX_TILE;
+        #[allow(unused_unsafe, reason = "older compilers hold the instruction for unsafe")]
+        // SAFETY: every processor of 64 bits has the instruction.
+        let (leaves, features) = unsafe { (__cpuid(0).eax, __cpuid_count(7, 0).edx) };
+        leaves >= 7 && features & wanted == wanted && permitted()
+    })
+}
+
+/// Asks Linux for the tiles' state to be kept, without which their instructions are refused.
+fn permitted() -> bool {
+    const ARCH_PRCTL: i64 = 158;
+    const ARCH_REQ_XCOMP_PERM: i64 = 0x1023;
+    const XFEATURE_XTILEDATA: i64 = 18;
+    let result: i64;
+    // SAFETY: this system call takes only numbers, changes no memory of ours, and fails where it is unknown.
+    unsafe {
+        asm!(
+            "syscall",
+            inlateout("rax") ARCH_PRCTL => result,
+            in("rdi") ARCH_REQ_XCOMP_PERM,
+            in("rsi") XFEATURE_XTILEDATA,
+            lateout("rcx") _,
+            lateout("r11") _,
+            options(nostack),
+        );
+    }
+    result == 0
+}
+
+/// Assembly that writes all tiles, or makes what they hold undefined.
+macro_rules! with_tiles {
+    ($($operand:tt)*) => {
+        asm!(
+            $($operand)*,
+            out("tmm0") _,
+            out("tmm1") _,
+            out("tmm2") _,
+            out("tmm3") _,
+            out("tmm4") _,
+            out("tmm5") _,
+            out("tmm6") _,
+            out("tmm7") _,
+        )
+    };
+}
+
+/// The shape of each tile. All of them are whole.
+#[repr(C, align(64))]
+struct TileConfig {
+    palette: u8,
+    start_row: u8,
+    reserved: [u8; 14],
+    row_bytes: [u16; 16],
+    rows: [u8; 16],
+}
+
+static TILE_CONFIG: TileConfig = {
+    let mut config = TileConfig {
+        palette: 1,
+        start_row: 0,
+        reserved: [0; 14],
+        row_bytes: [0; 16],
+        rows: [0; 16],
+    };
+    let mut tile = 0;
+    while tile < 8 {
+        config.row_bytes[tile] = 64;
+        config.rows[tile] = TILE as u8;
+        tile += 1;
+    }
+    config
+};
+
+/// `out = a * b`, or with `add` `out += a * b`. The shapes fit together.
+///
+/// # Safety
+///
+/// [`detect`] must have returned true.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+pub(crate) unsafe fn product(
+    out: &mut [f32],
+    a: Matrix<'_>,
+    b: Matrix<'_>,
+    add: bool,
+    workspace: &mut Workspace,
+) {
+    let (rows, cols) = (a.rows, b.cols);
+    let Workspace { left, right } = workspace;
+    let mut sums = [0.0; BLOCK * BLOCK];
+    // SAFETY: the caller vouches for the tiles, and the configuration is 64 bytes of a valid one.
+    unsafe { with_tiles!("ldtilecfg [{}]", in(reg) &raw const TILE_CONFIG, options(nostack, readonly)) };
+    for first_col in (0..cols).step_by(COLS) {
+        let col_count = COLS.min(cols - first_col);
+        for first in (0..a.cols).step_by(TERMS) {
+            let count = TERMS.min(a.cols - first);
+            let panel = count.div_ceil(2 * TILE) * 2 * TILE_LEN;
+            pack(
+                b.transposed(),
+                first_col..first_col + col_count,
+                first..first + count,
+                Order::Columns,
+                right,
+            );
+            for first_row in (0..rows).step_by(ROWS) {
+                let row_count = ROWS.min(rows - first_row);
+                pack(
+                    a,
+                    first_row..first_row + row_count,
+                    first..first + count,
+                    Order::Rows,
+                    left,
+                );
+                for (right, col) in right.chunks_exact(panel).zip((first_col..).step_by(BLOCK)) {
+                    for (left, row) in left.chunks_exact(panel).zip((first_row..).step_by(BLOCK)) {
+                        // SAFETY: the tiles are configured.
+                        unsafe { multiply(left, right, &mut sums) };
+                        let add = add || first > 0;
+                        let sums = sums.as_chunks::<BLOCK>().0;
+                        for (r, sums) in sums.iter().enumerate().take(rows - row) {
+                            let out = &mut out[(row + r) * cols + col..(row + r + 1) * cols];
+                            // SAFETY: a row of a block is two vectors.
+                            let sums = unsafe {
+                                [
+                                    _mm512_loadu_ps(sums.as_ptr()),
+                                    _mm512_loadu_ps(sums.as_ptr().add(TILE)),
+                                ]
+                            };
+                            store(&sums, add, out);
+                        }
+                    }
+                }
+            }
+        }
+    }
+    // SAFETY: as above.
+    unsafe { with_tiles!("tilerelease", options(nostack, nomem)) };
+}
+
+/// The products of two panels of rows with two of columns: the sums of a block, row by row.
+///
+/// # Safety
+///
+/// The tiles must be configured by [`TILE_CONFIG`].
+#[inline]
+unsafe fn multiply(left: &[u32], right: &[u32], sums: &mut [f32; BLOCK * BLOCK]) {
+    assert!(left.len() == right.len() && left.len().is_multiple_of(2 * TILE_LEN) && !left.is_empty());
+    let half = left.len() / 2;
+    // SAFETY: each panel is one half, some tiles of 1,024 bytes one after another, of which there is one at least. The sums
+    // are 32 rows of 128 bytes.
+    unsafe {
+        with_tiles!(
+            "tilezero tmm0",
+            "tilezero tmm1",
+            "tilezero tmm2",
+            "tilezero tmm3",
+            "2:",
+            "tileloadd tmm4, [{left} + {row}]",
+            "tileloadd tmm6, [{right} + {row}]",
+            "tdpbf16ps tmm0, tmm4, tmm6",
+            "tileloadd tmm7, [{lower_right} + {row}]",
+            "tdpbf16ps tmm1, tmm4, tmm7",
+            "tileloadd tmm5, [{lower_left} + {row}]",
+            "tdpbf16ps tmm2, tmm5, tmm6",
+            "tdpbf16ps tmm3, tmm5, tmm7",
+            "add {left}, 1024",
+            "add {lower_left}, 1024",
+            "add {right}, 1024",
+            "add {lower_right}, 1024",
+            "dec {tiles}",
+            "jnz 2b",
+            "mov {row}, 128",
+            "tilestored [{sums} + {row}], tmm0",
+            "tilestored [{sums} + {row} + 64], tmm1",
+            "add {sums}, 2048",
+            "tilestored [{sums} + {row}], tmm2",
+            "tilestored [{sums} + {row} + 64], tmm3",
+            left = inout(reg) left.as_ptr() => _,
+            lower_left = inout(reg) left.as_ptr().add(half) => _,
+            right = inout(reg) right.as_ptr() => _,
+            lower_right = inout(reg) right.as_ptr().add(half) => _,
+            sums = inout(reg) sums.as_mut_ptr() => _,
+            tiles = inout(reg) half / TILE_LEN => _,
+            row = inout(reg) 64usize => _,
+            options(nostack)
+        );
+    }
+}
+
+/// What is a row of a packed tile.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// A row of the matrix, with 16 pairs of its columns: the left factor.
+    Rows,
+    /// A pair of columns, with 16 rows: the right factor, transposed.
+    Columns,
+}
+
+/// Packs some columns of some rows, rounded, in pairs of columns: tiles of 16 rows by 16 pairs, those of the same rows
+/// behind each other, an even number of panels. What is missing is zero.
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+fn pack(
+    matrix: Matrix<'_>,
+    rows: std::ops::Range<usize>,
+    cols: std::ops::Range<usize>,
+    order: Order,
+    out: &mut Vec<u32>,
+) {
+    let panel = cols.len().div_ceil(2 * TILE) * TILE_LEN;
+    out.resize(rows.len().div_ceil(BLOCK) * 2 * panel, 0);
+    for (out, row) in out.chunks_exact_mut(panel).zip((rows.start..).step_by(TILE)) {
+        let row_count = TILE.min(rows.end.saturating_sub(row));
+        for (out, col) in out
+            .as_chunks_mut::<TILE_LEN>()
+            .0
+            .iter_mut()
+            .zip(cols.clone().step_by(2 * TILE))
+        {
+            let col_count = (2 * TILE).min(cols.end - col);
+            let (mut tile, found) = if matrix.col_stride == 1 {
+                (rows_of(matrix, row, row_count, col, col_count), Order::Rows)
+            } else {
+                (columns_of(matrix, row, row_count, col, col_count), Order::Columns)
+            };
+            if order != found {
+                tile = transposed(tile);
+            }
+            for (out, line) in out.as_chunks_mut::<TILE>().0.iter_mut().zip(tile) {
+                // SAFETY: 16 numbers of 32 bits are one vector.
+                unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), line) };
+            }
+        }
+    }
+}
+
+/// A tile whose rows are those of a matrix that lies row by row.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+fn rows_of(
+    matrix: Matrix<'_>,
+    row: usize,
+    row_count: usize,
+    col: usize,
+    col_count: usize,
+) -> [__m512i; TILE] {
+    let mut tile = [_mm512_setzero_si512(); TILE];
+    for (r, line) in tile.iter_mut().enumerate().take(row_count) {
+        let from = &matrix.elements[(row + r) * matrix.row_stride + col..][..col_count];
+        let (low, high) = from.split_at(col_count.min(TILE));
+        let pairs = _mm512_cvtne2ps_pbh(load(high), load(low));
+        // SAFETY: both types are 512 bits without any that are invalid.
+        *line = unsafe { std::mem::transmute::<__m512bh, __m512i>(pairs) };
+    }
+    tile
+}
+
+/// A tile whose rows are pairs of columns of a matrix that lies column by column.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
+fn columns_of(
+    matrix: Matrix<'_>,
+    row: usize,
+    row_count: usize,
+    col: usize,
+    col_count: usize,
+) -> [__m512i; TILE] {
+    let mut tile = [_mm512_setzero_si512(); TILE];
+    let column = |c: usize| -> __m512i {
+        let count = if c < col_count { row_count } else { 0 };
+        let from = match count {
+            0 => &[][..],
+            count => &matrix.elements[(col + c) * matrix.col_stride + row..][..count],
+        };
+        // SAFETY: both types are 256 bits without any that are invalid.
+        let rounded = unsafe { std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(load(from))) };
+        _mm512_cvtepu16_epi32(rounded)
+    };
+    for (pair, line) in tile.iter_mut().enumerate() {
+        *line = _mm512_or_si512(column(2 * pair), _mm512_slli_epi32::<16>(column(2 * pair + 1)));
+    }
+    tile
+}
+
+/// A vector of at most 16 numbers, and zeros behind them.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load(from: &[f32]) -> __m512 {
+    let mask = (1u32 << from.len().min(TILE)) - 1;
+    // SAFETY: the mask lets through as many lanes as there are elements.
+    unsafe { _mm512_maskz_loadu_ps(mask as u16, from.as_ptr()) }
+}
+
+/// Rows become columns: by numbers, by pairs of them, by fours and by eights.
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn transposed(x: [__m512i; TILE]) -> [__m512i; TILE] {
+    let mut y = x;
+    for i in (0..TILE).step_by(2) {
+        y[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
+        y[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
+    }
+    // Each vector has four groups of four; in group g of x[4 q + i] stands column 4 g + i of rows 4 q to 4 q + 3.
+    let mut x = y;
+    for q in (0..TILE).step_by(4) {
+        x[q] = _mm512_unpacklo_epi64(y[q], y[q + 2]);
+        x[q + 1] = _mm512_unpackhi_epi64(y[q], y[q + 2]);
+        x[q + 2] = _mm512_unpacklo_epi64(y[q + 1], y[q + 3]);
+        x[q + 3] = _mm512_unpackhi_epi64(y[q + 1], y[q + 3]);
+    }
+    // What is left is to transpose four by four groups.
+    for i in 0..4 {
+        let (a, b, c, d) = (x[i], x[i + 4], x[i + 8], x[i + 12]);
+        let (low_even, low_odd) = (
+            _mm512_shuffle_i32x4::<0b10_00_10_00>(a, b),
+            _mm512_shuffle_i32x4::<0b11_01_11_01>(a, b),
+        );
+        let (high_even, high_odd) = (
+            _mm512_shuffle_i32x4::<0b10_00_10_00>(c, d),
+            _mm512_shuffle_i32x4::<0b11_01_11_01>(c, d),
+        );
+        y[i] = _mm512_shuffle_i32x4::<0b10_00_10_00>(low_even, high_even);
+        y[i + 4] = _mm512_shuffle_i32x4::<0b10_00_10_00>(low_odd, high_odd);
+        y[i + 8] = _mm512_shuffle_i32x4::<0b11_01_11_01>(low_even, high_even);
+        y[i + 12] = _mm512_shuffle_i32x4::<0b11_01_11_01>(low_odd, high_odd);
+    }
+    y
+}
