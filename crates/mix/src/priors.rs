@@ -249,6 +249,7 @@ mod tests {
 
     /// Each input has the finest step that its largest weight allows.
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn the_stored_form_of_what_was_learnt() {
         let shape = find_shape(5, 2, false, 1).unwrap();
         let mut learnt = InitialState::<16>::untrained(shape);
