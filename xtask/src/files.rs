@@ -8,7 +8,7 @@ use std::{
 use crate::Result;
 
 /// The root folder of the repository.
-pub(crate) fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     let mut root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     root.pop();
     root
@@ -17,7 +17,7 @@ pub(crate) fn root() -> PathBuf {
 /// Makes the file at `path` (from the root) hold `contents`, or, with `check`, fails if it doesn't yet.
 ///
 /// `command` regenerates the file; it stands in the error.
-pub(crate) fn ensure_file_contents(path: &str, contents: &[u8], check: bool, command: &str) -> Result<()> {
+pub fn ensure_file_contents(path: &str, contents: &[u8], check: bool, command: &str) -> Result<()> {
     ensure_contents_below(&root(), path, contents, check, command)
 }
 

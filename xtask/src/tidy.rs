@@ -13,8 +13,8 @@ use crate::{
 
 /// Each crate of the workspace and which of the others it may depend on.
 ///
-/// Arrows point downward only. Development dependencies are free, but nothing may depend on xtask.
-const LAYERS: [(&str, &[&str]); 14] = [
+/// Arrows point downward only. Development dependencies are free, but only tasks may depend on tasks.
+const LAYERS: [(&str, &[&str]); 16] = [
     (FLOATS, &[]),
     ("czip-fixed", &[]),
     ("czip-kernels", &["czip-fixed"]),
@@ -49,12 +49,15 @@ const LAYERS: [(&str, &[&str]); 14] = [
             "czip-tokenizer",
         ],
     ),
-    ("czip-cli", &["czip", TRAINER]),
+    ("czip-cli", &["czip", "czip-models", TRAINER]),
     (TEST_DATA, &[]),
     (XTASK, &[]),
+    ("xtask-golden", &[XTASK]),
+    ("xtask-training", &[XTASK]),
 ];
 
-/// Above every layer: it may depend on all of them.
+/// The development tasks. Those in packages of their own, named `xtask-*`, may depend on every crate. Only they may depend on
+/// this one, which has few dependencies, so that it is built in seconds.
 const XTASK: &str = "xtask";
 
 /// A library that only tests depend on. It calculates nothing.
@@ -126,12 +129,13 @@ fn check_packages(root: &Path, metadata: &Value, failures: &mut Vec<String>) -> 
         let name = string(&package["name"])?;
         check_arrows(name, array(&package["dependencies"])?, &names, failures)?;
 
-        if package["description"].as_str().is_none_or(str::is_empty) {
-            failures.push(format!("{name}: Cargo.toml has no description"));
-        }
+        check_manifest(name, package, failures);
         let manifest = Path::new(string(&package["manifest_path"])?);
         if !manifest.with_file_name("README.md").is_file() {
             failures.push(format!("{name}: no README.md beside Cargo.toml"));
+        }
+        if is_published(package) && !manifest.with_file_name("LICENSE").is_file() {
+            failures.push(format!("{name}: no LICENSE beside Cargo.toml"));
         }
 
         for target in array(&package["targets"])? {
@@ -177,6 +181,40 @@ fn modules(folder: &Path) -> Result<Modules> {
     Ok(modules)
 }
 
+/// `publish = false` becomes an empty list of registries.
+fn is_published(package: &Value) -> bool {
+    package["publish"].is_null()
+}
+
+/// Checks that the manifest says what a registry shows, and that a library has an example.
+fn check_manifest(name: &str, package: &Value, failures: &mut Vec<String>) {
+    let is_empty = |value: &Value| match value {
+        Value::String(text) => text.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        _ => true,
+    };
+    let wanted: &[&str] = if is_published(package) {
+        &[
+            "description",
+            "documentation",
+            "readme",
+            "license",
+            "keywords",
+            "categories",
+        ]
+    } else {
+        &["description"]
+    };
+    for key in wanted.iter().filter(|&&key| is_empty(&package[key])) {
+        failures.push(format!("{name}: Cargo.toml has no {key}"));
+    }
+    let targets = package["targets"].as_array().into_iter().flatten();
+    let mut kinds = targets.filter_map(|target| target["kind"].as_array()).flatten();
+    if is_published(package) && name != PROGRAM && !kinds.any(|kind| kind == "example") {
+        failures.push(format!("{name}: no example"));
+    }
+}
+
 fn check_arrows(name: &str, dependencies: &[Value], ours: &[&str], failures: &mut Vec<String>) -> Result<()> {
     let Some((_, allowed)) = LAYERS.iter().find(|(layer, _)| *layer == name) else {
         failures.push(format!("{name}: not in the table of layers in xtask/src/tidy.rs"));
@@ -184,12 +222,17 @@ fn check_arrows(name: &str, dependencies: &[Value], ours: &[&str], failures: &mu
     };
     for dependency in dependencies {
         let on = string(&dependency["name"])?;
-        let free = name == XTASK || dependency["kind"] == "dev";
-        if ours.contains(&on) && (on == XTASK || !(free || allowed.contains(&on))) {
+        let is_free = !is_task(on) && (dependency["kind"] == "dev" || (is_task(name) && name != XTASK));
+        if ours.contains(&on) && !is_free && !allowed.contains(&on) {
             failures.push(format!("{name}: may not depend on {on}"));
         }
     }
     Ok(())
+}
+
+/// Whether a package is one of development tasks.
+fn is_task(name: &str) -> bool {
+    name.starts_with(XTASK)
 }
 
 fn check_library_root(name: &str, path: &str, source: &str, failures: &mut Vec<String>) {
@@ -306,7 +349,13 @@ mod tests {
             arrows("czip", on("czip-vectors")),
             ["czip: may not depend on czip-vectors"]
         );
-        assert_eq!(arrows("xtask", on("czip")), [""; 0]);
+        assert_eq!(arrows("xtask", on("czip")), ["xtask: may not depend on czip"]);
+        assert_eq!(arrows("xtask-golden", on("czip")), [""; 0]);
+        assert_eq!(arrows("xtask-training", on("xtask")), [""; 0]);
+        assert_eq!(
+            arrows("xtask-training", on("xtask-golden")),
+            ["xtask-training: may not depend on xtask-golden"]
+        );
         assert_eq!(
             arrows("czip-new", on("czip")),
             ["czip-new: not in the table of layers in xtask/src/tidy.rs"]
@@ -322,6 +371,46 @@ mod tests {
             arrows("czip-coder", kind("xtask", "dev")),
             ["czip-coder: may not depend on xtask"]
         );
+    }
+
+    #[test]
+    fn manifests_say_what_a_registry_shows() {
+        let check = |name: &str, package: Value| {
+            let mut failures = Vec::new();
+            check_manifest(name, &package, &mut failures);
+            failures
+        };
+        let mut package = json!({
+            "publish": null,
+            "description": "d",
+            "documentation": "d",
+            "readme": "README.md",
+            "license": "MIT",
+            "keywords": ["k"],
+            "categories": ["c"],
+            "targets": [{ "kind": ["lib"] }, { "kind": ["example"] }],
+        });
+        assert_eq!(check("czip", package.clone()), [""; 0]);
+        package["keywords"] = json!([]);
+        package["categories"] = json!(null);
+        package["description"] = json!("");
+        package["targets"] = json!([{ "kind": ["lib"] }]);
+        assert_eq!(
+            check("czip", package.clone()),
+            [
+                "czip: Cargo.toml has no description",
+                "czip: Cargo.toml has no keywords",
+                "czip: Cargo.toml has no categories",
+                "czip: no example",
+            ]
+        );
+        package["publish"] = json!([]);
+        assert_eq!(
+            check("xtask", package.clone()),
+            ["xtask: Cargo.toml has no description"]
+        );
+        package["description"] = json!("d");
+        assert_eq!(check("xtask", package), [""; 0]);
     }
 
     #[test]

@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
-use czip::{Codec, Options};
+use czip::Options;
+use czip::v1::Codec;
 use czip_train::bpe::Split;
 use czip_train::corpus::CorpusOptions;
 use czip_train::preset::Preset;
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Train a model on your own texts
     Train(Train),
+    /// Adapt a model to texts, in a minute or two: the net stays as it is, the mixing of its predictions is learnt anew
+    Adapt(Adapt),
 }
 
 #[derive(Debug, clap::Args)]
@@ -127,65 +130,104 @@ pub(crate) struct Bench {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Train {
-    /// Model file to write; beside it the curve of the training, as MODEL.csv and MODEL.svg, and until the model is written
-    /// MODEL.checkpoint
+    /// Model file to write. The training curve is written beside it, as MODEL.csv and MODEL.svg, and until the model is
+    /// finished, MODEL.checkpoint
     #[arg(short, long, value_name = "MODEL")]
     pub(crate) output: PathBuf,
-    /// Overwrite outputs that exist, and begin anew where an interrupted run could go on; inputs are never overwritten
+    /// Overwrite outputs that exist, and start over where an interrupted run could be resumed; inputs are never overwritten
     #[arg(short, long)]
     pub(crate) force: bool,
     /// Size of the net: fast, standard or large
     #[arg(long, default_value_t)]
     pub(crate) preset: Preset,
-    /// Tokens of the vocabulary, 258 to 65536 [default: what suits the preset]
+    /// Tokens in the vocabulary, 258 to 65536 [default: as suits the preset]
     #[arg(long, value_name = "N")]
     pub(crate) vocab: Option<usize>,
-    /// How text is cut into pieces: text, code, logs or cjk [default: chosen by the text]
+    /// How text is split before tokens are formed: text, code, logs or cjk [default: chosen by the text]
     #[arg(long, value_name = "KIND", value_parser = split)]
     pub(crate) split: Option<Split>,
     /// Minutes to train
     #[arg(long, value_name = "M", default_value_t = 30.0, conflicts_with = "tokens")]
     pub(crate) minutes: f64,
-    /// Tokens to train on, each counted as often as it is seen; the same text, options and threads give the same model
+    /// Tokens to train on, each counted every time it is seen, instead of a time; the same texts, options and number of
+    /// threads then give the same model
     #[arg(long, value_name = "N")]
     pub(crate) tokens: Option<u64>,
-    /// Model to start from; its sizes and its tokenizer are kept
+    /// Start from this model, keeping its sizes and its tokenizer
     #[arg(long, value_name = "MODEL")]
     pub(crate) from: Option<PathBuf>,
     /// With --from: train a new tokenizer
     #[arg(long, requires = "from")]
     pub(crate) new_tokenizer: bool,
-    /// What computes the gradients; gpu is for builds with the feature of that name
+    /// Device that computes the gradients; gpu needs a build with the feature of that name
     #[arg(long, value_enum, default_value_t = Device::Cpu)]
     pub(crate) device: Device,
-    /// Text that is held out to measure with: a part such as 0.05, or a file or folder
-    #[arg(long, value_name = "PART|PATH", default_value = "0.05")]
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    /// Resume an interrupted run from MODEL.checkpoint; the texts and all options must be the same
+    #[arg(long)]
+    pub(crate) resume: bool,
+    #[command(flatten)]
+    pub(crate) facts: Facts,
+    /// Texts: files, folders, patterns; - is standard input. In folders, files that are not text are skipped, and so are
+    /// files that czip wrote; a file named here must be text
+    #[arg(value_name = "TEXT", required = true)]
+    pub(crate) texts: Vec<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Adapt {
+    /// Model file to write
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: PathBuf,
+    /// Overwrite the output if it exists; inputs are never overwritten
+    #[arg(short, long)]
+    pub(crate) force: bool,
+    /// Most bytes of the texts to learn from, such as 500K or 4M; more take longer [default: 1000000]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(crate) sample: Option<u64>,
+    #[command(flatten)]
+    pub(crate) reading: Reading,
+    #[command(flatten)]
+    pub(crate) facts: Facts,
+    /// Model file of either version; or standard, the built-in English model
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+    /// Texts: files, folders, patterns; - is standard input. In folders, files that are not text are skipped, and so are
+    /// files that czip wrote; a file named here must be text
+    #[arg(value_name = "TEXT", required = true)]
+    pub(crate) texts: Vec<PathBuf>,
+}
+
+/// How texts to learn from are read.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Reading {
+    /// Text to hold out and measure with: a share such as 0.05, or a file or folder
+    #[arg(long, value_name = "SHARE|PATH", default_value = "0.05")]
     pub(crate) heldout: PathBuf,
-    /// NDJSON and CSV: the field or column that holds the text of a document
+    /// NDJSON, CSV and TSV: the field or column that holds the text of a document
     #[arg(long, value_name = "NAME")]
     pub(crate) field: Option<String>,
     /// Line that ends a document
     #[arg(long, value_name = "LINE", default_value = CorpusOptions::SEPARATOR)]
     pub(crate) separator: String,
-    /// Seed of all that is random
+    /// Seed for everything that is chosen at random
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Go on with a run that was interrupted, from MODEL.checkpoint; the text and all options have to be the same
-    #[arg(long)]
-    pub(crate) resume: bool,
-    /// Name that the model is to give itself
-    #[arg(long)]
-    pub(crate) name: Option<String>,
-    /// Licence that the model is to name
-    #[arg(long)]
-    pub(crate) licence: Option<String>,
-    /// Texts: files, folders, patterns; - is standard input. In folders, what is no text is left out, and what czip has
-    /// made; a file that is named must be a text
-    #[arg(value_name = "CORPUS", required = true)]
-    pub(crate) corpus: Vec<PathBuf>,
 }
 
-/// What a net is trained on.
+/// What a model says of itself.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Facts {
+    /// Name to record in the model
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Licence to record in the model
+    #[arg(long)]
+    pub(crate) licence: Option<String>,
+}
+
+/// A device that computes gradients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Device {
     Cpu,
@@ -333,11 +375,20 @@ Examples:
   {program} info english.czm notes.txt.czip           what is in the files
   {program} verify -m english.czm *.txt               do the texts round-trip, and how small do they get
   {program} bench -m english.czm *.txt                size and speed, beside other compressors
-  {program} train -o mine.czm --minutes 30 letters/   a model trained on the texts in a folder"
+  {program} train -o mine.czm --minutes 30 letters/   a model trained on the texts in a folder
+  {program} adapt standard letters/ -o mine.czm       the built-in model, adapted to them"
     );
     let after = format!("{examples}\n\n{files}");
     let mut command = Args::command().name(program).bin_name(program).after_help(after);
-    for name in ["compress", "decompress", "info", "verify", "bench", "train"] {
+    for name in [
+        "compress",
+        "decompress",
+        "info",
+        "verify",
+        "bench",
+        "train",
+        "adapt",
+    ] {
         command = command.mut_subcommand(name, |subcommand| subcommand.after_help(files.clone()));
     }
     command
@@ -396,6 +447,9 @@ mod tests {
             "czip verify",
             "czip bench",
             "czip bench -L 10 a",
+            "czip adapt m.czm -o out.czm",
+            "czip adapt m.czm a",
+            "czip adapt m.czm a -o out.czm --sample 1G1",
         ] {
             let message = parse(line).unwrap_err();
             assert!(message.use_stderr(), "{line}");

@@ -1,6 +1,7 @@
 //! How to compress: the format, and the options of the library that the arguments stand for.
 
-use czip::{ChunkLevel, Codec, Level, Options};
+use czip::v1::{ChunkLevel, Codec};
+use czip::{Level, Options};
 
 use crate::args::{Encoding, Format};
 use crate::error::{Error, Failure};
@@ -28,9 +29,9 @@ impl Choice {
                     return Err(Error::OnlyInV2.into());
                 }
                 if let Some(level) = encoding.level {
-                    options = options.chunk_level(ChunkLevel::new(level).map_err(|_| Error::ChunkLevel)?);
+                    options = options.v1_level(ChunkLevel::try_from(level).map_err(|_| Error::ChunkLevel)?);
                 }
-                options = options.codec(encoding.codec.unwrap_or(Codec::Brotli));
+                options = options.v1_codec(encoding.codec.unwrap_or(Codec::Brotli));
             }
             Format::V2 => {
                 if encoding.codec.is_some() {

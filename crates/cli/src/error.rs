@@ -5,9 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use czip::v1::container::{FormatError, ReadError};
-use czip::v2::container as v2;
-use czip::{ModelId, TokenizerError, UnknownInstructionSet};
+use czip::{ErrorKind, ModelId, UnknownInstructionSet};
 use czip_train::device;
 
 use crate::exit::Exit;
@@ -136,6 +134,8 @@ pub(crate) enum Error {
     Corpus(#[source] Box<czip_train::corpus::Error>),
     #[error("training failed")]
     Training(#[source] Box<czip_train::session::Error>),
+    #[error("cannot fit the mixing priors")]
+    Fitting(#[source] Box<czip_train::adapt::Error>),
     #[error("is a czip-model-v1 file, which can be used but not trained")]
     CannotTrainOn,
     #[error("{0}; leave out --device to train on the CPU")]
@@ -147,9 +147,10 @@ pub(crate) enum Error {
 impl From<czip::Error> for Error {
     fn from(error: czip::Error) -> Self {
         match error {
-            czip::Error::ModelRequired => Self::NoModel,
+            czip::Error::MissingModel { file: None, .. } => Self::NoModel,
             czip::Error::MemoryLimit { needed, limit } => Self::MemoryLimit { needed, limit },
-            czip::Error::FindModel(error) => match error.downcast() {
+            czip::Error::FindModel(error) => match error.downcast::<Failure>() {
+                Ok(failure) if failure.subject.is_none() => failure.error,
                 Ok(failure) => Self::Model(failure),
                 Err(error) => Self::Czip(czip::Error::FindModel(error)),
             },
@@ -200,6 +201,7 @@ impl Error {
             | Self::OtherCompressor(_)
             | Self::Corpus(_)
             | Self::Training(_)
+            | Self::Fitting(_)
             | Self::Device(_)
             | Self::CannotTrainOn
             | Self::RoundTrip { .. } => Exit::Failure,
@@ -232,35 +234,11 @@ impl Error {
 
 /// The exit code for an error of the library.
 fn exit_of_library(error: &czip::Error) -> Exit {
-    use czip::Error as E;
-    match error {
-        E::Model(_) | E::Priors { .. } | E::UnknownFormat { .. } | E::Segment { .. } => Exit::Malformed,
-        E::ReadV2(v2::ReadError::Format(_)) => Exit::Malformed,
-        E::MissingModel { .. } => Exit::Mismatch,
-        E::Tokenizer(TokenizerError::Split { .. }) => Exit::Failure,
-        E::Tokenizer(TokenizerError::UnknownId { .. }) => Exit::Mismatch,
-        E::Tokenizer(_) => Exit::Malformed,
-        E::Read(ReadError::Format(error)) | E::Format(error) => exit_of_format(error),
-        E::Chunk { .. }
-        | E::VocabularyMismatch { .. }
-        | E::NoStartToken
-        | E::ContextMismatch { .. }
-        | E::LengthMismatch { .. } => Exit::Mismatch,
-        // Reading, writing, threads, texts that cannot be held, and what is to come.
+    match error.kind() {
+        ErrorKind::Malformed | ErrorKind::Truncated => Exit::Malformed,
+        ErrorKind::Mismatch | ErrorKind::MissingModel => Exit::Mismatch,
+        // Reading, writing, limits, texts that cannot be held, and what is to come.
         _ => Exit::Failure,
-    }
-}
-
-fn exit_of_format(error: &FormatError) -> Exit {
-    use FormatError as E;
-    match error {
-        E::OriginalLenLimit { .. }
-        | E::ChunkCountLimit { .. }
-        | E::PayloadLenLimit { .. }
-        | E::OriginalTooLong { .. }
-        | E::ChunkTooLong { .. }
-        | E::TooManyChunks { .. } => Exit::Failure,
-        _ => Exit::Malformed,
     }
 }
 
@@ -341,6 +319,10 @@ impl fmt::Display for Failure {
 
 #[cfg(test)]
 mod tests {
+    use czip::TokenizerError;
+    use czip::v1::container::{FormatError, ReadError};
+    use czip::v2::container as v2;
+
     use super::*;
     use crate::output::Target;
 
@@ -364,10 +346,10 @@ mod tests {
             "m.czm: cannot read the model: gone"
         );
 
-        let read = czip::Error::Read(ReadError::Io {
+        let read = czip::Error::Read {
             offset: 5,
             source: not_found(),
-        });
+        };
         assert_eq!(
             Error::Czip(read).of("a").to_string(),
             "a: cannot read on from byte 5: gone"
@@ -378,7 +360,7 @@ mod tests {
     fn exit_codes() {
         let cases = [
             (czip::Error::Io(not_found()), Exit::Failure),
-            (czip::Error::NotText { valid_up_to: 3 }, Exit::Failure),
+            (czip::v1::Error::NotText { valid_up_to: 3 }.into(), Exit::Failure),
             (
                 czip::Error::TextLimit {
                     declared: 2,
@@ -387,21 +369,22 @@ mod tests {
                 Exit::Failure,
             ),
             (
-                czip::Error::Format(FormatError::OriginalTooLong { len: 1 << 32 }),
+                ReadError::Format(FormatError::OriginalTooLong { len: 1 << 32 }).into(),
                 Exit::Failure,
             ),
             (
-                czip::Error::Read(ReadError::Io {
+                czip::Error::Read {
                     offset: 0,
                     source: not_found(),
-                }),
+                },
                 Exit::Failure,
             ),
             (
-                czip::Error::ContextMismatch {
+                czip::v1::Error::ContextMismatch {
                     file: 1024,
                     model: 64,
-                },
+                }
+                .into(),
                 Exit::Mismatch,
             ),
             (
@@ -412,27 +395,22 @@ mod tests {
                 Exit::Mismatch,
             ),
             (
-                czip::Error::LengthMismatch {
+                czip::v1::Error::LengthMismatch {
                     declared: 1,
                     found: 2,
-                },
+                }
+                .into(),
                 Exit::Mismatch,
             ),
             (
-                czip::Error::Read(FormatError::HeaderTruncated { len: 3 }.into()),
+                ReadError::from(FormatError::HeaderTruncated { len: 3 }).into(),
                 Exit::Malformed,
             ),
-            (
-                czip::Error::Tokenizer(TokenizerError::MissingByte { byte: 7 }),
-                Exit::Malformed,
-            ),
-            (
-                czip::Error::ReadV2(v2::FormatError::Number { offset: 4 }.into()),
-                Exit::Malformed,
-            ),
+            (TokenizerError::MissingByte { byte: 7 }.into(), Exit::Malformed),
+            (v2::FormatError::Number { offset: 4 }.into(), Exit::Malformed),
             (
                 czip::Error::MissingModel {
-                    file: ModelId([1, 2, 3, 4]),
+                    file: Some(ModelId([1, 2, 3, 4])),
                     offered: Vec::new(),
                 },
                 Exit::Mismatch,

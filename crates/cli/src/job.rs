@@ -1,18 +1,21 @@
 //! What the command line asks for, with all names and choices made.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::thread;
 
-use czip::{Codec, Limits, Options};
+use czip::v1::Codec;
+use czip::{Limits, Options};
+use czip_train::adapt::SAMPLE_LEN;
 use czip_train::corpus::{CorpusOptions, Heldout};
 use czip_train::device::Device;
 use czip_train::session::{self, Budget};
-use czip_train::trainer::Plan;
+use czip_train::trainer::Hyperparameters;
 
 use crate::args::{self, Args, Command, Format, LimitArgs};
 use crate::choice::Choice;
-use crate::commands::{Bench, Compress, Decompress, Info, Train, Verify, checkpoint_of};
+use crate::commands::{Adapt, Bench, Compress, Decompress, Info, Train, Verify, checkpoint_of};
 use crate::error::{Error, Failure};
 use crate::exit::Exit;
 use crate::input::Source;
@@ -29,6 +32,7 @@ pub(crate) enum Job {
     Verify(Verify),
     Bench(Bench),
     Train(Box<Train>),
+    Adapt(Adapt),
 }
 
 impl Job {
@@ -41,6 +45,7 @@ impl Job {
             Self::Verify(job) => job.run(ui),
             Self::Bench(job) => job.run(ui),
             Self::Train(job) => job.run(ui),
+            Self::Adapt(job) => job.run(ui),
         }
     }
 }
@@ -88,7 +93,7 @@ impl TryFrom<Args> for Job {
                     .unwrap_or(NonZeroUsize::MIN);
                 let mut options = options
                     .threads(threads)
-                    .codec(args.codec.unwrap_or(Codec::Brotli));
+                    .v1_codec(args.codec.unwrap_or(Codec::Brotli));
                 if let Some(bytes) = args.segment {
                     options = options.segment_len(bytes);
                 }
@@ -105,7 +110,8 @@ impl TryFrom<Args> for Job {
                     json: args.json,
                 })
             }
-            Command::Train(args) => Self::Train(Box::new(training(args, global.threads)?)),
+            Command::Train(args) => Self::Train(Box::new(training(args, threads(global.threads))?)),
+            Command::Adapt(args) => Self::Adapt(adapting(args, threads(global.threads))),
         })
     }
 }
@@ -116,31 +122,20 @@ fn limits(args: LimitArgs) -> Limits {
         .with_memory(args.memory.unwrap_or(defaults.max_memory))
 }
 
+/// So many threads, or if the number is zero, as many as the machine has.
+fn threads(wanted: usize) -> usize {
+    let threads = NonZeroUsize::new(wanted).or_else(|| thread::available_parallelism().ok());
+    threads.map_or(1, NonZeroUsize::get)
+}
+
 fn training(args: args::Train, threads: usize) -> Result<Train, Failure> {
     let device = match args.device {
         args::Device::Cpu => Device::cpu(),
         args::Device::Gpu => Device::gpu().map_err(Error::Device)?,
     };
-    let threads = NonZeroUsize::new(threads).or_else(|| thread::available_parallelism().ok());
-    let heldout = match args.heldout.to_str().and_then(|part| part.parse().ok()) {
-        Some(fraction) => Heldout::Fraction(fraction),
-        None => Heldout::Path(args.heldout),
-    };
-    let facts = [("name", args.name), ("licence", args.licence)];
-    let facts = facts
-        .into_iter()
-        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
-        .collect();
     Ok(Train {
-        inputs: args.corpus,
+        inputs: args.texts,
         overwrite: args.force,
-        corpus: CorpusOptions {
-            field: args.field,
-            separator: Some(args.separator),
-            heldout,
-            seed: args.seed,
-            ..CorpusOptions::default()
-        },
         session: session::Options {
             preset: args.preset,
             config: None,
@@ -150,21 +145,63 @@ fn training(args: args::Train, threads: usize) -> Result<Train, Failure> {
                 Some(tokens) => Budget::Tokens(tokens),
                 None => Budget::minutes(args.minutes),
             },
-            plan: Plan {
-                seed: args.seed,
-                threads: threads.map_or(1, NonZeroUsize::get),
-                ..Plan::default()
+            hyperparameters: Hyperparameters {
+                seed: args.reading.seed,
+                threads,
+                ..Hyperparameters::default()
             },
             device,
             base: None,
             checkpoint: Some(checkpoint_of(&args.output)),
             resume: args.resume,
         },
+        corpus: corpus_options(args.reading),
         from: args.from,
         new_tokenizer: args.new_tokenizer,
-        facts,
+        facts: facts(args.facts),
         output: args.output,
     })
+}
+
+fn adapting(args: args::Adapt, threads: usize) -> Adapt {
+    let wanted = args.sample.map(|len| usize::try_from(len).unwrap_or(usize::MAX));
+    Adapt {
+        model: args.model,
+        inputs: args.texts,
+        output: args.output,
+        overwrite: args.force,
+        corpus: CorpusOptions {
+            min_len: MIN_ADAPT_LEN,
+            ..corpus_options(args.reading)
+        },
+        sample_len: wanted.unwrap_or(SAMPLE_LEN),
+        threads,
+        facts: facts(args.facts),
+    }
+}
+
+/// The least bytes of text to adapt to. Much less would say little of other text of the kind.
+const MIN_ADAPT_LEN: usize = 10_000;
+
+fn corpus_options(args: args::Reading) -> CorpusOptions {
+    CorpusOptions {
+        field: args.field,
+        separator: Some(args.separator),
+        heldout: match args.heldout.to_str().and_then(|share| share.parse().ok()) {
+            Some(fraction) => Heldout::Fraction(fraction),
+            None => Heldout::Path(args.heldout),
+        },
+        seed: args.seed,
+        ..CorpusOptions::default()
+    }
+}
+
+fn facts(args: args::Facts) -> BTreeMap<String, String> {
+    let facts = [("name", args.name), ("licence", args.licence)];
+    facts
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+        .collect()
 }
 
 fn sources(files: Vec<PathBuf>) -> Vec<Source> {

@@ -2,6 +2,7 @@
 //!
 //! To compress there is one. To restore, each file says by a hash which it needs.
 
+use std::borrow::Cow;
 use std::env;
 use std::ffi::OsStr;
 use std::fmt;
@@ -87,6 +88,17 @@ impl Origin {
             czip::Kernels::detect().instruction_set(),
         ));
         Ok(model.named(&self.to_string()))
+    }
+}
+
+/// The bytes of the model that a command line names: a file, or the one that is built in.
+pub(crate) fn read(path: &Path) -> Result<Cow<'static, [u8]>, Failure> {
+    match Origin::from(path.to_owned()) {
+        Origin::BuiltIn => Ok(Cow::Borrowed(czip_models::STANDARD)),
+        Origin::File(path) => match fs::read(&path) {
+            Ok(bytes) => Ok(Cow::Owned(bytes)),
+            Err(error) => Err(Error::ReadModel(error).of(path.display())),
+        },
     }
 }
 
@@ -306,25 +318,13 @@ impl ModelSet<'_> {
         self.all().map(|candidate| candidate.id).collect()
     }
 
-    /// The model for a file of CZIPv1, which does not say which it needs: the only one that the user names.
-    pub(crate) fn for_v1(&self) -> Result<&Model, Failure> {
-        match &self.candidates[..] {
-            [] => Err(Error::NoModel.into()),
-            [candidate] => candidate.model(self.ui),
-            candidates => Err(Error::SeveralModels {
-                named: candidates.len(),
-            }
-            .into()),
-        }
-    }
-
     /// An error of the library, with what can be done about a model that is missing.
     pub(crate) fn explain(&self, error: czip::Error) -> Error {
         match error {
-            czip::Error::MissingModel { file, .. } if file == Model::builtin_id() => {
+            czip::Error::MissingModel { file: Some(file), .. } if file == Model::builtin_id() => {
                 Error::BuiltInModelNeeded { file }
             }
-            czip::Error::MissingModel { file, .. } => Error::MissingModel {
+            czip::Error::MissingModel { file: Some(file), .. } => Error::MissingModel {
                 file,
                 at_hand: self
                     .all()
@@ -342,9 +342,23 @@ impl FindModel for ModelSet<'_> {
         let Some(candidate) = named.or_else(|| self.all().find(|candidate| candidate.id == id)) else {
             return Ok(None);
         };
-        let model = candidate.model(self.ui);
-        model
-            .map(Some)
-            .map_err(|failure| czip::Error::FindModel(Box::new(failure)))
+        candidate.model(self.ui).map(Some).map_err(of_finding)
     }
+
+    /// The only one that the user names.
+    fn for_v1(&self) -> Result<Option<&Model>, czip::Error> {
+        let model = match &self.candidates[..] {
+            [] => Err(Error::NoModel.into()),
+            [candidate] => candidate.model(self.ui),
+            candidates => Err(Error::SeveralModels {
+                named: candidates.len(),
+            }
+            .into()),
+        };
+        model.map(Some).map_err(of_finding)
+    }
+}
+
+fn of_finding(failure: Failure) -> czip::Error {
+    czip::Error::FindModel(Box::new(failure))
 }

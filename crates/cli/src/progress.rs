@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use czip::Options;
+use czip::{Options, Unit};
 use czip_train::session;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
@@ -46,12 +46,24 @@ impl Progress {
         self
     }
 
+    /// Shows that so many of so many tokens are done.
+    pub(crate) fn show(&self, done: u64, total: u64) {
+        self.0.set_length(total);
+        // Reports come from several threads, and so in any order. The bar should not go back.
+        if done > self.0.position() {
+            self.0.set_position(done);
+        }
+    }
+
     /// Has the work done with these options move the bar, from its start.
     pub(crate) fn watch(&self, options: &Options) -> Options {
         self.0.reset();
         let bar = self.0.clone();
         let shown = AtomicU64::new(0);
         options.clone().on_progress(move |progress| {
+            if progress.unit == Unit::Tokens {
+                bar.set_message("tokens");
+            }
             if let Some(total) = progress.total {
                 bar.set_length(total);
             }

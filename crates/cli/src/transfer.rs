@@ -50,7 +50,7 @@ impl Transfer {
             Error::Czip(czip::Error::Io(error)) if input.has_failed() => Error::Read(error).of(&self.source),
             Error::Czip(czip::Error::Io(error)) => self.target.failed(error),
             // No file is at fault.
-            Error::NoModel => Error::NoModel.into(),
+            error @ (Error::NoModel | Error::SeveralModels { .. }) => error.into(),
             error => error.of(&self.source),
         }
     }

@@ -1,9 +1,8 @@
-//! A binary range coder: one bit at a time, each with a probability of its own.
+//! A binary range coder: bits and their probabilities (uint16, Q0.16) in, bytes out, and back.
 //!
-//! This is range coding (Martin, "Range encoding", 1979) of two symbols, with whole bytes as output, in the way of
-//! Schindler's range coder and LZMA's. It differs from LZMA's in three points: a probability has 16 bits and is used in
-//! full, no byte goes to waste at the start, and the message ends as early as it can. The rules are in
-//! `docs/spec/czip-v2.md`.
+//! This is range coding (Martin, "Range encoding", 1979) with two symbols and whole bytes as output, like Schindler's range
+//! coder and LZMA's. It differs from LZMA's in three points: all 16 bits of a probability are used, no byte is wasted at
+//! the start, and the message ends as early as possible. The rules are in `docs/spec/czip-v2.md`.
 //!
 //! # State
 //!
@@ -21,27 +20,26 @@
 //! # Renormalisation
 //!
 //! While `range` is below 2^24, it is multiplied by 256, `low` with it, and `n` grows by one. So `range` is at least
-//! 2^24 before every bit, and as `p` is 1 to 65,535, each part has at least 2^8 units. Two rounds are thus always
-//! enough, and what rounding can cost is in proportion to the rarity of a bit: a part of the share `q` is off by less
-//! than one unit out of `q * 2^24`.
+//! 2^24 before every bit, and since `p` is 1 to 65,535, each part has at least 2^8 units. Two rounds are therefore
+//! always enough. The cost of rounding is bounded in proportion to the rarity of a bit: a part with the share `q` is off by
+//! less than one unit out of `q * 2^24`.
 //!
 //! # Carries
 //!
-//! `low` grows, so a byte that has left its lowest four may still change, by a carry. The encoder keeps up to 24 bits
-//! above the lowest 32, and one for the carry, in a word of 64. When two bytes leave the word, a carry found above them
-//! is added to the bytes written before: those that are 0xFF become 0, and the one before them grows by one. One bit is
-//! enough, as an interval that lies across a carry only shrinks. There is always a byte to take the carry, for the
-//! whole message stays below 1.
+//! `low` grows, so a carry may still change a byte that has moved above its lowest four. The encoder keeps up to 24 bits
+//! above the lowest 32, and one for the carry, in a 64-bit register. When two bytes leave the register, a carry found above
+//! them is added to the bytes written before: those that are 0xFF become 0, and the one before them grows by one. One bit
+//! is enough, since an interval that spans a carry only shrinks. There is always a byte to take the carry, since the whole
+//! message stays below 1.
 //!
 //! # The end
 //!
 //! The decoder reads zeros past the end, so the encoder writes the shortest bytes that name a number in the final
-//! interval: a multiple of 2^32 if it holds one, with trailing zeros left out, and else its lowest multiple of 2^24,
-//! which there always is. An empty message takes no byte, and the end of another takes at most one byte beyond the `n`
-//! settled.
+//! interval: a multiple of 2^32 if there is one in it, without trailing zeros, or else the lowest multiple of 2^24, which
+//! always exists. An empty message takes no bytes, and the end of any other takes at most one byte beyond the `n` settled.
 //!
-//! For each sequence of bits and probabilities there is thus exactly one right sequence of bytes, and the decoder can
-//! check that it has been given this one.
+//! Each sequence of bits and probabilities therefore has exactly one valid encoding, and the decoder can check that it has
+//! been given this one.
 
 use std::hint::select_unpredictable;
 
@@ -51,18 +49,23 @@ const MIN_RANGE: u32 = 1 << 24;
 /// The interval's range at the start of a message.
 const FULL_RANGE: u32 = u32::MAX;
 
-/// Units of the part of a true bit, which `p` is the probability of.
+/// The size of a true bit's part, where `p` is its probability.
 #[inline(always)]
 fn bound(range: u32, p: u16) -> u32 {
     debug_assert!(p != 0, "a probability of 0");
     ((u64::from(range) * u64::from(p)) >> 16) as u32
 }
 
-/// How many bits, 8 or 16, a range of 2^8 to 2^24 - 1 must move up to be at least 2^24.
+/// By how many bits, 8 or 16, a range of 2^8 to 2^24 - 1 must move up to be at least 2^24.
 #[inline(always)]
 fn settled_bits(range: u32) -> u32 {
     debug_assert!((1 << 8..MIN_RANGE).contains(&range), "a range of {range}");
     range.leading_zeros() & 24
+}
+
+/// The first `N` bytes; past the end of the data they are zeros.
+fn padded<const N: usize>(data: &[u8]) -> [u8; N] {
+    std::array::from_fn(|i| data.get(i).copied().unwrap_or(0))
 }
 
 /// Turns bits into bytes.
@@ -70,7 +73,7 @@ fn settled_bits(range: u32) -> u32 {
 /// ```
 /// use czip_coder::binary::{Decoder, Encoder};
 ///
-/// // Seven of eight bits are true, and the coder knows: 0.54 bits each, in place of 1.
+/// // Seven of eight bits are true, and the coder knows it: 0.54 bits each instead of 1.
 /// let p = 57_344;
 /// let message: Vec<bool> = (0..1000).map(|i| i % 8 != 5).collect();
 /// let mut encoder = Encoder::new();
@@ -89,7 +92,7 @@ pub struct Encoder {
     /// The lowest `32 + held` bits of the interval's lower end, and above them a carry if there is one.
     low: u64,
     range: u32,
-    /// Bits of `low` that have settled but for a carry: 0 or 8 between calls.
+    /// Bits of `low` that have settled except for a carry: 0 or 8 between calls.
     held: u32,
     bytes: Vec<u8>,
     /// Length of `bytes` when the message began.
@@ -111,8 +114,8 @@ impl Encoder {
 
     /// An encoder at the start of a message that appends its bytes to `bytes`.
     ///
-    /// Pass an empty vector with capacity to reuse an allocation, or one that holds other data; those stay as they are.
-    /// The coder itself does not mark where a message begins or ends.
+    /// Pass an empty vector with capacity to reuse an allocation, or one that holds other data, which is kept. The coder
+    /// does not mark where a message begins or ends.
     #[must_use]
     pub fn from_vec(bytes: Vec<u8>) -> Self {
         Self {
@@ -126,7 +129,7 @@ impl Encoder {
 
     /// Codes `bit`, where `p` is the probability of a true bit in Q0.16, 1 to 65,535.
     ///
-    /// Debug builds assert that `p` is not 0; release builds then write bytes that do not decode to the message.
+    /// `p` must not be 0: debug builds assert it, and release builds write bytes that do not decode to the message.
     #[inline]
     pub fn encode(&mut self, bit: bool, p: u16) {
         let bound = bound(self.range, p);
@@ -134,7 +137,7 @@ impl Encoder {
         let low = self.low + u64::from(select_unpredictable(bit, 0, bound));
         (self.low, self.range) = (low, range);
         // Bytes settle seldom enough for a branch to be cheaper than shifts that mostly do nothing.
-        if range < MIN_RANGE {
+        if range >> 24 == 0 {
             let settled = settled_bits(range);
             self.range = range << settled;
             self.low = low << settled;
@@ -201,12 +204,12 @@ impl Encoder {
 
 /// Turns bytes back into bits.
 ///
-/// Any bytes decode to some bits, and never fail on the way; [`finish`](Self::finish) tells whether an encoder would
-/// have written them.
+/// Any bytes decode to some bits without an error; [`finish`](Self::finish) tells whether an encoder would have written
+/// them.
 #[derive(Clone, Debug)]
 pub struct Decoder<'a> {
-    /// The message less `low`. The upper 32 bits are in the units of `range`, and less than it unless the data begin
-    /// with four bytes 0xFF, which no encoder writes. Of the lower 32 the first `ahead` are bits of the message that
+    /// The message minus `low`. The upper 32 bits are in the units of `range`, and below it unless the data begin with
+    /// four bytes of 0xFF, which no encoder writes. Of the lower 32, the first `ahead` are the bits of the message that
     /// follow, and the rest are zeros.
     offset: u64,
     range: u32,
@@ -215,34 +218,29 @@ pub struct Decoder<'a> {
     data: &'a [u8],
     /// The end of `data`, from the first byte that is not in `offset` on.
     rest: &'a [u8],
-    /// Bytes settled so far, those past the end of `data` included.
+    /// Bytes settled so far, including those past the end of `data`.
     settled: u64,
 }
 
 impl<'a> Decoder<'a> {
     /// A decoder at the start of the message in `data`.
     ///
-    /// `data` must be the bytes of this message alone: past their end the decoder reads zeros, as many as it needs.
+    /// `data` must hold this message and nothing else: past its end the decoder reads as many zeros as it needs.
     #[must_use]
     pub fn new(data: &'a [u8]) -> Self {
-        let (first, rest) = data.split_at(data.len().min(8));
-        let mut word = [0; 8];
-        word[..first.len()].copy_from_slice(first);
-        let offset = u64::from_be_bytes(word);
         Self {
-            offset,
+            offset: u64::from_be_bytes(padded(data)),
             range: FULL_RANGE,
             ahead: 32,
             data,
-            rest,
+            rest: data.get(8..).unwrap_or_default(),
             settled: 0,
         }
     }
 
-    /// The next bit, where `p` is the probability of a true bit in Q0.16, 1 to 65,535: the same that it was encoded
-    /// with.
+    /// The next bit, where `p` is the probability of a true bit in Q0.16, 1 to 65,535: the one it was encoded with.
     ///
-    /// Debug builds assert that `p` is not 0; in release builds all that is decoded afterwards is then wrong.
+    /// `p` must not be 0: debug builds assert it, and in release builds everything decoded afterwards is wrong.
     #[inline]
     pub fn decode(&mut self, p: u16) -> bool {
         let bound = bound(self.range, p);
@@ -251,13 +249,14 @@ impl<'a> Decoder<'a> {
         let range = select_unpredictable(bit, bound, self.range - bound);
         let offset = self.offset - select_unpredictable(bit, 0, split);
         (self.offset, self.range) = (offset, range);
-        if range < MIN_RANGE {
+        if range >> 24 == 0 {
             let settled = settled_bits(range);
             self.range = range << settled;
             self.offset = offset << settled;
             self.ahead -= settled;
             self.settled += u64::from(settled / 8);
-            if self.ahead < 16 {
+            // One byte or none is left.
+            if self.ahead <= 8 {
                 self.read_two();
             }
         }
@@ -286,19 +285,23 @@ impl<'a> Decoder<'a> {
         word
     }
 
-    /// Ends decoding, and checks that the data are what [`Encoder::finish`] gives for the bits decoded.
+    /// Ends decoding, and checks that the data are what [`Encoder::finish`] returns for the bits decoded.
     ///
-    /// They are when no shorter data decode to the same bits, and no lower byte could be their last. That is exact, but
-    /// no checksum: data that were cut short are, as a rule, the right ones for the other bits that they decode to.
+    /// This is exact, but it is not a checksum: data that were cut short are usually the right ones for the other bits
+    /// that they decode to.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if shorter data decode to the same bits, or a lower last byte does.
     pub fn finish(self) -> Result<(), DecodeError> {
-        // The one number the first interval does not hold. What such data decode to depends on nothing.
+        // The only number outside the first interval. What such data decode to has no meaning.
         if self.data.starts_with(&FULL_RANGE.to_be_bytes()) {
             return Err(DecodeError::End { offset: 0 });
         }
         let found = self.data.len();
         let settled = usize::try_from(self.settled).map_or(found, |settled| settled.min(found));
-        let (prefix, window) = self.data.split_at(settled);
-        let window = (0..4).fold(0, |word, i| word << 8 | u32::from(*window.get(i).unwrap_or(&0)));
+        let (prefix, rest) = self.data.split_at(settled);
+        let window = u32::from_be_bytes(padded(rest));
         let low = window.wrapping_sub((self.offset >> 32) as u32);
 
         if low == 0 || low.checked_add(self.range - 1).is_none() {
@@ -328,11 +331,11 @@ impl<'a> Decoder<'a> {
     }
 }
 
-/// How data differ from what an encoder writes for the bits decoded from them.
+/// How data differ from what an encoder writes for the bits that they decode to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// Fewer bytes would do.
+    /// Fewer bytes are enough.
     #[error("{found} bytes of coded data, but the bits decoded from them take {expected}")]
     Length {
         /// Bytes that an encoder writes for these bits.
@@ -340,7 +343,7 @@ pub enum DecodeError {
         /// Bytes given.
         found: usize,
     },
-    /// The last byte is not the lowest that would do, or the data name a number that no message has.
+    /// The last byte is not the lowest possible, or the data name a number that is not in any message's interval.
     #[error("coded data do not end as an encoder ends them at byte {offset}")]
     End {
         /// Number of bytes before the one in question.

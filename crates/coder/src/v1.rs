@@ -1,7 +1,7 @@
-//! The arithmetic coder of the CZIPv1 format.
+//! The arithmetic coder of the CZIPv1 format: intervals of frequencies, `lo..hi` out of `total`, in, bytes out, and back.
 //!
 //! This is the bit-oriented coder of Witten, Neal and Cleary ("Arithmetic coding for data compression", 1987) with
-//! 32-bit bounds, with totals up to 2^30, and with an ending of its own: a single 1 bit.
+//! 32-bit bounds, totals up to 2^30, and a different ending: a single 1 bit.
 //!
 //! # State
 //!
@@ -98,11 +98,12 @@ impl Interval {
         // In 64 bits, since all 32 may be settled at once: an interval of width 1.
         let bits = (u64::from(self.low) << settled >> 32) as u32;
         let low = (u64::from(self.low) << settled) as u32;
-        let high = (u64::from(self.high) << settled | ((1 << settled) - 1)) as u32;
+        // Ones come in from the right.
+        let high = !(u64::from(!self.high) << settled) as u32;
 
         let straddling = ((low & !high) << 1).leading_ones();
         self.low = (low << straddling) & (u32::MAX >> 1);
-        self.high = (high << straddling) | 1 << 31 | ((1 << straddling) - 1);
+        self.high = !(!high << straddling) | 1 << 31;
         Shift {
             settled,
             bits,
@@ -113,8 +114,8 @@ impl Interval {
 
 /// Turns symbols into bytes.
 ///
-/// An encoder keeps a few words of state; the bytes go to a vector, which [`Encoder::with_buffer`] lets the caller
-/// provide, so that coding many pieces needs no allocation for each.
+/// An encoder keeps a few numbers of state; the bytes go to a vector, which the caller can provide with
+/// [`Encoder::from_vec`], so that coding many pieces does not need an allocation for each.
 #[derive(Clone, Debug)]
 pub struct Encoder {
     interval: Interval,
@@ -136,20 +137,20 @@ impl Encoder {
     /// An encoder at the start of a message.
     #[must_use]
     pub fn new() -> Self {
-        Self::with_buffer(Vec::new())
+        Self::from_vec(Vec::new())
     }
 
-    /// An encoder at the start of a message that appends its bytes to `buffer`.
+    /// An encoder at the start of a message that appends its bytes to `bytes`.
     ///
-    /// Pass an empty vector with capacity to reuse an allocation, or one that holds earlier messages to collect many
-    /// back to back; the coder itself does not mark where one ends.
+    /// Pass an empty vector with capacity to reuse an allocation, or one that holds earlier messages to collect many back
+    /// to back. The coder does not mark where a message begins or ends.
     ///
     /// ```
     /// use czip_coder::v1::Encoder;
     ///
     /// let mut bytes = vec![0xff];
     /// for _ in 0..2 {
-    ///     let mut encoder = Encoder::with_buffer(bytes);
+    ///     let mut encoder = Encoder::from_vec(bytes);
     ///     // Eight symbols of one bit each: 0110 1001. The ninth bit is the end.
     ///     for bit in [0, 1, 1, 0, 1, 0, 0, 1] {
     ///         encoder.encode(bit, bit + 1, 2);
@@ -159,20 +160,24 @@ impl Encoder {
     /// assert_eq!(bytes, [0xff, 0x69, 0x80, 0x69, 0x80]);
     /// ```
     #[must_use]
-    pub fn with_buffer(buffer: Vec<u8>) -> Self {
+    pub fn from_vec(bytes: Vec<u8>) -> Self {
         Self {
             interval: Interval::FULL,
             pending: 0,
             bits: 0,
             bit_count: 0,
-            bytes: buffer,
+            bytes,
         }
     }
 
     /// Codes the symbol that owns `lo..hi` out of `total`.
     ///
-    /// `lo < hi <= total <= 2^30` must hold. Debug builds assert it; release builds then write bytes that do not decode
-    /// to the message, and divide by zero if `total` is 0.
+    /// `lo < hi <= total <= 2^30` must hold: debug builds assert it, and release builds write bytes that do not decode to
+    /// the message.
+    ///
+    /// # Panics
+    ///
+    /// If `total` is 0.
     #[inline]
     pub fn encode(&mut self, lo: u32, hi: u32, total: u32) {
         self.interval.narrow(lo, hi, total);
@@ -181,7 +186,7 @@ impl Encoder {
             bits,
             straddling,
         } = self.interval.renormalize();
-        if settled > 0 {
+        if settled != 0 {
             if self.pending == 0 {
                 self.put(bits, settled);
             } else {
@@ -195,7 +200,7 @@ impl Encoder {
         self.pending += u64::from(straddling);
     }
 
-    /// Ends the message and returns the buffer with its bytes appended, at least one.
+    /// Ends the message and returns the vector with its bytes appended, at least one.
     #[must_use]
     pub fn finish(mut self) -> Vec<u8> {
         self.put(1, 1);
@@ -209,7 +214,7 @@ impl Encoder {
     /// Writes the low `count` bits of `value`, the highest first. `count` is at most 32 and the bits above are 0.
     #[inline]
     fn put(&mut self, value: u32, count: u32) {
-        self.bits = self.bits << count | u64::from(value);
+        self.bits = (self.bits << count) + u64::from(value);
         self.bit_count += count;
         if self.bit_count >= 32 {
             self.bit_count -= 32;
@@ -232,8 +237,8 @@ impl Encoder {
 /// Turns bytes back into symbols.
 ///
 /// For each symbol, ask for the [`target`](Self::target), find the symbol whose share of the total holds it, and
-/// [`consume`](Self::consume) that share. Any bytes decode to some symbols; [`finish`](Self::finish) tells whether an
-/// encoder would have written them.
+/// [`consume`](Self::consume) that share. Any bytes decode to some symbols without an error; [`finish`](Self::finish)
+/// tells whether an encoder would have written them.
 #[derive(Clone, Debug)]
 pub struct Decoder<'a> {
     interval: Interval,
@@ -253,7 +258,7 @@ pub struct Decoder<'a> {
 impl<'a> Decoder<'a> {
     /// A decoder at the start of the message in `data`.
     ///
-    /// `data` must be the bytes of this message alone: past their end the decoder reads zero bits, as many as it needs.
+    /// `data` must hold this message and nothing else: past its end the decoder reads as many zero bits as it needs.
     #[must_use]
     pub fn new(data: &'a [u8]) -> Self {
         let mut decoder = Self {
@@ -272,11 +277,11 @@ impl<'a> Decoder<'a> {
 
     /// Where in `0..total` the next symbol lies: it is the one with `lo <= target < hi`.
     ///
-    /// In terms of the [state](crate::v1#state), `floor(((code - low + 1) * total - 1) / range)`, with `code` the next 32
-    /// bits of the message. With inclusive prefix sums of the frequencies in a table, the symbol is the first whose entry
-    /// exceeds the target.
+    /// In terms of the [state](crate::v1#state), `floor(((code - low + 1) * total - 1) / range)`, where `code` is
+    /// the next 32 bits of the message. In a table of inclusive prefix sums of the frequencies, the symbol is the first whose
+    /// entry exceeds the target.
     ///
-    /// `1 <= total <= 2^30` must hold, as for [`Encoder::encode`].
+    /// `1 <= total <= 2^30` must hold, as for [`Encoder::encode`]; debug builds assert it.
     #[inline]
     #[must_use]
     pub fn target(&self, total: u32) -> u32 {
@@ -288,8 +293,12 @@ impl<'a> Decoder<'a> {
 
     /// Moves past the symbol that owns `lo..hi` out of `total`.
     ///
-    /// `lo <= target(total) < hi <= total <= 2^30` must hold. Debug builds assert it; in release builds all that is
-    /// decoded afterwards is then wrong.
+    /// `lo <= target(total) < hi <= total <= 2^30` must hold: debug builds assert it, and in release builds everything
+    /// decoded afterwards is wrong.
+    ///
+    /// # Panics
+    ///
+    /// If `total` is 0.
     #[inline]
     pub fn consume(&mut self, lo: u32, hi: u32, total: u32) {
         debug_assert!((lo..hi).contains(&self.target(total)), "target not in {lo}..{hi}");
@@ -297,22 +306,26 @@ impl<'a> Decoder<'a> {
         let Shift {
             settled, straddling, ..
         } = self.interval.renormalize();
-        if settled > 0 {
-            self.code = (u64::from(self.code) << settled) as u32 | self.take(settled);
+        if settled != 0 {
+            self.code = (u64::from(self.code) << settled) as u32 + self.take(settled);
             self.written += u64::from(settled) + self.pending;
             self.pending = 0;
         }
-        if straddling > 0 {
+        if straddling != 0 {
             let top = self.code & 1 << 31;
-            self.code = top | (self.code << straddling) & (u32::MAX >> 1) | self.take(straddling);
+            self.code = top + ((self.code << straddling) & (u32::MAX >> 1)) + self.take(straddling);
             self.pending += u64::from(straddling);
         }
     }
 
-    /// Ends decoding, and checks that the data are what [`Encoder::finish`] gives for the symbols consumed.
+    /// Ends decoding, and checks that the data are what [`Encoder::finish`] returns for the symbols consumed.
     ///
-    /// This costs nothing and finds most damage and most wrong models: when the symbols decoded are not those encoded,
-    /// the length agrees by chance only. It's no checksum: short messages leave much to that chance.
+    /// This costs nothing and finds most damage and most wrong models: if the symbols decoded are not those encoded, the
+    /// length agrees only by chance. It is not a checksum: with short messages, such chances are high.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] if the length or the last byte differs.
     pub fn finish(self) -> Result<(), DecodeError> {
         let found = self.data.len() as u64;
         let expected = self.written / 8 + 1;
@@ -330,7 +343,7 @@ impl<'a> Decoder<'a> {
     /// The next `count` bits, 0 to 32.
     #[inline]
     fn take(&mut self, count: u32) -> u32 {
-        if self.bit_count < count {
+        if self.bit_count.checked_sub(count).is_none() {
             self.refill();
         }
         self.bit_count -= count;
@@ -350,12 +363,12 @@ impl<'a> Decoder<'a> {
             }
         };
         self.position += rest.len().min(4);
-        self.bits = self.bits << 32 | u64::from(u32::from_be_bytes(word));
+        self.bits = (self.bits << 32) + u64::from(u32::from_be_bytes(word));
         self.bit_count += 32;
     }
 }
 
-/// How data differ from what an encoder writes for the symbols decoded from them.
+/// How data differ from what an encoder writes for the symbols that they decode to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {

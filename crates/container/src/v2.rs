@@ -19,6 +19,8 @@ mod error;
 mod fields;
 mod frame;
 mod index;
+mod level;
+mod mode;
 mod read;
 mod salvage;
 mod segment;
@@ -27,37 +29,11 @@ mod varint;
 mod write;
 
 pub use error::{FormatError, Part, ReadError, SegmentError, WriteError};
-pub use fields::{Header, Level, Mode, ModelId};
+pub use fields::{Header, MAGIC, VERSION, is_v2};
 pub use index::{Index, IndexEntry};
+pub use level::{InvalidLevel, Level};
+pub use mode::{Mode, ModelId};
 pub use read::Reader;
 pub use salvage::{Remains, Salvage};
 pub use segment::{MAX_TEXT_LEN, Segment, SegmentHeader, SegmentInfo};
 pub use write::Writer;
-
-/// The first three bytes of every member. 0xFA is in no UTF-8 text.
-pub const MAGIC: [u8; 3] = [0xfa, b'c', b'z'];
-
-/// The version of the format, in the upper three bits of the byte after [`MAGIC`].
-pub const VERSION: u8 = 2;
-
-/// The first three bytes of an index.
-const INDEX_MAGIC: [u8; 3] = [0xfa, b'c', b'i'];
-
-/// The last four bytes of an index.
-const INDEX_END: [u8; 4] = [b'z', b'i', b'c', 0xfa];
-
-/// Whether `bytes` begin as files of this format do, and those of later versions.
-///
-/// Three bytes are enough to know. Fewer are none of ours.
-///
-/// ```
-/// use czip_container::v2;
-///
-/// assert!(v2::is_v2(b"\xfacz\x45"));
-/// assert!(!v2::is_v2(b"CZIPv1"));
-/// assert!(!v2::is_v2(b"\xfac"));
-/// ```
-#[must_use]
-pub fn is_v2(bytes: &[u8]) -> bool {
-    bytes.starts_with(&MAGIC)
-}

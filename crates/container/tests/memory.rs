@@ -1,6 +1,7 @@
 //! Hostile files must not make the reader reserve memory they cannot fill.
 //!
 //! A test of its own process, since address space is counted for all threads together.
+#![cfg(all(feature = "v1", feature = "brotli", feature = "zstd"))]
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 

@@ -11,8 +11,9 @@ use std::hint::black_box;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
+use czip::v1::ChunkLevel;
 use czip::v1::container::{self, Limits};
-use czip::{ChunkLevel, Kernels, Model, Options};
+use czip::{Kernels, Model, Options};
 use czip_model::v1::Weights;
 
 use crate::naive::{Naive, model_file, tokens};
@@ -83,7 +84,7 @@ fn compare(title: &str, mut candidates: Vec<Candidate<'_>>) {
 
 fn options(level: u8, threads: usize) -> Options {
     Options::new()
-        .chunk_level(ChunkLevel::new(level).unwrap())
+        .v1_level(ChunkLevel::new(level).unwrap())
         .threads(NonZeroUsize::new(threads).unwrap())
 }
 

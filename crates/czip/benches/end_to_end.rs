@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use czip::v1::ChunkLevel;
 use czip::v1::container::{self, Limits};
-use czip::{ChunkLevel, Level, Model, Options};
+use czip::{Level, Model, Options};
 use czip_coder::v1::{Decoder, Encoder};
 use czip_model::Row;
 use czip_model::v1::Weights;
@@ -43,7 +44,7 @@ fn group<'c>(criterion: &'c mut Criterion, name: &str) -> BenchmarkGroup<'c, Wal
 
 fn options(level: u8, threads: usize) -> Options {
     Options::new()
-        .chunk_level(ChunkLevel::new(level).unwrap())
+        .v1_level(ChunkLevel::new(level).unwrap())
         .threads(NonZeroUsize::new(threads).unwrap())
 }
 

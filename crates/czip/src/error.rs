@@ -3,11 +3,30 @@
 use std::io;
 use std::path::PathBuf;
 
-use czip_container::v2::{FormatError, Level, ModelId};
-use czip_mix::PriorsError;
+use czip_container::v2::{FormatError, Level, ModelId, ReadError};
 use thiserror::Error;
 
+use crate::cause::{Cause, ErrorKind};
+#[cfg(feature = "v1")]
+use crate::v1::Error as V1Error;
+
 /// Why a model could not be opened, or a text not be compressed or restored.
+///
+/// [`kind`](Self::kind) sums up what may help.
+///
+/// ```
+/// use czip::{Error, ErrorKind, Limits, Options};
+///
+/// let file = czip::compress(None, b"Integers are the same everywhere.", &Options::new())?;
+/// let error = czip::decompress(None, &file[..9], &Options::new()).unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Truncated);
+/// assert_eq!(error.to_string(), "file ends at byte 9, inside or before a payload");
+///
+/// let small = Options::new().limits(Limits::max_text_len(10));
+/// let error = czip::decompress(None, &file, &small).unwrap_err();
+/// assert!(matches!(error, Error::TextLimit { declared: 33, limit: 10 }));
+/// # Ok::<(), Error>(())
+/// ```
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -19,30 +38,24 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
-    /// The input cannot be read or the output not be written.
+    /// The input cannot be read, or the output cannot be written.
     #[error(transparent)]
-    Io(#[from] io::Error),
+    Io(io::Error),
+    /// A compressed file cannot be read from some byte on.
+    #[error("cannot read on from byte {offset}")]
+    Read {
+        /// Bytes read before.
+        offset: u64,
+        /// What the reader says.
+        source: io::Error,
+    },
     /// The model file is malformed.
     #[error("bad model: {0}")]
-    Model(#[from] czip_model::Error),
-    /// The tokenizer is malformed, or a text cannot be cut into its tokens.
+    Model(#[source] Cause),
+    /// The tokenizer is malformed, or cannot cut a text into tokens.
     #[error("bad tokenizer: {0}")]
-    Tokenizer(#[from] czip_tokenizer::Error),
-    /// The compressed file is malformed or cannot be read.
-    #[error(transparent)]
-    Read(#[from] czip_container::v1::ReadError),
-    /// A text does not fit the format.
-    #[error(transparent)]
-    Format(#[from] czip_container::v1::FormatError),
-    /// The bytes of a chunk are not what any encoder writes with this model.
-    #[error("chunk {index} ({source}): the file is damaged or made with another model")]
-    Chunk {
-        /// The chunk's number, from 0.
-        index: usize,
-        /// What doesn't fit.
-        source: czip_coder::v1::DecodeError,
-    },
-    /// Model and tokenizer don't belong together.
+    Tokenizer(#[source] Cause),
+    /// Model and tokenizer do not belong together.
     #[error("tokenizer of {tokenizer} tokens for a model of {model}")]
     VocabularyMismatch {
         /// Tokens of the tokenizer.
@@ -50,35 +63,45 @@ pub enum Error {
         /// Tokens of the model.
         model: usize,
     },
-    /// The tokenizer lacks the token that every chunk starts with.
+    /// The tokenizer lacks the token that every text starts with.
     #[error("tokenizer has no token `<|bos|>`")]
     NoStartToken,
-    /// Format v1 holds text only.
-    #[error("not UTF-8 text: invalid byte at offset {valid_up_to}; format v1 holds text only")]
-    NotText {
-        /// The offset of the first invalid byte.
-        valid_up_to: usize,
+    /// The file begins like those of no format.
+    #[error("neither a czip nor a CZIPv1 file: it starts with \"{}\"", found.escape_ascii())]
+    UnknownFormat {
+        /// The first bytes, at most six.
+        found: Vec<u8>,
     },
-    /// The file was made with a model of longer context.
-    #[error(
-        "file has chunks of {file} tokens, but the model's context is {model}: it was made with another model"
-    )]
-    ContextMismatch {
-        /// Tokens in a chunk.
-        file: usize,
-        /// Positions of the model.
-        model: usize,
+    /// A file of the format czip v2 breaks a rule of the format, or ends early.
+    #[error(transparent)]
+    Format(Cause),
+    /// A segment does not decode to its text.
+    #[error("segment {segment} of member {member}, at byte {offset}: {fault}: the file is damaged")]
+    Segment {
+        /// The member's number, from 0.
+        member: u64,
+        /// The segment's number in its member, from 0.
+        segment: u64,
+        /// Where the segment starts in the file.
+        offset: u64,
+        /// What does not fit.
+        fault: SegmentFault,
     },
-    /// The file names a tokenizer that the format does not define.
-    #[error("file has tokenizer {id}, but format v1 defines 0 alone")]
-    UnknownTokenizer {
-        /// As the inner header has it.
-        id: u8,
+    /// The file needs a model that is not among those given.
+    #[error("{}, but {}", needs(*file), given(offered))]
+    MissingModel {
+        /// What the file says of its model: the first four bytes of its hash. `None` for CZIPv1, whose files do not say.
+        file: Option<ModelId>,
+        /// The same of the models given, as far as they are known.
+        offered: Vec<ModelId>,
     },
+    /// A [`FindModel`](crate::FindModel) has a model that it cannot load.
+    #[error(transparent)]
+    FindModel(Box<dyn std::error::Error + Send + Sync>),
     /// The file declares a longer text than the caller allows.
     #[error("file declares {declared} bytes of text, more than the limit of {limit}")]
     TextLimit {
-        /// As the header has it.
+        /// As the file has it.
         declared: u64,
         /// As the caller has it.
         limit: u64,
@@ -91,116 +114,72 @@ pub enum Error {
         /// As the caller has it.
         limit: u64,
     },
-    /// The text that came out has not the length that the header declares.
-    #[error(
-        "decoded {found} bytes where the file declares {declared}: the file is damaged or made with another model"
-    )]
-    LengthMismatch {
-        /// Bytes that the header declares.
-        declared: u64,
-        /// Bytes decoded, at least.
-        found: u64,
-    },
-    /// The bytes of a compressed file begin like those of no format.
-    #[error("neither a czip nor a CZIPv1 file: it starts with \"{}\"", found.escape_ascii())]
-    UnknownFormat {
-        /// The first bytes, at most six.
-        found: Vec<u8>,
-    },
-    /// A czip file is malformed or cannot be read.
-    #[error(transparent)]
-    ReadV2(#[from] czip_container::v2::ReadError),
-    /// A czip file needs a model that is not among those given.
-    #[error("needs the model {file}, but {}", given(offered))]
-    MissingModel {
-        /// What the file says of its model: the first four bytes of its hash.
-        file: ModelId,
-        /// The same of the models given, as far as they are known.
-        offered: Vec<ModelId>,
-    },
-    /// A [`FindModel`](crate::FindModel) has a model that it cannot load.
-    #[error(transparent)]
-    FindModel(Box<dyn std::error::Error + Send + Sync>),
-    /// CZIPv1 needs a model, and none was given.
-    #[error("CZIPv1 needs a model, but no model is given")]
-    ModelRequired,
-    /// CZIPv1 needs a model and does not say which, and several were given.
-    #[error("CZIPv1 files do not say which model they need, and {given} are given: give the one alone")]
-    SeveralModels {
-        /// How many.
-        given: usize,
-    },
     /// A CZIPv1 file cannot be restored in part.
     #[error(
         "only files of the format czip v2 can be restored in part: CZIPv1 has no checksums that tell right from wrong"
     )]
     CannotRecover,
-    /// A segment of a czip file does not decode to its text.
-    #[error("segment {segment} of member {member}, at byte {offset}: {fault}: the file is damaged")]
-    Segment {
-        /// The member's number, from 0.
-        member: u64,
-        /// The segment's number in its member, from 0.
-        segment: u64,
-        /// Where the segment starts in the file.
-        offset: u64,
-        /// What doesn't fit.
-        fault: SegmentFault,
-    },
-    /// Priors in a model file are malformed.
-    #[error("bad model: tensor `mixing.priors.{number}`: {source}")]
-    Priors {
-        /// The tensor's number.
-        number: usize,
-        /// What doesn't fit.
-        source: PriorsError,
-    },
-    /// A thread ended without doing its share.
-    #[error("a thread ended before its work was done")]
-    Interrupted,
-    /// The caller has had the work stopped: see [`Options::stop_when`](crate::Options::stop_when).
+    /// Something that only CZIPv1 has: see the [module](crate::v1).
+    #[cfg(feature = "v1")]
+    #[error(transparent)]
+    V1(#[from] V1Error),
+    /// The file is one of CZIPv1, and the library is built without the feature `v1`.
+    #[error("this is a CZIPv1 file, and this program is built without that format")]
+    V1NotBuilt,
+    /// The caller had the work stopped: see [`Options::stop_when`](crate::Options::stop_when).
     #[error("stopped before the work was done")]
     Stopped,
-    /// An error has come before, so that nothing more can be written or read.
+    /// An error came before, so that nothing more can be written or read.
     #[error("used after an error")]
     AfterError,
-    /// The threads cannot be started.
-    #[error("cannot start {threads} threads: {reason}")]
-    Threads {
-        /// How many were asked for.
-        threads: usize,
-        /// What the thread pool says.
-        reason: String,
-    },
 }
 
 impl Error {
-    /// The error of each text or file, where this one has ended the work on all of them.
-    pub(crate) fn of_each(&self) -> Self {
+    /// What kind of error it is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Stopped => Self::Stopped,
-            _ => Self::Interrupted,
+            Self::OpenModel { .. } | Self::Io(_) | Self::Read { .. } => ErrorKind::Io,
+            Self::Model(cause) | Self::Tokenizer(cause) | Self::Format(cause) => cause.kind(),
+            Self::VocabularyMismatch { .. } | Self::NoStartToken => ErrorKind::Mismatch,
+            Self::UnknownFormat { found } if found.is_empty() => ErrorKind::Truncated,
+            Self::UnknownFormat { .. } | Self::Segment { .. } => ErrorKind::Malformed,
+            Self::MissingModel { .. } => ErrorKind::MissingModel,
+            Self::TextLimit { .. } | Self::MemoryLimit { .. } => ErrorKind::Limit,
+            Self::CannotRecover | Self::V1NotBuilt => ErrorKind::Unsupported,
+            #[cfg(feature = "v1")]
+            Self::V1(error) => error.kind(),
+            Self::Stopped => ErrorKind::Stopped,
+            Self::FindModel(_) | Self::AfterError => ErrorKind::Other,
         }
+    }
+}
+
+/// What a message says of the model that a file needs.
+fn needs(model: Option<ModelId>) -> String {
+    match model {
+        Some(model) => format!("needs the model {model}"),
+        None => String::from("CZIPv1 needs a model"),
     }
 }
 
 /// What a message says of the models that were given.
 fn given(models: &[ModelId]) -> String {
     /// Enough to see what is wrong.
-    const SHOWN: usize = 8;
+    const MOST: usize = 8;
 
-    let list: Vec<String> = models.iter().take(SHOWN).map(ModelId::to_string).collect();
+    let list: Vec<String> = models.iter().take(MOST).map(ModelId::to_string).collect();
     let list = list.join(", ");
     match models.len() {
         0 => String::from("no model is given"),
         1 => format!("the model given is {list}"),
-        2..=SHOWN => format!("the models given are {list}"),
-        len => format!("the models given are {list} and {} more", len - SHOWN),
+        2..=MOST => format!("the models given are {list}"),
+        len => format!("the models given are {list} and {} more", len - MOST),
     }
 }
 
 /// Why a segment's payload is not what an encoder makes of its text.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum SegmentFault {
     /// A token without bytes, which no encoder writes.
@@ -219,7 +198,7 @@ pub enum SegmentFault {
     },
     /// The payload does not end as encoders end it.
     #[error(transparent)]
-    Coding(#[from] czip_coder::binary::DecodeError),
+    Payload(Cause),
     /// The text has another checksum.
     #[error("checksum {found:x} in place of {expected:x}")]
     Checksum {
@@ -228,44 +207,104 @@ pub enum SegmentFault {
         /// The checksum of what is there.
         found: u64,
     },
-    /// The text has another length or checksum.
-    #[error(transparent)]
-    Format(FormatError),
-    /// The level has no net.
+    /// The segment is said to be coded with the net, but its level has none.
     #[error("a segment of the net at level {level}, which has none")]
     NoNet {
         /// The level.
         level: Level,
     },
-    /// The mode needs a model.
-    #[error("there is no model for it")]
-    NoModel,
 }
 
-impl From<FormatError> for SegmentFault {
-    fn from(error: FormatError) -> Self {
+impl SegmentFault {
+    pub(crate) fn of_payload(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self::Payload(Cause::new(ErrorKind::Malformed, error))
+    }
+
+    /// What keeps a text from being that of its segment.
+    pub(crate) fn of_text(error: FormatError) -> Self {
         match error {
             FormatError::Checksum { expected, found, .. } => Self::Checksum { expected, found },
-            error => Self::Format(error),
+            error => Self::of_payload(error),
         }
     }
 }
 
-/// An error of a reader or writer as it was; `InvalidData` where a file is malformed or damaged.
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Io { offset, source } => Self::Read { offset, source },
+            ReadError::Format(error) => error.into(),
+            error => Self::Format(Cause::new(ErrorKind::Malformed, error)),
+        }
+    }
+}
+
+impl From<FormatError> for Error {
+    fn from(error: FormatError) -> Self {
+        let kind = if error.is_truncation() {
+            ErrorKind::Truncated
+        } else {
+            ErrorKind::Malformed
+        };
+        Self::Format(Cause::new(kind, error))
+    }
+}
+
+#[cfg(feature = "v1")]
+impl From<czip_container::v1::ReadError> for Error {
+    fn from(error: czip_container::v1::ReadError) -> Self {
+        use czip_container::v1::ReadError;
+
+        match error {
+            ReadError::Io { offset, source } => Self::Read { offset, source },
+            error => Self::V1(V1Error::of_reading(error)),
+        }
+    }
+}
+
+impl From<czip_model::Error> for Error {
+    fn from(error: czip_model::Error) -> Self {
+        let kind = match error {
+            czip_model::Error::CodecNotBuilt { .. } => ErrorKind::Unsupported,
+            _ => ErrorKind::Malformed,
+        };
+        Self::Model(Cause::new(kind, error))
+    }
+}
+
+impl From<czip_tokenizer::Error> for Error {
+    fn from(error: czip_tokenizer::Error) -> Self {
+        let kind = match error {
+            // The pattern is beyond its engine with this text.
+            czip_tokenizer::Error::Split { .. } => ErrorKind::Unsupported,
+            // A model with more tokens than its tokenizer has chosen one of them.
+            czip_tokenizer::Error::UnknownId { .. } => ErrorKind::Mismatch,
+            _ => ErrorKind::Malformed,
+        };
+        Self::Tokenizer(Cause::new(kind, error))
+    }
+}
+
+/// An [`Error`] that was made an I/O error, as it was; any other is [`Error::Io`].
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        error.downcast().unwrap_or_else(Self::Io)
+    }
+}
+
+/// The error of a reader or writer as it was. Else the error is inside one of the kind `UnexpectedEof` where a file ends
+/// early, `InvalidData` where it is malformed, damaged, or made with another model, and else `Other`.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
-        match error {
-            Error::Io(source)
-            | Error::OpenModel { source, .. }
-            | Error::Read(czip_container::v1::ReadError::Io { source, .. })
-            | Error::ReadV2(czip_container::v2::ReadError::Io { source, .. }) => source,
-            Error::Read(_)
-            | Error::ReadV2(_)
-            | Error::Segment { .. }
-            | Error::Chunk { .. }
-            | Error::LengthMismatch { .. }
-            | Error::UnknownFormat { .. } => Self::new(io::ErrorKind::InvalidData, error),
-            error => Self::other(error),
-        }
+        let kind = match (error.kind(), error) {
+            (
+                ErrorKind::Io,
+                Error::Io(source) | Error::Read { source, .. } | Error::OpenModel { source, .. },
+            ) => return source,
+            (ErrorKind::Truncated, error) => (io::ErrorKind::UnexpectedEof, error),
+            (ErrorKind::Malformed | ErrorKind::Mismatch, error) => (io::ErrorKind::InvalidData, error),
+            (_, error) => (io::ErrorKind::Other, error),
+        };
+        Self::new(kind.0, kind.1)
     }
 }

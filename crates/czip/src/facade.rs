@@ -1,25 +1,29 @@
-//! Whole texts and files of either format.
+//! Whole texts and files of either format: chooses between [`v1`](crate::v1) and [`v2`].
 
 use std::io::{Read, Seek, SeekFrom, Write};
 
+use crate::counted::Counted;
+use crate::error::Error;
+use crate::model::Model;
+use crate::models::Models;
 use crate::options::Options;
-use crate::summary::{Counted, Format, Summary};
-use crate::{Decoder, Error, Model, Models, Recovery, v1, v2};
+use crate::summary::{Format, Summary};
+use crate::v2::{self, Decoder, Recovery};
 
 /// Compresses a text, which may be any bytes, to a file of the format czip v2.
 ///
-/// With a model, its tokens and its net are used where they make the file smaller. Without one, all is coded as bytes.
+/// With a model, its tokens and its net are used where they make the file smaller. Without one, everything is coded as
+/// bytes.
 ///
 /// # Errors
 ///
-/// None but that of a thread that has panicked.
+/// Only [`Error::Stopped`], and only if [`Options::stop_when`] says so.
 pub fn compress<'a>(
     model: impl Into<Option<&'a Model>>,
     text: &[u8],
     options: &Options,
 ) -> Result<Vec<u8>, Error> {
-    let mut files = v2::compress_many(model.into(), &[text], options)?;
-    files.pop().map(|(file, _)| file).ok_or(Error::Interrupted)
+    v2::compress(model.into(), text, options)
 }
 
 /// Compresses all of `input` to a file of the format czip v2, in bounded memory.
@@ -38,25 +42,22 @@ pub fn compress_to<'a>(
 
 /// Compresses each of several texts to a file of its own, all of them side by side.
 ///
-/// The files are those that [`compress`] makes. The results are in the order of the texts.
+/// The files are those that [`compress`] makes, and so are the errors. The results are in the order of the texts.
 pub fn compress_many<'a, T: AsRef<[u8]>>(
     model: impl Into<Option<&'a Model>>,
     texts: &[T],
     options: &Options,
 ) -> Vec<Result<Vec<u8>, Error>> {
     let texts: Vec<&[u8]> = texts.iter().map(AsRef::as_ref).collect();
-    match v2::compress_many(model.into(), &texts, options) {
-        Ok(files) => files.into_iter().map(|(file, _)| Ok(file)).collect(),
-        Err(error) => texts.iter().map(|_| Err(error.of_each())).collect(),
-    }
+    v2::compress_many(model.into(), &texts, options)
 }
 
 /// Restores the text of a file of either format.
 ///
 /// # Errors
 ///
-/// A file that is malformed or damaged, wants more than the [`Limits`](crate::Limits), or needs a model that is not among
-/// those given. For CZIPv1 see also [`v1::decompress`].
+/// A file that is malformed or damaged, asks for more than the [`Limits`](crate::Limits), or needs a model that is not
+/// among those given. For CZIPv1 see also [`v1::decompress`](crate::v1::decompress).
 pub fn decompress<'a>(
     models: impl Into<Models<'a>>,
     file: &[u8],
@@ -67,9 +68,9 @@ pub fn decompress<'a>(
     Ok(text)
 }
 
-/// Restores the text of a file of either format, which `input` holds up to its end. For czip v2, memory is bounded.
+/// Restores the text of a file of either format, which is all that `input` has. For czip v2, memory is bounded.
 ///
-/// Text is written as it is decoded, so that `output` has had some of it by the time an error is found. With czip v2,
+/// Text is written as it is decoded, so `output` may have received some of it by the time an error is found. With czip v2,
 /// that text has been verified.
 ///
 /// # Errors
@@ -90,15 +91,7 @@ pub fn decompress_to<'a>(
     let format = detect(&start)?;
     let mut whole = (&start[..]).chain(&mut input);
     match format {
-        Format::V1 => {
-            let summary = v1::decompress_to(models.for_v1()?, whole, output, options)?;
-            Ok(Summary {
-                text_len: summary.text_len,
-                file_len: summary.file_len,
-                segments: summary.chunks,
-                ..Summary::new(format)
-            })
-        }
+        Format::V1 => v1_to(models, whole, output, options),
         Format::V2 => {
             let mut decoder = Decoder::new(models, &mut whole, options);
             while let Some(piece) = decoder.next_piece()? {
@@ -114,20 +107,43 @@ pub fn decompress_to<'a>(
     }
 }
 
-/// Restores what it can of a damaged file of the format czip v2, which is all that `input` has, and says what is missing.
+#[cfg(feature = "v1")]
+fn v1_to(
+    models: Models<'_>,
+    input: impl Read,
+    output: impl Write,
+    options: &Options,
+) -> Result<Summary, Error> {
+    let summary = crate::v1::decompress_to(models.for_v1()?, input, output, options)?;
+    Ok(Summary {
+        text_len: summary.text_len,
+        file_len: summary.file_len,
+        segments: summary.chunks,
+        v1: Some(summary),
+        ..Summary::new(Format::V1)
+    })
+}
+
+#[cfg(not(feature = "v1"))]
+fn v1_to(_: Models<'_>, _: impl Read, _: impl Write, _: &Options) -> Result<Summary, Error> {
+    Err(Error::V1NotBuilt)
+}
+
+/// Restores what it can of a damaged file of the format czip v2, and says what is missing. The file must be all that
+/// `input` has.
 ///
-/// Text is written in the order of the file, one piece after the other, and only if its checksum is right. What is wrong
-/// with a segment does not keep the others from being restored, and nor does a model that is missing:
+/// Text is written in the order of the file, one piece after the other, and only if its checksum is right. A damaged
+/// segment, or a missing model, does not keep the other segments from being restored:
 ///
-/// * Of a member with a valid index, all segments that are whole are restored, whatever else is damaged, but for the model
-///   id in the member's header, which all of its segments need. This holds if the member is the file's last, or is
-///   followed by another whose first four bytes are whole.
-/// * Of a member without one, those are restored up to where the length of a segment is damaged, or the file was cut short.
-///   What is behind is lost up to the next member that is whole in its structure, and is followed by another or by the
-///   file's end, or has an index at the file's end. How much text that was is unknown.
+/// * If a member has a valid index, all of its intact segments are restored, whatever else is damaged. The one exception is
+///   the model id in the member's header, which all segments need. The member must be the last of the file, or be followed
+///   by another whose first four bytes are intact.
+/// * If it has none, segments are restored up to where the length of one is damaged, or the file was cut short. What follows
+///   is lost, up to the next member whose structure is intact and which is followed by another or by the end of the file, or
+///   has an index at the end of the file. How much text was lost is unknown.
 ///
-/// Where a length is damaged and there is no index, the search for the next member may come upon a czip file that was
-/// itself compressed, and stored as it is. Its text is then restored in place of its bytes.
+/// If a length is damaged and there is no index, the search for the next member may find a czip file that was itself
+/// compressed and stored unchanged. Its text is then restored in place of its bytes.
 ///
 /// Memory is that of [`Index::open`](crate::Index::open) for each member, and of decoding.
 ///
@@ -151,8 +167,8 @@ pub fn decompress_to<'a>(
 ///
 /// # Errors
 ///
-/// What reader and writer report, and a file that is empty or of CZIPv1, which has no checksums. Anything else is the
-/// [`reason`](crate::Missing::reason) of what is missing. Segments whose text would go beyond the
+/// What reader and writer report; a file that is empty; a file of CZIPv1, which has no checksums. Anything else is the
+/// [`reason`](crate::Missing::reason) why something is missing. Segments whose text would exceed the
 /// [`Limits`](crate::Limits) are missing, too.
 pub fn recover_to<'a>(
     models: impl Into<Models<'a>>,
@@ -175,33 +191,25 @@ pub fn recover_to<'a>(
 
 /// Restores the text of each of several files, all of them side by side; those of CZIPv1 one after the other.
 ///
-/// The results are in the order of the files. One that is in error does not concern the others.
+/// The results are in the order of the files. An error in one does not affect the others.
 pub fn decompress_many<'a, T: AsRef<[u8]>>(
     models: impl Into<Models<'a>>,
     files: &[T],
     options: &Options,
 ) -> Vec<Result<Vec<u8>, Error>> {
     let models = models.into();
-    let files: Vec<&[u8]> = files.iter().map(AsRef::as_ref).collect();
-    let formats: Vec<Result<Format, Error>> = files.iter().map(|file| detect(file)).collect();
-    let is_v2 = |format: &Result<Format, Error>| matches!(format, Ok(Format::V2));
-    let together: Vec<&[u8]> = files
-        .iter()
-        .zip(&formats)
-        .filter(|(_, format)| is_v2(format))
-        .map(|(file, _)| *file)
-        .collect();
-    let mut texts = v2::decompress_many(models, &together, options).into_iter();
-    let alone = |file: &[u8]| v1::decompress(models.for_v1()?, file, options);
-    files
-        .iter()
-        .zip(formats)
-        .map(|(file, format)| match format {
-            Ok(Format::V2) => texts.next().unwrap_or(Err(Error::Interrupted)),
-            Ok(Format::V1) => alone(file),
-            Err(error) => Err(error),
-        })
-        .collect()
+    let files = files.iter().map(AsRef::as_ref);
+    let formats: Vec<(&[u8], Option<Format>)> = files.map(|file| (file, Format::detect(file))).collect();
+    let of_v2 = formats.iter().filter(|(_, format)| *format == Some(Format::V2));
+    let of_v2: Vec<&[u8]> = of_v2.map(|(file, _)| *file).collect();
+    let mut texts = v2::decompress_many(models, &of_v2, options).into_iter();
+    let text = |(file, format): (&[u8], Option<Format>)| match format {
+        Some(Format::V2) => texts
+            .next()
+            .unwrap_or_else(|| unreachable!("each file has a result")),
+        _ => decompress(models, file, options),
+    };
+    formats.into_iter().map(text).collect()
 }
 
 fn detect(file: &[u8]) -> Result<Format, Error> {

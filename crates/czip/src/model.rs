@@ -5,14 +5,30 @@ use std::sync::{Arc, OnceLock};
 
 use czip_container::v2::ModelId;
 use czip_kernels::Kernels;
-use czip_mix::{Alphabet, Priors};
+use czip_mix::{Alphabet, Priors, PriorsError};
 use czip_model::{AnyTransformer, Extras, ModelFile, ModelInfo};
 use czip_tokenizer::Tokenizer;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-use crate::Error;
+use crate::cause::{Cause, ErrorKind};
+use crate::error::Error;
 
 /// A model ready to compress and restore text. Cheap to clone: all clones share one copy of the weights.
+///
+/// ```
+/// use czip::{Model, Options};
+///
+/// # if cfg!(not(feature = "zstd")) {
+/// #     return Ok(());
+/// # }
+/// // `Model::open` reads a file; with the feature `builtin-model`, this is `Model::builtin()`.
+/// let model = Model::from_bytes(czip_models::STANDARD)?;
+/// assert_eq!(model.id(), Model::id_of(czip_models::STANDARD));
+///
+/// let file = czip::compress(&model, b"Integers are the same everywhere.", &Options::new())?;
+/// assert_eq!(czip::decompress(&model, &file, &Options::new())?, b"Integers are the same everywhere.");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Model {
     pub(crate) transformer: Arc<AnyTransformer>,
@@ -20,14 +36,22 @@ pub struct Model {
     /// `<|bos|>`, the net's input at the start of a chunk.
     pub(crate) start_token: u16,
     pub(crate) path: String,
-    /// The tokens as the adaptive coder sees them.
+    /// The tokens as the mixer sees them.
     pub(crate) alphabet: Arc<Alphabet>,
     byte_alphabet: Arc<OnceLock<Alphabet>>,
     mixing: Arc<Mixing>,
     hash: u128,
 }
 
-/// What the model's file says of the adaptive coder.
+/// Priors in a model file that are malformed.
+#[derive(Debug, thiserror::Error)]
+#[error("tensor `mixing.priors.{number}`: {source}")]
+struct BadPriors {
+    number: usize,
+    source: PriorsError,
+}
+
+/// What the model's file says of the mixer.
 #[derive(Debug)]
 struct Mixing {
     priors: Vec<Priors>,
@@ -37,7 +61,8 @@ struct Mixing {
 impl Mixing {
     fn new(extras: &Extras<'_>) -> Result<Self, Error> {
         let priors = extras.mixing_priors.iter().enumerate().map(|(number, bytes)| {
-            Priors::from_bytes(bytes).map_err(|source| Error::Priors { number, source })
+            let bad = |source| Cause::new(ErrorKind::Malformed, BadPriors { number, source });
+            Priors::from_bytes(bytes).map_err(|source| Error::Model(bad(source)))
         });
         let weights = extras.mixing_weights.as_ref();
         Ok(Self {
@@ -103,7 +128,7 @@ impl Model {
         Self::with_kernels(bytes, Kernels::detect())
     }
 
-    /// [`Model::from_bytes`] at a chosen instruction-set level, which does not change any output.
+    /// [`Model::from_bytes`] with a chosen instruction set, which changes no output.
     ///
     /// # Errors
     ///

@@ -4,7 +4,8 @@ use std::fmt;
 
 use czip_container::v2::ModelId;
 
-use crate::{Error, Model};
+use crate::error::Error;
+use crate::model::Model;
 
 /// Finds the model that a file names, so that models that no file needs are never loaded.
 ///
@@ -33,12 +34,15 @@ use crate::{Error, Model};
 ///     }
 /// }
 ///
+/// # if cfg!(not(feature = "zstd")) {
+/// #     return Ok(());
+/// # }
 /// # let bytes = czip_models::STANDARD.to_vec();
 /// # let model = Model::from_bytes(&bytes)?;
 /// let text = b"Integers are the same everywhere. Integers are the same everywhere.";
 /// let file = czip::compress(&model, text, &Options::new())?;
 /// let shelf = Shelf { files: vec![(bytes, OnceLock::new())] };
-/// assert_eq!(czip::decompress(&shelf as &dyn FindModel, &file, &Options::new())?, text);
+/// assert_eq!(czip::decompress(&shelf, &file, &Options::new())?, text);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait FindModel: Sync {
@@ -46,10 +50,11 @@ pub trait FindModel: Sync {
     ///
     /// # Errors
     ///
-    /// Whatever keeps a model that is at hand from being loaded: it becomes the error of the file that needs it.
+    /// Whatever keeps a model that is at hand from being loaded, as [`Error::FindModel`] if it is an error of the finder's
+    /// own. It becomes the error of the file that needs the model.
     fn find(&self, id: ModelId) -> Result<Option<&Model>, Error>;
 
-    /// The model for files of CZIPv1, which do not say which they need. By default there is none.
+    /// The model for CZIPv1 files, which do not say which one they need. By default there is none.
     ///
     /// # Errors
     ///
@@ -66,9 +71,9 @@ pub trait FindModel: Sync {
 
 /// The models that a decoder has at hand: none, one, several, or what a [`FindModel`] finds.
 ///
-/// Functions that decode take whatever becomes one: `None`, `&Model`, `Option<&Model>`, `&[Model]`, `&dyn FindModel`. A
-/// file of the format czip v2 names the model of each of its members by its id, which chooses among them. A CZIPv1 file
-/// names none, so that of a slice there must be one alone.
+/// Functions that decode take anything that can become one: `None`, `&Model`, `Option<&Model>`, `&[Model]`, a reference to
+/// a [`FindModel`], or `&dyn FindModel`. A file of the format czip v2 names the model of each member by its id, and that
+/// model is used. A CZIPv1 file names none, so a slice must hold exactly one.
 #[derive(Clone, Copy)]
 pub struct Models<'a>(Source<'a>);
 
@@ -88,24 +93,31 @@ impl<'a> Models<'a> {
             Source::Finder(finder) => finder.find(id)?,
         };
         found.ok_or_else(|| Error::MissingModel {
-            file: id,
+            file: Some(id),
             offered: self.ids(),
         })
     }
 
     /// The model for a file that does not say which it needs.
+    #[cfg(feature = "v1")]
     pub(crate) fn for_v1(&self) -> Result<&'a Model, Error> {
         let found = match self.0 {
             Source::One(model) => model,
             Source::Several([model]) => Some(model),
             Source::Several([]) => None,
-            Source::Several(models) => return Err(Error::SeveralModels { given: models.len() }),
+            Source::Several(models) => {
+                let given = models.len();
+                return Err(crate::v1::Error::SeveralModels { given }.into());
+            }
             Source::Finder(finder) => finder.for_v1()?,
         };
-        found.ok_or(Error::ModelRequired)
+        found.ok_or(Error::MissingModel {
+            file: None,
+            offered: Vec::new(),
+        })
     }
 
-    /// The model whose instruction-set level is taken where none is needed.
+    /// The model whose instruction set is used where no model is needed.
     pub(crate) fn first(&self) -> Option<&'a Model> {
         match self.0 {
             Source::One(model) => model,
@@ -144,6 +156,12 @@ impl<'a> From<&'a Model> for Models<'a> {
 impl<'a> From<&'a [Model]> for Models<'a> {
     fn from(models: &'a [Model]) -> Self {
         Self(Source::Several(models))
+    }
+}
+
+impl<'a, F: FindModel> From<&'a F> for Models<'a> {
+    fn from(finder: &'a F) -> Self {
+        Self(Source::Finder(finder))
     }
 }
 

@@ -1,7 +1,5 @@
 //! What is told after the work.
 
-use std::io::{Read, Write};
-
 use czip_container::v2::Mode;
 
 /// A format of compressed files.
@@ -38,7 +36,7 @@ impl Format {
         };
         if begins(&czip_container::v2::MAGIC) {
             Some(Self::V2)
-        } else if begins(&czip_container::v1::MAGIC) {
+        } else if begins(b"CZIPv1") {
             Some(Self::V1)
         } else {
             None
@@ -60,6 +58,9 @@ pub struct Summary {
     pub segments: u64,
     /// Segments of a czip v2 file by their mode. All are 0 for CZIPv1.
     pub modes: ModeCounts,
+    /// What else there is to tell of a CZIPv1 file.
+    #[cfg(feature = "v1")]
+    pub v1: Option<crate::v1::Summary>,
 }
 
 impl Summary {
@@ -75,6 +76,8 @@ impl Summary {
                 tokens: 0,
                 net: 0,
             },
+            #[cfg(feature = "v1")]
+            v1: None,
         }
     }
 
@@ -119,38 +122,5 @@ impl ModeCounts {
             (Mode::Tokens, self.tokens),
             (Mode::Net, self.net),
         ]
-    }
-}
-
-/// A reader or writer that counts its bytes.
-#[derive(Debug)]
-pub(crate) struct Counted<T> {
-    pub(crate) inner: T,
-    pub(crate) count: u64,
-}
-
-impl<T> Counted<T> {
-    pub(crate) fn new(inner: T) -> Self {
-        Self { inner, count: 0 }
-    }
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.count += count as u64;
-        Ok(count)
-    }
-}
-
-impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, buffer: &[u8]) -> std::io::Result<usize> {
-        let count = self.inner.write(buffer)?;
-        self.count += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.inner.flush()
     }
 }

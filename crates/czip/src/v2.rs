@@ -2,12 +2,12 @@
 //!
 //! [`Encoder`] and [`Decoder`] are streams; the functions of the crate's root are made of them.
 
-mod codec;
 mod compress;
 mod decode;
 mod decompress;
 mod encode;
-mod plan;
+mod levels;
+mod models;
 mod recover;
 
 pub use compress::Encoder;
@@ -15,7 +15,6 @@ pub use czip_container::v2 as container;
 pub use decompress::Decoder;
 pub use recover::{Missing, Recovery};
 
-pub(crate) use compress::{compress_many, compress_to};
+pub(crate) use compress::{compress, compress_many, compress_to};
 pub(crate) use decompress::decompress_many;
-pub(crate) use plan::Plan;
 pub(crate) use recover::recover_to;

@@ -1,18 +1,27 @@
-//! Threads, and how far they are.
+//! Threads, how far they are, and whether they are to stop.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use crate::error::Error;
+use crate::options::{Options, Progress, Stop, Unit, Watch};
 
-use crate::Error;
-use crate::options::{Options, Progress, Stop, Watch};
+/// The work was stopped, and what has come of it is not to be looked at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopped;
+
+impl From<Stopped> for Error {
+    fn from(Stopped: Stopped) -> Self {
+        Self::Stopped
+    }
+}
 
 /// Counts what is done, tells the caller, and asks whether to go on.
 pub(crate) struct Counter {
     done: AtomicU64,
     total: Option<u64>,
+    unit: Unit,
     watch: Option<Arc<Watch>>,
     stop: Option<Arc<Stop>>,
     stopped: AtomicBool,
@@ -22,10 +31,11 @@ impl Counter {
     /// The most bytes of text, or symbols that stand for at least one each, between two questions.
     pub(crate) const PACE: usize = 8192;
 
-    pub(crate) fn new(total: Option<u64>, options: &Options) -> Self {
+    pub(crate) fn new(unit: Unit, total: Option<u64>, options: &Options) -> Self {
         Self {
             done: AtomicU64::new(0),
             total,
+            unit,
             watch: options.progress.clone(),
             stop: options.stop.clone(),
             stopped: AtomicBool::new(false),
@@ -35,12 +45,12 @@ impl Counter {
     pub(crate) fn add(&self, count: usize) {
         let done = self.done.fetch_add(count as u64, Ordering::Relaxed) + count as u64;
         if let Some(watch) = &self.watch {
-            watch(Progress::new(done, self.total));
+            watch(Progress::new(done, self.total, self.unit));
         }
     }
 
-    /// Whether to leave everything as it is: asks the caller until the answer is yes. What has come of the work is not to
-    /// be looked at then, but for [`check`](Self::check).
+    /// Whether to leave everything as it is: asks the caller until the answer is yes. Only [`check`](Self::check) is to be
+    /// called then.
     pub(crate) fn stops(&self) -> bool {
         if self.stopped.load(Ordering::Relaxed) {
             return true;
@@ -52,47 +62,12 @@ impl Counter {
         stops
     }
 
-    /// The error of work that was stopped.
-    pub(crate) fn check(&self) -> Result<(), Error> {
+    /// Whether the work was done to its end.
+    pub(crate) fn check(&self) -> Result<(), Stopped> {
         if self.stopped.load(Ordering::Relaxed) {
-            return Err(Error::Stopped);
+            return Err(Stopped);
         }
         Ok(())
-    }
-}
-
-/// The threads that share the work: rayon's own, or a pool of the size that the options ask for.
-pub(crate) struct Threads(Option<ThreadPool>);
-
-impl Threads {
-    pub(crate) fn new(options: &Options) -> Result<Self, Error> {
-        Self::at_most(usize::MAX, options)
-    }
-
-    /// As [`new`](Self::new), but no more than so many, of which there is one at least.
-    pub(crate) fn at_most(most: usize, options: &Options) -> Result<Self, Error> {
-        let threads = match options.threads.map(usize::from) {
-            None if rayon::current_num_threads() <= most => return Ok(Self(None)),
-            threads => threads.unwrap_or(most).min(most).max(1),
-        };
-        let pool = ThreadPoolBuilder::new().num_threads(threads).build();
-        pool.map(Some).map(Self).map_err(|error| Error::Threads {
-            threads,
-            reason: error.to_string(),
-        })
-    }
-
-    pub(crate) fn count(&self) -> usize {
-        self.0
-            .as_ref()
-            .map_or_else(rayon::current_num_threads, ThreadPool::current_num_threads)
-    }
-
-    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        match &self.0 {
-            Some(pool) => pool.install(work),
-            None => work(),
-        }
     }
 }
 
@@ -103,7 +78,7 @@ pub(crate) fn thread_count(options: &Options) -> usize {
 }
 
 /// Has all workers work at the same time, the first of them on this thread. They take what they do from a queue, so
-/// that one without a thread of its own is not missed.
+/// that one without a thread of its own is not missed. If one panics, so does this.
 pub(crate) fn share<W: Send>(workers: &mut [W], work: impl Fn(&mut W) + Sync) {
     let Some((first, others)) = workers.split_first_mut() else {
         return;
@@ -118,4 +93,43 @@ pub(crate) fn share<W: Send>(workers: &mut [W], work: impl Fn(&mut W) + Sync) {
         }
         work(first);
     });
+}
+
+/// Has workers, of which there is at least one, do each of some pieces of work, in this order. The results are in the order
+/// of the pieces' numbers, which are all those less than `order.len()`.
+pub(crate) fn map<W: Send, T: Send + Sync>(
+    workers: &mut [W],
+    order: &[usize],
+    counter: &Counter,
+    work: impl Fn(&mut W, usize) -> T + Sync,
+) -> Result<Vec<T>, Stopped> {
+    let results: Vec<OnceLock<T>> = order.iter().map(|_| OnceLock::new()).collect();
+    let next = AtomicUsize::new(0);
+    share(workers, |worker| {
+        while let Some(&number) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if counter.stops() {
+                break;
+            }
+            // Nobody else has this number.
+            let _ = results[number].set(work(worker, number));
+        }
+    });
+    counter.check()?;
+    Ok(results.into_iter().map(done).collect())
+}
+
+/// The result of work that was not stopped.
+pub(crate) fn done<T>(result: OnceLock<T>) -> T {
+    result
+        .into_inner()
+        .unwrap_or_else(|| unreachable!("workers go on until nothing is left"))
+}
+
+/// The numbers of pieces of these sizes, the largest first: so no thread is left with a large one when the others have
+/// ended.
+pub(crate) fn largest_first(sizes: impl Iterator<Item = usize>) -> Vec<usize> {
+    let sizes: Vec<usize> = sizes.collect();
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    order.sort_by_key(|&piece| std::cmp::Reverse(sizes[piece]));
+    order
 }

@@ -1,14 +1,16 @@
 //! Files made by another encoder: they open here, and this encoder makes the same.
 //!
 //! The outer codec's bytes depend on its library's version, so that what is compared is everything inside it.
+#![cfg(all(feature = "v1", feature = "brotli", feature = "zstd"))]
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 #![allow(clippy::print_stderr, reason = "a test over levels says which they were")]
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 
+use czip::v1::ChunkLevel;
 use czip::v1::container::{self, File, Header};
-use czip::{ChunkLevel, Kernels, Model, Options};
+use czip::{Kernels, Model, Options};
 use czip_vectors::{shared, shared_file};
 
 /// Inputs of more than 5,000 tokens.
@@ -46,9 +48,9 @@ fn cases() -> Option<Vec<Case>> {
             panic!("{name}")
         };
         assert_eq!(suffix, "czip");
-        let mut options = Options::new().codec(codec.parse().unwrap());
+        let mut options = Options::new().v1_codec(codec.parse().unwrap());
         if level != "d" {
-            options = options.chunk_level(level.parse().unwrap());
+            options = options.v1_level(level.parse().unwrap());
         }
         let (input, model) = (input.to_owned(), model.to_owned());
         Case {
@@ -171,7 +173,7 @@ fn a_level_above_the_context_is_lowered() {
     let Some(cases) = cases() else { return };
     let models = models(&cases, Kernels::detect());
     let text = shared_file("conformance/inputs/python.txt").unwrap();
-    let options = Options::new().chunk_level(ChunkLevel::new(5).unwrap());
+    let options = Options::new().v1_level(ChunkLevel::new(5).unwrap());
     let mut file = Vec::new();
     let summary = czip::v1::compress_to(&models["synth_2x4"], &text[..], &mut file, &options).unwrap();
     assert!(summary.level_lowered);
@@ -199,5 +201,8 @@ fn another_model_of_the_same_context_shows() {
     let models = models(&cases, Kernels::detect());
     let file = shared_file("conformance/expected/einstein.txt.v001_eng.5.brotli.czip").unwrap();
     let error = czip::v1::decompress(&models["synth_peaked"], &file, &Options::new()).unwrap_err();
-    assert!(matches!(error, czip::Error::Chunk { index: 0, .. }), "{error}");
+    assert!(
+        matches!(error, czip::Error::V1(czip::v1::Error::Chunk { index: 0, .. })),
+        "{error}"
+    );
 }

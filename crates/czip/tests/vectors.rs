@@ -1,11 +1,13 @@
 //! The golden vectors: coder, whole files of both formats, variants of the model, and everything that must be refused.
+#![cfg(all(feature = "v1", feature = "brotli", feature = "zstd"))]
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::num::NonZeroUsize;
 
+use czip::v1::ChunkLevel;
 use czip::v1::container::{self, File};
 use czip::v2::container::Reader;
-use czip::{ChunkLevel, Kernels, Level, Limits, Mode, Model, Options};
+use czip::{Kernels, Level, Limits, Mode, Model, Options};
 use czip_coder::v1::{Decoder, Encoder};
 use czip_vectors::{array, from_hex, json, numbers, patched_model, read, text};
 use serde_json::Value;
@@ -69,8 +71,8 @@ fn whole_files_at_every_level_with_any_threads() {
                 }
                 let level = ChunkLevel::new(field as u8 - 5).unwrap();
                 let options = options
-                    .chunk_level(level)
-                    .codec(text(&entry["codec"]).parse().unwrap());
+                    .v1_level(level)
+                    .v1_codec(text(&entry["codec"]).parse().unwrap());
                 let made = czip::v1::compress(&model, &expected_text, &options).unwrap();
                 assert_eq!(made[..16], from_hex(&entry["header"]), "{place}");
                 assert_eq!(parse(&made), parse(&file), "{place}");
@@ -181,7 +183,7 @@ fn chunks_of_the_model_of_version_2() {
     assert_eq!(expected.len(), 5);
     for kernels in Kernels::available() {
         let model = Model::with_kernels(&read("model2.czm"), kernels).unwrap();
-        let options = Options::new().chunk_level(chunk_level);
+        let options = Options::new().v1_level(chunk_level);
         let made = czip::v1::compress(&model, &expected_text, &options).unwrap();
         let chunks: Vec<Vec<u8>> = parse(&made).chunks().map(<[u8]>::to_vec).collect();
         assert_eq!(chunks, expected.iter().map(from_hex).collect::<Vec<_>>());

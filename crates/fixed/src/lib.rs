@@ -8,15 +8,15 @@ pub mod tables;
 ///
 /// Symmetric in sign: `rne_shr(-x, s) == -rne_shr(x, s)`. A shift of 0 returns `x`.
 ///
-/// `|x| + 2^(shift - 1)` must stay below 2^63 and `shift` below 63; every caller's bound is far from either.
+/// `|x| + 2^(shift - 1)` must be below 2^63, and `shift` below 63. The arguments of all callers are far from both.
 #[inline(always)]
 #[must_use]
 pub const fn rne_shr(x: i64, shift: u32) -> i64 {
     if shift == 0 {
         return x;
     }
-    // Adding half less one, plus one more when the quotient's last bit is odd, sends exact ties to the even side
-    // and everything else to the nearest, for both signs, because the arithmetic shift floors.
+    // Adding half minus one, and one more if the quotient is odd, sends exact ties to the even side and everything else
+    // to the nearest, for both signs, because the arithmetic shift floors.
     (x + ((1 << (shift - 1)) - 1) + ((x >> shift) & 1)) >> shift
 }
 
@@ -41,22 +41,20 @@ pub const fn rne_div(x: i64, n: i64) -> i64 {
     }
 }
 
-/// `clamp127(x)`: the symmetric range of an activation, -127 to 127 (Q0.7).
+/// `x` clamped to the symmetric range of an activation, -127 to 127 (Q0.7).
 #[inline(always)]
 #[must_use]
 pub const fn clamp127(x: i64) -> i8 {
-    if x > 127 {
-        127
-    } else if x < -127 {
-        -127
-    } else {
-        x as i8
+    match x {
+        ..-127 => -127,
+        128.. => 127,
+        _ => x as i8,
     }
 }
 
 /// Requantisation of an accumulator to an activation: `clamp127(RNE(acc * mult / 2^shift))`.
 ///
-/// A shift of zero or less leaves the product as it is. `shift` must not exceed [`MAX_SHIFT`].
+/// A shift of zero or less does not shift the product. `shift` must be at most [`MAX_SHIFT`].
 #[inline]
 #[must_use]
 pub const fn requantize(acc: i32, mult: i32, shift: i8) -> i8 {
@@ -68,7 +66,7 @@ pub const fn requantize(acc: i32, mult: i32, shift: i8) -> i8 {
     })
 }
 
-/// The largest shift that [`requantize`] takes: the 64-bit product cannot overflow with it.
+/// The largest shift that [`requantize`] takes: with it, rounding the product cannot overflow 64 bits.
 pub const MAX_SHIFT: i8 = 62;
 
 /// `floor(sqrt(x))`.
@@ -80,6 +78,10 @@ pub const fn isqrt(x: u64) -> u64 {
 
 /// The reciprocal root mean square of an activation vector, Q1.15: `RNE(2^23 / floor(sqrt(ms << 16)))` with
 /// `ms = floor(sum_of_squares / len) + 1` (the epsilon is the integer 1). At most 32768, which is 1.0.
+///
+/// # Panics
+///
+/// If `len` is 0.
 #[inline]
 #[must_use]
 pub const fn inverse_rms(sum_of_squares: u32, len: u32) -> i32 {
@@ -89,11 +91,12 @@ pub const fn inverse_rms(sum_of_squares: u32, len: u32) -> i32 {
     rne_div(1 << 23, root as i64) as i32
 }
 
-/// The weight `w(diff)` of a value that lies `-diff` below the maximum, in 1/65536 and never 0: about
+/// The weight of a value that lies `-diff` below the maximum, in units of 1/65536 and never 0: about
 /// `2^(diff * coefficient / 2^24 / 256) * 65536`, clamped to 1..=65535.
 ///
-/// `coefficient` is the base-2 logarithm's scale in Q24 per 1/256 octave (see [`tables::ATTENTION_COEFFICIENT`]);
-/// `exp2` is the table `round(2^(-i/256) * 65536)`. A `diff` of 0 or more gives 65535.
+/// `coefficient` says how many 1/256 octaves a unit of `diff` is, Q24 (see [`tables::ATTENTION_COEFFICIENT`]); `exp2` is
+/// the table `round(2^(-i/256) * 65536)`. A `diff` of 0 or more gives 65535. `-diff * coefficient` must be below
+/// 2^64 - 2^23.
 #[inline]
 #[must_use]
 pub const fn exp_weight(diff: i64, coefficient: u32, exp2: &[u16; 256]) -> u32 {
@@ -109,7 +112,7 @@ pub const fn exp_weight(diff: i64, coefficient: u32, exp2: &[u16; 256]) -> u32 {
     if weight == 0 { 1 } else { weight as u32 }
 }
 
-/// What turns a sum of squares into the factor of an RMSNorm: `scale * sqrt(len)`, as `mantissa / 2^exponent` with a
+/// Turns sums of squares into the factors of an RMSNorm. It holds `scale * sqrt(len)` as `mantissa / 2^exponent`, with a
 /// mantissa of 15 bits.
 ///
 /// The norm of `len` numbers x is `x * scale / rms(x)`, which is `x * scale * sqrt(len) / sqrt(sum of squares)`.
@@ -120,11 +123,11 @@ pub struct RmsScale {
 }
 
 impl RmsScale {
-    /// `scale * scale * len` must be 1 to 2^28 - 1, and `scale` below 2^14.
+    /// For `len` numbers, and a norm that makes their root mean square `scale`.
     ///
     /// # Panics
     ///
-    /// If it is not.
+    /// Unless `scale * scale * len` is 1 to 2^28 - 1 and `scale` is below 2^14.
     #[must_use]
     pub const fn new(len: u32, scale: u32) -> Self {
         assert!(scale < 1 << 14 && len < 1 << 28, "scale of a norm");
@@ -139,11 +142,11 @@ impl RmsScale {
         }
     }
 
-    /// A factor of 2^13 to 2^15 - 1 and a shift from 1 to 29, such that the norm of x is `x * factor / 2^shift`: see
-    /// [`RmsFactor::apply`]. A sum of 0 counts as 1. It must be that of as many 16-bit numbers as the norm is for, at most
-    /// 2^16, so that it is below 2^47.
+    /// A factor of 2^13 to 2^15 - 1 and a shift of 1 to 29 such that the norm of x is `x * factor / 2^shift`: see
+    /// [`RmsFactor::apply`]. The sum must be that of `len` 16-bit numbers, at most 2^16 of them, which makes it less than
+    /// 2^47. A sum of 0 counts as 1.
     ///
-    /// Everything but the shift of the sum fits 32 bits.
+    /// Everything except the shift of the sum fits 32 bits.
     #[inline]
     #[must_use]
     pub const fn factor(self, sum_of_squares: u64) -> RmsFactor {
@@ -165,7 +168,7 @@ impl RmsScale {
     }
 }
 
-/// The factor of one RMSNorm. Made by [`RmsScale::factor`].
+/// The factor of an RMSNorm for one vector, made by [`RmsScale::factor`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RmsFactor {
     /// Below 2^15.
@@ -179,13 +182,10 @@ impl RmsFactor {
     #[inline(always)]
     #[must_use]
     pub const fn apply(self, x: i16) -> i8 {
-        let rounded = round_shr(x as i32 * self.factor, self.shift);
-        if rounded > 127 {
-            127
-        } else if rounded < -127 {
-            -127
-        } else {
-            rounded as i8
+        match round_shr(x as i32 * self.factor, self.shift) {
+            ..-127 => -127,
+            128.. => 127,
+            rounded => rounded as i8,
         }
     }
 }
@@ -195,7 +195,7 @@ impl RmsFactor {
 #[inline(always)]
 #[must_use]
 pub const fn round_shr(x: i32, shift: u32) -> i32 {
-    // For a shift of 0 this adds 1 >> 1, nothing.
+    // With a shift of 0 this adds 1 >> 1, which is 0.
     (x + ((1 << shift) >> 1)) >> shift
 }
 
@@ -276,6 +276,38 @@ mod tests {
             let product = i128::from(acc) * i128::from(mult);
             let want = rne_oracle(product, 1 << shift.max(0)).clamp(-127, 127);
             prop_assert_eq!(i128::from(requantize(acc, mult, shift)), want);
+        }
+
+        #[test]
+        fn rounding_up_matches_the_definition(x in -(1i32 << 30)..(1i32 << 30), shift in 0u32..=30) {
+            let want = (2 * i128::from(x) + (1 << shift)).div_euclid(2 << shift);
+            prop_assert_eq!(i128::from(round_shr(x, shift)), want);
+        }
+
+        #[test]
+        fn inverse_rms_matches_the_definition(sum in any::<u32>(), len in 1u32..) {
+            let scaled = i128::from(sum / len + 1) << 16;
+            let root = i128::from(isqrt(scaled as u64));
+            prop_assert!(root * root <= scaled && scaled < (root + 1) * (root + 1));
+            prop_assert_eq!(i128::from(inverse_rms(sum, len)), rne_oracle(1 << 23, root));
+        }
+
+        #[test]
+        fn weights_match_the_definition(diff in -(1i64 << 31)..16, coefficient in 0u32..=1 << 24) {
+            let z = (i128::from(-diff.min(0)) * i128::from(coefficient) + (1 << 23)).div_euclid(1 << 24);
+            let power = i128::from(tables::EXP2[z.rem_euclid(256) as usize]);
+            let octaves = z.div_euclid(256).min(40);
+            // The power of two is cut to an integer first: 0 from 17 octaves on.
+            let weight = ((65_536 >> octaves) * power + 32_768).div_euclid(65_536);
+            let want = if diff >= 0 { 65_535 } else { weight.clamp(1, 65_535) };
+            prop_assert_eq!(i128::from(exp_weight(diff, coefficient, &tables::EXP2)), want);
+        }
+
+        #[test]
+        fn factors_apply_with_rounding_and_clamping(x in any::<i16>(), factor in 1i32 << 13..1 << 15, shift in 1u32..=29) {
+            let product = i128::from(x) * i128::from(factor);
+            let want = (2 * product + (1 << shift)).div_euclid(2 << shift).clamp(-127, 127);
+            prop_assert_eq!(i128::from(RmsFactor { factor, shift }.apply(x)), want);
         }
     }
 }

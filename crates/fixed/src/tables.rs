@@ -1,7 +1,8 @@
-//! The look-up tables that the format defines for a RoPE base of 10000, computed exactly and committed.
+//! The look-up tables of the format, computed exactly and committed: powers of two, the rotations of RoPE for the base
+//! 10000, and sines.
 //!
-//! A model file carries its own tables, and those are the ones to run it with. These serve to make a model,
-//! to check one, and as known numbers in tests. Models of version 2 carry no tables and use [`EXP2`] and [`sine`].
+//! A model file of version 1 carries its own tables, and it runs with those. The tables here serve to make a model, to
+//! check one, and as known numbers in tests. Models of version 2 carry no tables and use [`EXP2`] and [`sine`].
 //! `cargo xtask codegen tables` regenerates `tables/exp2.rs`, `tables/rope_10000.bin` and `tables/sine_2048.bin`;
 //! `docs/spec/fixed-point.md` says how the entries are defined.
 
@@ -15,7 +16,7 @@ pub use exp2::{EXP2, LOG2E_OVER_64_Q24, LOG2E_OVER_640_Q24};
 /// of e.
 pub const ATTENTION_COEFFICIENT: u32 = LOG2E_OVER_64_Q24;
 
-/// The coefficient of logits in [`exp_weight`](crate::exp_weight) where a model names no other: 10 * 2^14
+/// The coefficient of logits in [`exp_weight`](crate::exp_weight) unless a model has its own: 10 * 2^14
 /// logit units make a factor of e.
 pub const LOGIT_COEFFICIENT: u32 = LOG2E_OVER_640_Q24;
 
@@ -25,7 +26,7 @@ pub const ROPE_THETA_Q16: u32 = 10_000 << 16;
 /// The number of positions that the RoPE table covers.
 pub const ROPE_ROWS: usize = 1024;
 
-/// The number of frequencies, so of rotated pairs in a head of 64.
+/// The number of frequencies, and of rotated pairs in a head of 64.
 pub const ROPE_PAIRS: usize = 32;
 
 /// 32 cosines and 32 sines of two bytes each.
@@ -45,15 +46,15 @@ pub fn rope_row(pos: usize) -> Option<([i16; ROPE_PAIRS], [i16; ROPE_PAIRS])> {
     Some((cos, sin))
 }
 
-/// The parts of a full turn that [`sine`] knows.
+/// The number of steps that make a full turn in [`sine`].
 pub const TURN: usize = 2048;
 
 const QUARTER: usize = TURN / 4;
 
 static SINE: &[u8; 2 * (QUARTER + 1)] = include_bytes!("tables/sine_2048.bin");
 
-/// round(sin(2 pi `angle` / [`TURN`]) * 2^15), at most 32767 in magnitude, Q1.15. The cosine is the sine of a quarter of a
-/// turn more.
+/// round(sin(2 pi `angle` / [`TURN`]) * 2^15), at most 32767 in magnitude, Q1.15. The cosine is the sine a quarter turn
+/// later.
 #[must_use]
 pub fn sine(angle: usize) -> i16 {
     let angle = angle % TURN;

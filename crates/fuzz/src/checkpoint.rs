@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 
 use czip_model::v2::Config;
 use czip_train::checkpoint::Checkpoint;
+use czip_train::curve::Point;
 use czip_train::optimizer::State;
 use czip_train::parameters::Layout;
-use czip_train::session::Point;
 
 use crate::fixtures;
 use crate::input::Input;

@@ -72,9 +72,9 @@ fn anything(bytes: &[u8], path: &Path, options: &CorpusOptions) {
     }
 
     // The end of one document may be the whole of another, and is then left out.
-    let mut with_aside = corpus.clone();
-    with_aside.set_aside(options.seed);
-    assert!(with_aside.train_len() + with_aside.aside_len() <= corpus.train_len());
+    let mut with_calibration = corpus.clone();
+    with_calibration.split_calibration(options.seed);
+    assert!(with_calibration.train_len() + with_calibration.calibration_len() <= corpus.train_len());
 }
 
 /// Texts in records of each kind.

@@ -63,7 +63,7 @@ fn file(file: &[u8], model: Option<&Model>, options: &Options) {
 fn pieces_of_v1(mut input: Input<'_>, model: Option<&Model>) {
     let params = Params {
         flags: Flags::default(),
-        codec: czip::Codec::Zstd,
+        codec: czip::v1::Codec::Zstd,
         model_id_hash: 0,
         tokenizer_id: 0,
         context: ContextLog2::new(6 + input.byte() % 3).expect("6 to 8 are in range"),

@@ -7,7 +7,7 @@ use czip_kernels::Kernels;
 use czip_mix::{Alphabet, Mixer, Priors, Variant};
 
 use crate::input::Input;
-use crate::reference::{PlainTree, Plan, Reference, Start};
+use crate::reference::{InitialState, PlainTree, Reference, VariantConfig};
 
 /// What all streams of one vocabulary share, here and in the reference.
 struct Vocabulary {
@@ -54,12 +54,12 @@ static TOKENS: LazyLock<[Vocabulary; 5]> = LazyLock::new(|| {
 /// byte, and decodes them. Any bytes decode to symbols, and if their end is right they are what these symbols are coded as.
 pub fn mixer(data: &[u8]) {
     let mut input = Input::new(data);
-    let (variant, plan) = match input.byte() % 5 {
-        0 => (Variant::Light, Plan::light()),
-        1 => (Variant::Standard, Plan::standard()),
-        2 => (Variant::Max, Plan::max()),
-        3 => (Variant::LightBytes, Plan::light_bytes()),
-        _ => (Variant::Bytes, Plan::bytes()),
+    let (variant, config) = match input.byte() % 5 {
+        0 => (Variant::Light, VariantConfig::light()),
+        1 => (Variant::Standard, VariantConfig::standard()),
+        2 => (Variant::Max, VariantConfig::max()),
+        3 => (Variant::LightBytes, VariantConfig::light_bytes()),
+        _ => (Variant::Bytes, VariantConfig::bytes()),
     };
     let of_bytes = matches!(variant, Variant::LightBytes | Variant::Bytes);
     let vocabulary = match input.below(5) {
@@ -106,8 +106,8 @@ pub fn mixer(data: &[u8]) {
         return;
     }
 
-    let start = Start::of(&plan, seed.is_some(), &vocabulary.tree, &stored);
-    let mut reference = Reference::new(plan, &vocabulary.tree, start, text_len);
+    let initial = InitialState::of(&config, seed.is_some(), &vocabulary.tree, &stored);
+    let mut reference = Reference::new(config, &vocabulary.tree, initial, text_len);
     for (at, &symbol) in symbols.iter().enumerate() {
         reference.encode(symbol, stream.frequencies(at));
     }

@@ -1,6 +1,7 @@
 //! Any bytes to file and back.
 
-use czip::{ChunkLevel, Codec, Error, Level, Limits, Mode, Model, Options, v1};
+use czip::v1::{self, ChunkLevel, Codec};
+use czip::{Error, Level, Limits, Mode, Model, Options};
 
 use crate::fixtures;
 use crate::input::Input;
@@ -63,14 +64,16 @@ fn by_v1(model: &Model, level: Level, choices: u8, text: &[u8]) {
     } else {
         Codec::Brotli
     };
-    let options = Options::new().codec(codec).chunk_level(level);
+    let options = Options::new().v1_codec(codec).v1_level(level);
     match (v1::compress(model, text, &options), std::str::from_utf8(text)) {
         (Ok(file), Ok(_)) => {
             let limits = Limits::max_text_len(text.len() as u64);
             let back = czip::decompress(model, &file, &options.limits(limits));
             assert!(back.is_ok_and(|back| back == text), "another text");
         }
-        (Err(Error::NotText { valid_up_to }), Err(error)) => assert_eq!(valid_up_to, error.valid_up_to()),
+        (Err(Error::V1(v1::Error::NotText { valid_up_to })), Err(error)) => {
+            assert_eq!(valid_up_to, error.valid_up_to())
+        }
         (file, utf8) => panic!("{file:?} for a text that is {utf8:?}"),
     }
 }

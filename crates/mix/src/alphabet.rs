@@ -1,75 +1,48 @@
-//! What streams of one vocabulary share.
+//! What the streams of one vocabulary share: spellings, weights and priors in, symbols and initial states out.
 
 use std::sync::OnceLock;
 
 use czip_kernels::Kernels;
 
 use crate::builtin;
-use crate::engine::{Shape, Start};
-use crate::priors::{Priors, untrained};
+use crate::initial_state::InitialState;
+use crate::priors::Priors;
+use crate::shape::Shape;
+use crate::symbols::Symbols;
 use crate::tree::Tree;
 
-/// The symbols, their spelling and their tree.
-#[derive(Debug)]
-pub(crate) struct Symbols {
-    pub(crate) tree: Tree,
-    bytes: Vec<u8>,
-    /// Where each symbol's bytes end.
-    ends: Vec<u32>,
-}
-
-impl Symbols {
-    fn new(tree: Tree, tokens: &[&[u8]]) -> Self {
-        let mut bytes = Vec::new();
-        let ends = tokens
-            .iter()
-            .map(|token| {
-                bytes.extend_from_slice(token);
-                bytes.len() as u32
-            })
-            .collect();
-        Self { tree, bytes, ends }
-    }
-
-    #[inline(always)]
-    pub(crate) fn spelling(&self, symbol: u16) -> &[u8] {
-        let symbol = usize::from(symbol);
-        let start = if symbol == 0 { 0 } else { self.ends[symbol - 1] };
-        &self.bytes[start as usize..self.ends[symbol] as usize]
-    }
-}
-
-/// What the streams of one vocabulary share: symbols, their tree, and what is known before the text begins.
+/// The symbols of a vocabulary, their tree, and what is known before a text begins.
 ///
-/// Threads can share it.
+/// Making one takes milliseconds and sorts the vocabulary. All streams and threads can share it.
 #[derive(Debug)]
 pub struct Alphabet {
     pub(crate) symbols: Symbols,
     pub(crate) kernels: Kernels,
     pub(crate) tree_hash: u64,
     priors: Vec<Priors>,
-    starts: Starts,
+    initial_states: InitialStates,
 }
 
-/// The start of each variant without and with a net, made when it is first needed.
+/// The initial state of each variant without and with a net, made when it is first needed. Those of `Light` and
+/// `LightBytes` have the same shape, and an alphabet serves only one of them.
 #[derive(Debug, Default)]
-pub(crate) struct Starts {
-    pub(crate) light: [OnceLock<Start<16>>; 2],
-    pub(crate) standard: [OnceLock<Start<32>>; 2],
-    pub(crate) max: [OnceLock<Start<48>>; 2],
-    pub(crate) bytes: [OnceLock<Start<48>>; 2],
+pub(crate) struct InitialStates {
+    pub(crate) light: [OnceLock<InitialState<16>>; 2],
+    pub(crate) standard: [OnceLock<InitialState<32>>; 2],
+    pub(crate) max: [OnceLock<InitialState<48>>; 2],
+    pub(crate) bytes: [OnceLock<InitialState<48>>; 2],
 }
 
 impl Alphabet {
-    /// For a vocabulary of tokens, with the priors and the weights of symbols that this library holds, if they are of
-    /// this vocabulary.
+    /// For a vocabulary of tokens, with the priors that this library holds and, if it is the vocabulary that they were
+    /// made for, its weights.
     #[must_use]
     pub fn for_tokens(kernels: Kernels, tokens: &[&[u8]]) -> Self {
         Self::untrained(kernels, tokens, builtin::weights(tokens).as_deref())
             .with_priors(builtin::token_priors())
     }
 
-    /// For a vocabulary of tokens that weigh so much in the tree, see [`Tree::of_tokens`], with the priors that this
+    /// For a vocabulary of tokens with these weights in the tree (see [`Tree::of_tokens`]), with the priors that this
     /// library holds.
     #[must_use]
     pub fn for_weighted_tokens(kernels: Kernels, tokens: &[&[u8]], weights: &[u32]) -> Self {
@@ -82,7 +55,7 @@ impl Alphabet {
         Self::untrained_for_bytes(kernels).with_priors(builtin::byte_priors())
     }
 
-    /// For a vocabulary of tokens, without priors; the weights are those of [`Tree::of_tokens`].
+    /// For a vocabulary of tokens with these weights in the tree (see [`Tree::of_tokens`]), without priors.
     #[must_use]
     pub fn untrained(kernels: Kernels, tokens: &[&[u8]], weights: Option<&[u32]>) -> Self {
         Self::new(kernels, Tree::of_tokens(tokens, weights), tokens)
@@ -102,15 +75,15 @@ impl Alphabet {
             symbols: Symbols::new(tree, tokens),
             kernels,
             priors: Vec::new(),
-            starts: Starts::default(),
+            initial_states: InitialStates::default(),
         }
     }
 
-    /// The same with other priors. Of several for the same variant the last counts.
+    /// Adds priors. Of those that fit a variant, the last added is used.
     #[must_use]
     pub fn with_priors(mut self, priors: impl IntoIterator<Item = Priors>) -> Self {
         self.priors.extend(priors);
-        self.starts = Starts::default();
+        self.initial_states = InitialStates::default();
         self
     }
 
@@ -120,13 +93,15 @@ impl Alphabet {
         &self.symbols.tree
     }
 
-    /// Where streams of this shape start.
-    pub(crate) fn start<const N: usize>(
+    /// What streams of this shape start from; `of_variant` picks the variant's pair.
+    pub(crate) fn initial_state<const N: usize>(
         &self,
-        starts: impl FnOnce(&Starts) -> &[OnceLock<Start<N>>; 2],
+        of_variant: impl FnOnce(&InitialStates) -> &[OnceLock<InitialState<N>>; 2],
         shape: Shape,
-    ) -> &Start<N> {
-        starts(&self.starts)[usize::from(shape.with_net)].get_or_init(|| {
+    ) -> &InitialState<N> {
+        let [without_net, with_net] = of_variant(&self.initial_states);
+        let state = if shape.with_net { with_net } else { without_net };
+        state.get_or_init(|| {
             let fits = |priors: &&Priors| {
                 let same_tree = priors.tree_hash == self.tree_hash;
                 let symbol_rows = if same_tree {
@@ -137,8 +112,8 @@ impl Alphabet {
                 priors.shape == Shape { symbol_rows, ..shape }
             };
             match self.priors.iter().rev().find(fits) {
-                Some(priors) => priors.start(shape.symbol_rows, priors.tree_hash == self.tree_hash),
-                None => untrained(shape),
+                Some(priors) => priors.initial_state(shape.symbol_rows, priors.tree_hash == self.tree_hash),
+                None => InitialState::untrained(shape),
             }
         })
     }

@@ -1,10 +1,12 @@
-//! What has been coded so far, and the contexts made of it.
+//! What has been coded so far: symbols and their bytes in, hashes of the contexts made of them out.
 
-/// A context: a part of the history that predicts the next symbol.
+use crate::hash::combine;
+
+/// A context: the part of the history from which one prediction is made. The numbers are those of the format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Context {
-    /// Nothing.
+    /// Nothing: what comes in general.
     Order0,
     /// The last symbol.
     Order1,
@@ -14,15 +16,15 @@ pub(crate) enum Context {
     Order6,
     /// The start of the current word.
     Word,
-    /// It and the word before.
+    /// The start of the word, and the word before.
     Word2,
-    /// It and the two words before.
+    /// The start of the word, and the two words before.
     Word3,
-    /// It and the word before the last.
+    /// The start of the word, and the last word but one.
     WordSkip,
     /// The last symbol but one.
     Skip1,
-    /// The three bytes above in the line before, and the last symbol.
+    /// The three bytes above, in the line before, and the last symbol.
     Above,
     /// The first four bytes of the line and the number of the field.
     Field,
@@ -46,16 +48,6 @@ pub(crate) enum Context {
     Records,
 }
 
-/// An odd constant near 2^64 over the golden ratio.
-const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// A hash of a hash and one more number.
-#[inline(always)]
-pub(crate) fn combine(hash: u64, number: u64) -> u64 {
-    let product = (hash ^ number).wrapping_mul(GOLDEN);
-    product ^ (product >> 29)
-}
-
 /// The symbols and bytes so far.
 #[derive(Debug, Default)]
 pub(crate) struct History {
@@ -65,9 +57,9 @@ pub(crate) struct History {
     last: u64,
     /// Hash of the word's bytes so far, 0 between words.
     word: u64,
-    /// Hashes of the last word, and the one before.
+    /// Hashes of the last word and of the one before.
     words: [u64; 2],
-    /// Where the line begins, and the one before.
+    /// Where the line begins, and where the line before it does.
     lines: [usize; 2],
     /// The first four bytes of the line.
     line_head: u32,
@@ -101,14 +93,14 @@ impl History {
     fn push_byte(&mut self, byte: u8) {
         let column = self.bytes.len() - self.lines[0];
         self.bytes.push(byte);
-        self.last = self.last << 8 | u64::from(byte);
+        self.last = (self.last << 8) + u64::from(byte);
         let class = match byte {
             b'a'..=b'z' | b'A'..=b'Z' | 128.. => b'a',
             b'0'..=b'9' => b'0',
             other => other,
         };
         if class as u64 != self.shape & 0xff {
-            self.shape = self.shape << 8 | u64::from(class);
+            self.shape = (self.shape << 8) + u64::from(class);
         }
         if class == b'a' || class == b'0' {
             self.word = combine(self.word, u64::from(byte.to_ascii_lowercase()) + 1);
@@ -127,7 +119,7 @@ impl History {
             self.field = 0;
         } else {
             if column < 4 {
-                self.line_head = self.line_head << 8 | u32::from(byte);
+                self.line_head = (self.line_head << 8) + u32::from(byte);
             }
             self.field += u32::from(matches!(byte, b' ' | b',' | b'\t'));
         }
@@ -160,7 +152,7 @@ impl History {
         let from = self.lines[1] + (self.bytes.len() - self.lines[0]);
         let end = self.lines[0];
         (from..from + 3).fold(0, |bytes, at| {
-            bytes << 8 | if at < end { u64::from(self.bytes[at]) } else { 0 }
+            (bytes << 8) + if at < end { u64::from(self.bytes[at]) } else { 0 }
         })
     }
 
@@ -182,23 +174,26 @@ impl History {
             Context::WordSkip => combine(self.word, self.words[1]),
             Context::Skip1 => self.symbol(2),
             Context::Above => combine(self.above(), self.symbol(1)),
-            Context::Field => u64::from(self.line_head) << 32 | u64::from(self.field),
+            Context::Field => (u64::from(self.line_head) << 32) + u64::from(self.field),
             Context::Shape => self.shape,
             Context::Bytes3 => last(3),
             Context::Bytes5 => last(5),
             Context::Sparse23 => self.last >> 8 & 0xffff,
             Context::Sparse34 => self.last >> 16 & 0xffff,
-            Context::Sparse14 => (self.last >> 24 & 0xff) << 8 | last(1),
+            Context::Sparse14 => ((self.last >> 24 & 0xff) << 8) + last(1),
             Context::Column => {
                 let column = (self.bytes.len() % record) as u64;
-                column << 8 | back(record)
+                (column << 8) + back(record)
             }
-            Context::RecordLast => back(record) << 8 | last(1),
-            Context::Records => back(record) << 8 | back(2 * record),
+            Context::RecordLast => (back(record) << 8) + last(1),
+            Context::Records => (back(record) << 8) + back(2 * record),
         };
         combine(value, context as u64 + 1)
     }
 }
+
+/// How many votes make a distance the length of records.
+const VOTES: u32 = 16;
 
 /// Finds the length of fixed-size records, after the record model of PAQ8 (Mahoney).
 #[derive(Debug)]
@@ -231,7 +226,7 @@ impl Records {
         }
         if distance == self.candidate {
             self.votes += 1;
-            if self.votes > 15 {
+            if self.votes == VOTES {
                 self.length = distance as usize;
                 self.votes = 0;
             }
@@ -239,5 +234,50 @@ impl Records {
             self.candidate = distance;
             self.votes = 0;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The record length after each byte.
+    fn lengths(bytes: impl IntoIterator<Item = u8>) -> Vec<usize> {
+        let mut records = Records::default();
+        (1..)
+            .zip(bytes)
+            .map(|(position, byte)| {
+                records.push(byte, position);
+                records.length
+            })
+            .collect()
+    }
+
+    #[test]
+    fn records_have_a_length_of_two_or_more() {
+        assert_eq!(lengths([7; 100]), [1; 100]);
+        // `a` is at 1, with the distance 1 from 0, `b` at 2, with the distance 2. At 4 `b` has that distance again and
+        // makes it the candidate. From 5 on each byte votes, and the 16th vote is at 20.
+        let pairs = lengths((0..30).map(|i| b"ab"[i % 2]));
+        assert_eq!(pairs, [vec![1; 19], vec![2; 11]].concat());
+    }
+
+    #[test]
+    fn a_vote_for_another_length_begins_anew() {
+        let mut records = Records::default();
+        for at in 1..=17 {
+            records.push(7, 5 * at);
+        }
+        assert_eq!((records.candidate, records.votes, records.length), (5, 15, 1));
+        for at in 1..=2 {
+            records.push(8, 100 * at);
+        }
+        assert_eq!((records.candidate, records.votes, records.length), (100, 0, 1));
+        records.push(7, 90);
+        assert_eq!((records.candidate, records.votes, records.length), (5, 0, 1));
+        for at in 19..=34 {
+            records.push(7, 5 * at);
+        }
+        assert_eq!((records.candidate, records.votes, records.length), (5, 0, 5));
     }
 }

@@ -1,28 +1,31 @@
-//! The longest repetition that the text is in.
+//! The match model: the latest symbols in, the symbol that followed their last occurrence and the length of the repetition
+//! out.
 
-use crate::history::combine;
+use crate::hash::combine;
 
-/// Symbols that a repetition is verified to, going back.
+/// How many symbols back a repetition is verified, at most.
 const VERIFIED: usize = 40;
 
 /// Predicts that what followed the last occurrence of the latest symbols follows again.
 #[derive(Debug, Default)]
-pub(crate) struct Match {
-    /// The lengths of the stretches that are looked up: the longer first.
+pub(crate) struct MatchModel {
+    /// How many of the latest symbols are looked up: the longer length first.
     lengths: [usize; 2],
-    /// The position after the newest occurrence of a stretch of the longer length, by its hash; 0 for none.
+    /// The position after the newest occurrence of so many symbols, by their hash, for the longer length; 0 for none.
     long: Vec<u32>,
-    /// The same of the shorter.
+    /// The same for the shorter length.
     short: Vec<u32>,
+    /// The position of the symbol that is expected next, if `length` is not 0.
     at: usize,
+    /// The length of the repetition so far, or 0.
     length: usize,
 }
 
-/// The classes of lengths that [`Match::class`] tells apart.
-pub(crate) const CLASSES: usize = 16;
+/// How many classes of lengths [`MatchModel::class`] tells apart.
+pub(crate) const LENGTH_CLASSES: usize = 16;
 
-impl Match {
-    /// Forgets all, and makes tables of `2^table_log2` entries.
+impl MatchModel {
+    /// Forgets everything, and makes tables of `2^table_log2` entries.
     pub(crate) fn reset(&mut self, table_log2: u32, lengths: [usize; 2]) {
         self.lengths = lengths;
         for table in [&mut self.long, &mut self.short] {
@@ -51,7 +54,7 @@ impl Match {
         }
     }
 
-    /// Takes note that the last of `symbols` has been added.
+    /// Updates the model after the last of `symbols`.
     pub(crate) fn update(&mut self, symbols: &[u16]) {
         let end = symbols.len();
         if self.length > 0 && symbols[self.at] == symbols[end - 1] {
@@ -72,18 +75,20 @@ impl Match {
         let bits = self.long.len().trailing_zeros();
         if end >= long {
             let index = (hash(long) >> (64 - bits)) as usize;
-            if self.length < long && self.long[index] > 0 {
+            if self.length < long {
                 self.verify(self.long[index] as usize, long, symbols);
             }
             self.long[index] = end as u32;
         }
         let index = (hash(short) >> (64 - bits)) as usize;
-        if self.length == 0 && self.short[index] > 0 {
+        if self.length == 0 {
             self.verify(self.short[index] as usize, short, symbols);
         }
         self.short[index] = end as u32;
     }
 
+    /// Takes up the repetition of the symbols before `at`, if at least so many are equal to the latest. Nothing is before
+    /// 0, which stands for no occurrence.
     fn verify(&mut self, at: usize, least: usize, symbols: &[u16]) {
         let before = symbols[..at].iter().rev();
         let equal = before

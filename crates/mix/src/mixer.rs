@@ -1,77 +1,12 @@
-//! The state of one stream.
+//! The state of one stream: symbols and the net's frequencies in, decisions of the range coder out, or the other way round.
 
 use czip_coder::binary::{Decoder, Encoder};
 
 use crate::alphabet::Alphabet;
-use crate::engine::{Decide, Engine, Plan, Shape, sizes};
-use crate::history::Context::*;
+use crate::engine::{Decide, Engine};
 use crate::priors::Priors;
-
-/// How much is mixed. What each consists of is a part of the format: `docs/spec/mixing.md`, section 4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Variant {
-    /// Five contexts.
-    Light,
-    /// Eight contexts.
-    Standard,
-    /// Sixteen contexts.
-    Max,
-    /// For bytes: five contexts.
-    LightBytes,
-    /// For bytes: sixteen contexts.
-    Bytes,
-}
-
-static LIGHT: Plan = Plan {
-    contexts: &[Order0, Order1, Order2, Word, Shape],
-    runs: &[2, 3],
-    joint: 0,
-    repetition: [6, 2],
-    track_records: false,
-    max_lines_log2: 17,
-};
-
-static STANDARD: Plan = Plan {
-    contexts: &[Order0, Order1, Order2, Word, Shape, Order3, Word2, Bytes3],
-    runs: &[2, 3, 5],
-    joint: 8,
-    repetition: [6, 2],
-    track_records: false,
-    max_lines_log2: 18,
-};
-
-static MAX: Plan = Plan {
-    contexts: &[
-        Order0, Order1, Order2, Word, Shape, Order3, Word2, Bytes3, Order4, Order6, Skip1, Above, Field,
-        Word3, Bytes5, WordSkip,
-    ],
-    runs: &[1, 2, 3, 5],
-    joint: 8,
-    repetition: [6, 2],
-    track_records: false,
-    max_lines_log2: 19,
-};
-
-static LIGHT_BYTES: Plan = Plan {
-    contexts: &[Order1, Order2, Order3, Order4, Word],
-    runs: &[2, 3],
-    joint: 0,
-    repetition: [8, 4],
-    track_records: false,
-    max_lines_log2: 18,
-};
-
-static BYTES: Plan = Plan {
-    contexts: &[
-        Order0, Order1, Order2, Order3, Order4, Order6, Word, Word2, Shape, Above, Sparse23, Sparse34,
-        Sparse14, Column, RecordLast, Records,
-    ],
-    runs: &[2, 4, 5],
-    joint: 0,
-    repetition: [8, 3],
-    track_records: true,
-    max_lines_log2: 19,
-};
+use crate::shape::Shape;
+use crate::variant::Variant;
 
 #[derive(Debug)]
 enum AnyEngine {
@@ -84,8 +19,8 @@ enum AnyEngine {
 
 /// The state of one stream: a text that is coded symbol by symbol, from its start.
 ///
-/// An encoder's and a decoder's mixers must be made alike, and must be given the same net. Then they are in the same
-/// state after each symbol, on any machine.
+/// The mixers of the encoder and of the decoder must be made with the same arguments and given the same frequencies. Then
+/// they are in the same state after each symbol, on any machine.
 #[derive(Debug)]
 pub struct Mixer<'a> {
     alphabet: &'a Alphabet,
@@ -126,59 +61,28 @@ macro_rules! each {
     };
 }
 
-impl Shape {
-    /// The sizes of the variant with so many contexts and runs, if there is one.
-    pub(crate) fn find(contexts: usize, runs: usize, with_net: bool, symbol_rows: usize) -> Option<Self> {
-        [&LIGHT, &STANDARD, &MAX, &LIGHT_BYTES, &BYTES]
-            .into_iter()
-            .find(|plan| (plan.contexts.len(), plan.runs.len()) == (contexts, runs))
-            .map(|plan| Self {
-                symbol_rows,
-                ..Self::of(plan, with_net, 1)
-            })
-            .filter(|_| symbol_rows > 0)
-    }
-}
-
-impl Variant {
-    /// The most bytes that a [`Mixer`] for a text of `text_len` bytes takes, without the text.
-    #[must_use]
-    pub fn memory(self, text_len: usize) -> usize {
-        let plan = self.plan();
-        let (lines, matches, refinements) = sizes(plan.contexts.len(), plan.max_lines_log2, text_len);
-        // Lines of buckets, two match tables, two tables of refinement lines, and a symbol and a byte for each byte.
-        (64 << lines) + (8 << matches) + (128 << refinements) + text_len.saturating_mul(3)
-    }
-
-    fn plan(self) -> &'static Plan {
-        match self {
-            Self::Light => &LIGHT,
-            Self::Standard => &STANDARD,
-            Self::Max => &MAX,
-            Self::LightBytes => &LIGHT_BYTES,
-            Self::Bytes => &BYTES,
-        }
-    }
-}
-
 impl<'a> Mixer<'a> {
-    /// A new stream for a text of `text_len` bytes, which decides how much memory it takes; `with_net` tells whether
-    /// symbols come with a net's frequencies.
+    /// A mixer for a text of `text_len` bytes, which determines the sizes of its tables. `with_net` tells whether symbols
+    /// come with a net's frequencies. Variants for tokens suit an alphabet of tokens, and those for bytes one of bytes.
     #[must_use]
     pub fn new(alphabet: &'a Alphabet, variant: Variant, with_net: bool, text_len: usize) -> Self {
-        let symbols = alphabet.tree().symbol_count();
-        macro_rules! start {
-            ($plan:expr, $field:ident, $engine:ident) => {{
-                let start = alphabet.start(|starts| &starts.$field, Shape::of($plan, with_net, symbols));
-                AnyEngine::$engine(Engine::new($plan, alphabet.kernels, start))
-            }};
+        let config = variant.config();
+        let shape = config.shape(with_net, alphabet.tree().symbol_count());
+        macro_rules! engine {
+            ($engine:ident, $states:ident) => {
+                AnyEngine::$engine(Engine::new(
+                    config,
+                    alphabet.kernels,
+                    alphabet.initial_state(|states| &states.$states, shape),
+                ))
+            };
         }
         let engine = match variant {
-            Variant::Light => start!(&LIGHT, light, Light),
-            Variant::Standard => start!(&STANDARD, standard, Standard),
-            Variant::Max => start!(&MAX, max, Max),
-            Variant::LightBytes => start!(&LIGHT_BYTES, light, LightBytes),
-            Variant::Bytes => start!(&BYTES, bytes, Bytes),
+            Variant::Light => engine!(Light, light),
+            Variant::Standard => engine!(Standard, standard),
+            Variant::Max => engine!(Max, max),
+            Variant::LightBytes => engine!(LightBytes, light),
+            Variant::Bytes => engine!(Bytes, bytes),
         };
         let mut mixer = Self {
             alphabet,
@@ -189,24 +93,22 @@ impl<'a> Mixer<'a> {
         mixer
     }
 
-    /// Begins another text of about `text_len` bytes, as [`Mixer::new`] does, in the same memory.
+    /// Begins another text of `text_len` bytes, exactly as [`Mixer::new`] does, but in the same memory.
     pub fn restart(&mut self, text_len: usize) {
-        let shape = self.shape();
-        let alphabet = self.alphabet;
+        let (alphabet, shape) = (self.alphabet, self.shape());
+        macro_rules! restart {
+            ($engine:expr, $states:ident) => {
+                $engine.restart(
+                    alphabet.initial_state(|states| &states.$states, shape),
+                    text_len,
+                )
+            };
+        }
         match &mut self.engine {
-            AnyEngine::Light(engine) => {
-                engine.restart(alphabet.start(|starts| &starts.light, shape), text_len)
-            }
-            AnyEngine::Standard(engine) => {
-                engine.restart(alphabet.start(|starts| &starts.standard, shape), text_len)
-            }
-            AnyEngine::Max(engine) => engine.restart(alphabet.start(|starts| &starts.max, shape), text_len),
-            AnyEngine::LightBytes(engine) => {
-                engine.restart(alphabet.start(|starts| &starts.light, shape), text_len)
-            }
-            AnyEngine::Bytes(engine) => {
-                engine.restart(alphabet.start(|starts| &starts.bytes, shape), text_len)
-            }
+            AnyEngine::Light(engine) | AnyEngine::LightBytes(engine) => restart!(engine, light),
+            AnyEngine::Standard(engine) => restart!(engine, standard),
+            AnyEngine::Max(engine) => restart!(engine, max),
+            AnyEngine::Bytes(engine) => restart!(engine, bytes),
         }
     }
 
@@ -214,19 +116,20 @@ impl<'a> Mixer<'a> {
         each!(&self.engine, engine => engine.shape(self.with_net))
     }
 
-    /// Forgets the text but keeps what holds for all texts.
+    /// Begins another text of `text_len` bytes, but keeps the maps and weights, which hold for all texts. For the training
+    /// of priors.
     pub fn forget_text(&mut self, text_len: usize) {
         each!(&mut self.engine, engine => engine.forget_text(text_len));
     }
 
-    /// Learns at this rate from now on, Q0.16 below one half, for the training of priors.
+    /// Sets the rate at which weights are learnt from now on, Q0.16, at most one half. For the training of priors.
     pub fn set_rate(&mut self, rate: u16) {
         // An error of 16 bits times a rate of 15 fits an i32.
         let rate = rate.min(i16::MAX as u16);
         each!(&mut self.engine, engine => engine.set_rate(rate));
     }
 
-    /// What has been learnt so far, but for the text itself.
+    /// The maps and weights learnt so far, without anything of the text itself.
     #[must_use]
     pub fn priors(&self) -> Priors {
         let hash = self.alphabet.tree_hash;
@@ -234,12 +137,12 @@ impl<'a> Mixer<'a> {
         each!(&self.engine, engine => Priors::of(shape, hash, &engine.learnt))
     }
 
-    /// Encodes a symbol. `net` are the cumulative frequencies that the net gives it, as [`Tree::accumulate`] makes them:
-    /// uint32 `[symbols + 1]`, each above the one before.
+    /// Encodes a symbol. `net` has the net's cumulative frequencies in the order that [`Tree::accumulate`] gives them: uint32
+    /// `[symbols + 1]`, strictly increasing.
     ///
     /// # Panics
     ///
-    /// If there is no such symbol, frequencies are there and should not be or the other way round, or there are too few.
+    /// If there is no such symbol, if `net` is missing or unexpected, or if it is too short.
     ///
     /// [`Tree::accumulate`]: crate::Tree::accumulate
     pub fn encode(&mut self, symbol: u16, net: Option<&[u32]>, encoder: &mut Encoder) {
@@ -249,11 +152,11 @@ impl<'a> Mixer<'a> {
         each!(&mut self.engine, engine => engine.code(&self.alphabet.symbols, net, &mut encoding));
     }
 
-    /// Decodes a symbol. Any message gives some symbol.
+    /// Decodes a symbol. Any message decodes to some symbol.
     ///
     /// # Panics
     ///
-    /// As [`Mixer::encode`], but for the symbol.
+    /// If `net` is missing or unexpected, or if it is too short, as for [`Mixer::encode`].
     pub fn decode(&mut self, net: Option<&[u32]>, decoder: &mut Decoder<'_>) -> u16 {
         assert_eq!(net.is_some(), self.with_net, "frequencies of a net");
         each!(&mut self.engine, engine => engine.code(&self.alphabet.symbols, net, decoder))

@@ -1,12 +1,18 @@
-//! What is known before a text begins: mixers and maps learnt from other texts, and how they are stored.
+//! Priors: bytes of the stored form in, an [`InitialState`] out, and the other way round.
+//!
+//! Maps are stored as `p`, uint16, and a count, uint8; the first layer as int8 `[rows, inputs]` with a shift for each
+//! input; the second as int16 `[symbol rows, SETS]`, Q12.
 
 use czip_kernels::WeightRow;
 use thiserror::Error;
 
-use crate::engine::{DEPTH_ROWS, JOINT_ENTRIES, MATCH_ROWS, ONE, SETS, Shape, Start};
-use crate::maps::Adaptive;
+use crate::adaptive::Adaptive;
+use crate::initial_state::{InitialState, MEAN_WEIGHTS};
+use crate::shape::{DEPTH_ROWS, MATCH_ENTRIES, MATCH_ROWS, SETS, Shape};
+use crate::variant::find_shape;
 
-/// The learnt start of one variant, in its stored form. The layout is in `docs/spec/mixing.md`.
+/// What mixers of one variant start from, learnt from other texts, in its stored form. The layout is in
+/// `docs/spec/mixing.md`, section 12.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Priors {
     pub(crate) shape: Shape,
@@ -14,29 +20,29 @@ pub struct Priors {
     bytes: Vec<u8>,
 }
 
-/// Bytes that are no priors.
+/// Why bytes are not priors.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PriorsError {
-    /// Not the magic number.
-    #[error("no priors: they begin with {found:02x?}")]
+    /// The magic number is missing.
+    #[error("not priors: they begin with {found:02x?}")]
     Magic {
         /// The first bytes, at most four.
         found: Vec<u8>,
     },
-    /// A version that this library does not know.
-    #[error("version {version} of priors at byte 4; only 1 is known")]
+    /// The version is unknown to this library.
+    #[error("version {version} of priors at byte 4 is unknown; only 1 is supported")]
     Version {
         /// The version.
         version: u8,
     },
-    /// Sizes that no variant has.
-    #[error("sizes {sizes:?} of priors at byte 5 are those of no variant")]
+    /// No variant has these sizes.
+    #[error("sizes {sizes:?} of priors at byte 5 do not belong to any variant")]
     Shape {
         /// Contexts, runs, and whether there is a net.
         sizes: [u8; 3],
     },
-    /// Too few bytes or too many.
+    /// There are too few bytes or too many.
     #[error("priors of {found} bytes should have {expected}")]
     Length {
         /// The right length.
@@ -44,7 +50,7 @@ pub enum PriorsError {
         /// The length given.
         found: usize,
     },
-    /// A shift that moves weights out of 16 bits.
+    /// A shift would move weights out of 16 bits.
     #[error("shift {shift} of priors at byte {at} is above 8")]
     WeightShift {
         /// The shift.
@@ -59,14 +65,14 @@ const VERSION: u8 = 1;
 /// Magic, version, contexts, runs, net, symbol rows, hash of the tree.
 const HEADER_LEN: usize = 18;
 /// The highest count of a map's entry: above it a map would be too slow to follow a text of another kind.
-const MAX_COUNT: u32 = 127;
+const MAX_COUNT: u8 = 127;
 
 impl Priors {
     /// Reads the stored form.
     ///
     /// # Errors
     ///
-    /// Bytes that aren't priors of one of the variants. [`PriorsError`] has a variant for each reason.
+    /// [`PriorsError`] if the bytes are not priors of one of the variants.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, PriorsError> {
         let Some(header) = bytes
             .first_chunk::<HEADER_LEN>()
@@ -80,7 +86,7 @@ impl Priors {
         }
         let [contexts, runs, with_net] = [header[5], header[6], header[7]];
         let symbol_rows = u16::from_le_bytes([header[8], header[9]]);
-        let shape = Shape::find(contexts.into(), runs.into(), with_net == 1, symbol_rows.into())
+        let shape = find_shape(contexts.into(), runs.into(), with_net == 1, symbol_rows.into())
             .filter(|_| with_net <= 1)
             .ok_or(PriorsError::Shape {
                 sizes: [contexts, runs, with_net],
@@ -117,7 +123,7 @@ impl Priors {
     }
 
     /// What a stream has learnt.
-    pub(crate) fn of<const N: usize>(shape: Shape, tree_hash: u64, learnt: &Start<N>) -> Self {
+    pub(crate) fn of<const N: usize>(shape: Shape, tree_hash: u64, learnt: &InitialState<N>) -> Self {
         let mut bytes = MAGIC.to_vec();
         bytes.extend([
             VERSION,
@@ -129,7 +135,7 @@ impl Priors {
         bytes.extend(tree_hash.to_le_bytes());
         for entry in learnt.maps() {
             bytes.extend(entry.p().to_le_bytes());
-            bytes.push(entry.count().min(MAX_COUNT) as u8);
+            bytes.push(entry.count().min(MAX_COUNT));
         }
         // The finest step of each input that its largest weight allows.
         let mut shifts = vec![0; shape.inputs()];
@@ -157,8 +163,13 @@ impl Priors {
         }
     }
 
-    /// The start of a stream. Without `same_tree`, what was learnt for single nodes and symbols is averaged.
-    pub(crate) fn start<const N: usize>(&self, symbol_rows: usize, same_tree: bool) -> Start<N> {
+    /// What a stream starts from. Unless the priors were learnt with the `same_tree`, what they say about single nodes
+    /// and symbols is averaged.
+    pub(crate) fn initial_state<const N: usize>(
+        &self,
+        symbol_rows: usize,
+        same_tree: bool,
+    ) -> InitialState<N> {
         let shape = self.shape;
         let inputs = shape.inputs();
         let (maps, rest) = self.bytes[HEADER_LEN..].split_at(3 * shape.map_entries());
@@ -192,12 +203,12 @@ impl Priors {
             weights.truncate(fixed);
             weights.resize(fixed + symbol_rows, by_node);
             weights.resize(fixed + 2 * symbol_rows, by_symbol);
-            outer = vec![[(1 << 16) / SETS as i32; SETS]; symbol_rows];
+            outer = vec![MEAN_WEIGHTS; symbol_rows];
         }
-        Start {
+        InitialState {
             state_maps: entries.by_ref().take(shape.state_entries()).collect(),
             run_maps: entries.by_ref().take(shape.run_entries()).collect(),
-            match_map: entries.by_ref().take(shape.match_entries()).collect(),
+            match_map: entries.by_ref().take(MATCH_ENTRIES).collect(),
             joint_maps: entries.collect(),
             weights,
             outer,
@@ -219,30 +230,80 @@ fn mean<const N: usize>(rows: &[WeightRow<N>]) -> WeightRow<N> {
     mean
 }
 
-/// The start of the untrained: the net is trusted most.
-pub(crate) fn untrained<const N: usize>(shape: Shape) -> Start<N> {
-    let mut row = WeightRow([0; N]);
-    row.0[0] = (ONE * 8 / 10) as i16;
-    let trusted = shape.inputs() - shape.joint;
-    for (input, weight) in row.0[..trusted].iter_mut().enumerate().skip(2) {
-        let share = if input < 2 + 2 * shape.contexts { 20 } else { 10 };
-        *weight = (ONE / share) as i16;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn weights_are_rounded_half_up() {
+        assert_eq!(
+            [-3, -2, -1, 0, 1, 2, 3].map(|weight| rounded(weight, 0)),
+            [-3, -2, -1, 0, 1, 2, 3]
+        );
+        assert_eq!(
+            [-6, -5, -4, 1, 2, 5, 6].map(|weight| rounded(weight, 2)),
+            [-1, -1, -1, 0, 1, 1, 2]
+        );
+        assert_eq!([i16::MIN, i16::MAX].map(|weight| rounded(weight, 8)), [-128, 128]);
     }
-    let of_counts = |zeros: usize, ones: usize| {
-        let p = 65536 * (2 * ones + 1) / (2 * (ones + zeros) + 2);
-        Adaptive::new(p.min(65535) as u16, 0)
-    };
-    let of_count = |count: usize| Adaptive::new((65536 - 32768 / (count + 1)) as u16, 0);
-    Start {
-        state_maps: (0..shape.state_entries())
-            .map(|i| of_counts((i >> 1) & 15, (i >> 5) & 15))
-            .collect(),
-        run_maps: (0..shape.run_entries()).map(|i| of_count(i / 16 % 16)).collect(),
-        match_map: (0..256).map(|i| of_count(i / 16)).collect(),
-        joint_maps: (0..shape.joint * JOINT_ENTRIES)
-            .map(|i| of_counts(i / 16 % 8, i / 128 % 8))
-            .collect(),
-        weights: vec![row; shape.rows()],
-        outer: vec![[(1 << 16) / SETS as i32; SETS]; shape.symbol_rows],
+
+    /// Each input has the finest step that its largest weight allows.
+    #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
+    fn the_stored_form_of_what_was_learnt() {
+        let shape = find_shape(5, 2, false, 1).unwrap();
+        let mut learnt = InitialState::<16>::untrained(shape);
+        learnt.state_maps[0] = Adaptive::new(0x1234, 127);
+        learnt.state_maps[1] = Adaptive::new(0xffff, 128);
+        learnt.state_maps[2] = Adaptive::new(0, 255);
+        let columns = [
+            [127, -128],
+            [128, 0],
+            [300, -301],
+            [i16::MAX, 127],
+            [i16::MIN, 128],
+        ];
+        for (input, column) in columns.into_iter().enumerate() {
+            for row in &mut learnt.weights {
+                row.0[input] = 0;
+            }
+            (learnt.weights[0].0[input], learnt.weights[1].0[input]) = (column[0], column[1]);
+        }
+        learnt.outer[0] = [1 << 19, -(1 << 19), 31, -1];
+
+        let priors = Priors::of(shape, 0x0102_0304_0506_0708, &learnt);
+        let bytes = priors.as_bytes();
+        assert_eq!(bytes[..10], *b"CZMP\x01\x05\x02\0\x01\0");
+        assert_eq!(bytes[10..18], [8, 7, 6, 5, 4, 3, 2, 1]);
+        assert_eq!(bytes[18..27], [0x34, 0x12, 127, 0xff, 0xff, 127, 0, 0, 127]);
+        let shifts = 18 + 3 * (5 * 512 + 2 * 256 + 256);
+        assert_eq!(bytes[shifts..shifts + 5], [0, 1, 2, 8, 8]);
+        let stored = |row: usize| &bytes[shifts + 16 * (row + 1)..][..5];
+        assert_eq!(
+            stored(0).iter().map(|&byte| byte as i8).collect::<Vec<_>>(),
+            [127, 64, 75, 127, -128]
+        );
+        assert_eq!(
+            stored(1).iter().map(|&byte| byte as i8).collect::<Vec<_>>(),
+            [-128, 0, -75, 0, 1]
+        );
+        assert_eq!(bytes[bytes.len() - 8..], [0xff, 0x7f, 0, 0x80, 1, 0, 0xff, 0xff]);
+        assert_eq!(bytes.len(), shifts + 16 * (1 + 256 + 512 + 2) + 8);
+        assert_eq!(Priors::from_bytes(bytes), Ok(priors.clone()));
+
+        // Read again, it is what was stored, with the steps' resolution.
+        let read: InitialState<16> = priors.initial_state(1, true);
+        assert_eq!(
+            read.state_maps[..3],
+            [(0x1234, 127), (0xffff, 127), (0, 127)].map(|(p, count)| Adaptive::new(p, count))
+        );
+        assert_eq!(read.weights[0].0[..5], [127, 128, 300, 127 << 8, i16::MIN]);
+        assert_eq!(read.outer, [[32_767 << 4, -(1 << 19), 1 << 4, -(1 << 4)]]);
+        // For another tree, rows of nodes and symbols are averaged.
+        let other: InitialState<16> = priors.initial_state(3, false);
+        assert_eq!(
+            (other.weights.len(), other.outer),
+            (256 + 512 + 6, vec![MEAN_WEIGHTS; 3])
+        );
     }
 }

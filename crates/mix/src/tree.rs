@@ -1,9 +1,11 @@
-//! The binary decisions that choose a symbol.
+//! The binary decisions that choose a symbol: spellings and weights in, a tree out.
+
+use crate::hash::Fnv1a;
 
 /// A binary tree over up to 65,536 symbols. Its leaves are in the order of the symbols' spelling.
 ///
-/// Leaf positions are numbered from 0 in that order. An inner node is named by the first leaf of its right part, so
-/// that nodes are numbers from 1 below the number of symbols.
+/// Leaves are numbered from 0 in that order. An inner node has the number of the first leaf of its right part, so nodes
+/// are numbered from 1 up to, but not including, the number of symbols.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tree {
     /// Leaf to symbol.
@@ -15,20 +17,20 @@ pub struct Tree {
     root: u16,
 }
 
-/// What is added to each weight, so that rare symbols are not buried in long chains.
+/// Added to each weight, so that rare symbols do not end up at the bottom of long chains.
 const WEIGHT_FLOOR: u64 = 12;
 
 impl Tree {
     /// The most symbols.
     pub const MAX_SYMBOLS: usize = 1 << 16;
 
-    /// The tree of a vocabulary: symbols are sorted by their bytes, equal ones by number. The sorted list is cut into
-    /// two parts again and again, where the sums of `weight + 12` of both parts differ least; of two such places it is
-    /// the first. Without weights all symbols weigh the same.
+    /// The tree of a vocabulary. Symbols are sorted by their bytes, and equal ones by number; then the sorted list is cut
+    /// in two again and again, where the sums of `weight + 12` of both parts differ least, or at the first of two such
+    /// places. Without weights all symbols weigh the same.
     ///
     /// # Panics
     ///
-    /// If there are no tokens or more than 65,536, or not as many weights as tokens.
+    /// If there are no tokens or more than 65,536, or if the number of weights is not that of tokens.
     #[must_use]
     pub fn of_tokens(tokens: &[&[u8]], weights: Option<&[u32]>) -> Self {
         assert!(
@@ -45,7 +47,7 @@ impl Tree {
         Self::balanced(order, weight)
     }
 
-    /// The tree of the 256 bytes, each of 8 decisions, the highest bit first.
+    /// The tree of the 256 bytes: the eight decisions of a byte are its bits, the highest first.
     #[must_use]
     pub fn of_bytes() -> Self {
         Self::balanced((0..256).collect(), |_| 0)
@@ -63,7 +65,8 @@ impl Tree {
             let difference = |cut: usize| (2 * sums[cut]).abs_diff(twice_middle);
             let above = low + sums[low..high].partition_point(|sum| 2 * sum < twice_middle);
             let above = above.clamp(low + 1, high - 1);
-            if above > low + 1 && difference(above - 1) <= difference(above) {
+            // At `low`, before the first cut, the difference is the whole sum, and larger than that of any cut.
+            if difference(above - 1) <= difference(above) {
                 above - 1
             } else {
                 above
@@ -73,9 +76,6 @@ impl Tree {
         let root = if order.len() > 1 { cut(0, order.len()) } else { 0 };
         let mut open = vec![(0, order.len(), root)];
         while let Some((low, high, node)) = open.pop() {
-            if high - low < 2 {
-                continue;
-            }
             for (side, (low, high)) in [(low, node), (node, high)].into_iter().enumerate() {
                 if high - low > 1 {
                     let part = cut(low, high);
@@ -108,11 +108,12 @@ impl Tree {
         &self.leaves
     }
 
-    /// Sums of the symbols' frequencies in the order of the leaves, from 0 to their total: `[symbols + 1]`.
+    /// Sums up the symbols' frequencies in the order of the leaves: uint32 `[symbols]` to uint32 `[symbols + 1]`, from 0 to
+    /// the total.
     ///
     /// # Panics
     ///
-    /// If a length does not fit.
+    /// If a length is wrong.
     pub fn accumulate(&self, frequencies: &[u32], cumulative: &mut [u32]) {
         let (first, rest) = cumulative.split_first_mut().expect("cumulative frequencies");
         assert!(
@@ -135,7 +136,7 @@ impl Tree {
         self.order.len()
     }
 
-    /// The first node, or 0 if there is but one symbol.
+    /// The first node, or 0 if there is only one symbol.
     #[inline(always)]
     pub(crate) fn root(&self) -> u16 {
         self.root
@@ -152,20 +153,13 @@ impl Tree {
     /// each, all little-endian.
     #[must_use]
     pub(crate) fn hash(&self, tokens: &[&[u8]]) -> u64 {
-        let mut hash = 0xcbf2_9ce4_8422_2325u64;
-        let mut take = |bytes: &[u8]| {
-            for &byte in bytes {
-                hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-            }
-        };
+        let mut hash = Fnv1a::new();
         for (&symbol, parts) in self.order.iter().zip(&self.parts) {
-            let token = tokens[usize::from(symbol)];
-            take(&(token.len() as u16).to_le_bytes());
-            take(token);
-            take(&parts[0].to_le_bytes());
-            take(&parts[1].to_le_bytes());
+            hash.write_spelling(tokens[usize::from(symbol)]);
+            hash.write(&parts[0].to_le_bytes());
+            hash.write(&parts[1].to_le_bytes());
         }
-        hash
+        hash.finish()
     }
 }
 

@@ -1,13 +1,16 @@
-//! The net of a model of either version.
-
-use std::borrow::{Borrow, BorrowMut};
+//! Models of either version behind one set of types: files, sizes, and the net from rows of tokens to logits, int32
+//! `[rows, vocab]`, and frequencies, uint32 `[vocab]`.
 
 use czip_kernels::{Interval, Kernels};
 
 use crate::envelope::{Envelope, Metadata};
-use crate::{Error, Extras, Window, v1, v2};
+use crate::slot::CacheSlot;
+use crate::{Error, Extras, v1, v2};
 
-/// A model file, validated.
+/// A model file of either version, validated.
+///
+/// [`ModelFile::from_bytes`] has checked every rule of the format that concerns metadata and tensors, so nothing behind it
+/// checks again. It has not checked the tokenizer and the priors, which are text and bytes to this crate.
 #[derive(Clone, Debug)]
 pub enum ModelFile<'a> {
     /// Of the format czip-model-v1.
@@ -48,7 +51,7 @@ impl<'a> ModelFile<'a> {
 pub struct ModelInfo {
     /// The name of the format.
     pub format: &'static str,
-    /// Symbols of the vocabulary.
+    /// Tokens in the vocabulary.
     pub vocab_size: usize,
     /// Layers.
     pub layers: usize,
@@ -58,15 +61,15 @@ pub struct ModelInfo {
     pub d_model: usize,
     /// Units of the feed-forward network.
     pub d_ff: usize,
-    /// Positions that a chunk of CZIPv1 may have: a power of two, 2 to 2^15.
+    /// The most positions of a chunk of CZIPv1: a power of two, 2 to 2^15.
     pub context_length: usize,
-    /// Positions that attention reaches, where it is not the whole chunk.
+    /// Positions that attention reaches; `None` if it reaches all of them.
     pub window: Option<usize>,
-    /// Rows of the table of pairs of tokens, if there is one.
+    /// Rows of the bigram embedding; 0 if there is none.
     pub bigram_buckets: usize,
-    /// Int8 multiply-adds for one token, attention aside.
+    /// Int8 multiply-adds per token, without attention.
     pub multiply_adds: usize,
-    /// Elements of all tensors that were trained.
+    /// Trained parameters.
     pub parameters: usize,
 }
 
@@ -121,7 +124,7 @@ pub struct Row {
     pub token: u16,
 }
 
-/// A net ready to run. Immutable, so that any number of threads share one.
+/// A net of either version, ready to run. It is immutable, and any number of threads can share one.
 #[derive(Debug)]
 pub struct AnyTransformer {
     net: Net,
@@ -152,7 +155,7 @@ impl From<v2::Transformer> for AnyTransformer {
     }
 }
 
-/// What one sequence leaves for its next tokens.
+/// The keys and values of one sequence.
 #[derive(Clone, Debug)]
 pub struct AnyCache(CacheOf);
 
@@ -163,7 +166,7 @@ enum CacheOf {
 }
 
 impl AnyCache {
-    /// The number of positions that fit: any number where attention has a window of its own.
+    /// The number of positions that fit. A model with a window forgets old ones, so any number does.
     #[must_use]
     pub const fn capacity(&self) -> usize {
         match &self.0 {
@@ -173,38 +176,36 @@ impl AnyCache {
     }
 }
 
-impl Borrow<v1::Cache> for AnyCache {
-    fn borrow(&self) -> &v1::Cache {
+const OTHER_CACHE: &str = "a cache of a model of another version";
+
+impl CacheSlot<v1::Cache> for AnyCache {
+    fn cache(&self) -> &v1::Cache {
         match &self.0 {
             CacheOf::V1(cache) => cache,
-            CacheOf::V2(_) => panic!("a cache of another model"),
+            CacheOf::V2(_) => panic!("{OTHER_CACHE}"),
         }
     }
-}
 
-impl BorrowMut<v1::Cache> for AnyCache {
-    fn borrow_mut(&mut self) -> &mut v1::Cache {
+    fn cache_mut(&mut self) -> &mut v1::Cache {
         match &mut self.0 {
             CacheOf::V1(cache) => cache,
-            CacheOf::V2(_) => panic!("a cache of another model"),
+            CacheOf::V2(_) => panic!("{OTHER_CACHE}"),
         }
     }
 }
 
-impl Borrow<v2::Cache> for AnyCache {
-    fn borrow(&self) -> &v2::Cache {
+impl CacheSlot<v2::Cache> for AnyCache {
+    fn cache(&self) -> &v2::Cache {
         match &self.0 {
             CacheOf::V2(cache) => cache,
-            CacheOf::V1(_) => panic!("a cache of another model"),
+            CacheOf::V1(_) => panic!("{OTHER_CACHE}"),
         }
     }
-}
 
-impl BorrowMut<v2::Cache> for AnyCache {
-    fn borrow_mut(&mut self) -> &mut v2::Cache {
+    fn cache_mut(&mut self) -> &mut v2::Cache {
         match &mut self.0 {
             CacheOf::V2(cache) => cache,
-            CacheOf::V1(_) => panic!("a cache of another model"),
+            CacheOf::V1(_) => panic!("{OTHER_CACHE}"),
         }
     }
 }
@@ -216,7 +217,10 @@ pub struct AnyScratch(ScratchOf);
 #[derive(Debug)]
 enum ScratchOf {
     V1(v1::Scratch),
-    V2(v2::Scratch),
+    V2 {
+        scratch: v2::Scratch,
+        rows: Vec<v2::Row>,
+    },
 }
 
 impl AnyScratch {
@@ -225,7 +229,7 @@ impl AnyScratch {
     pub const fn capacity(&self) -> usize {
         match &self.0 {
             ScratchOf::V1(scratch) => scratch.capacity(),
-            ScratchOf::V2(scratch) => scratch.capacity(),
+            ScratchOf::V2 { scratch, .. } => scratch.capacity(),
         }
     }
 
@@ -238,13 +242,13 @@ impl AnyScratch {
     pub fn logits(&self, row: usize) -> &[i32] {
         match &self.0 {
             ScratchOf::V1(scratch) => scratch.logits(row),
-            ScratchOf::V2(scratch) => scratch.logits(row),
+            ScratchOf::V2 { scratch, .. } => scratch.logits(row),
         }
     }
 }
 
 impl AnyTransformer {
-    /// Packs the weights for the instruction set of `kernels`. The file's bytes are not needed any more.
+    /// Packs the weights for the instruction set of `kernels`. The file's bytes are no longer needed.
     #[must_use]
     pub fn new(kernels: Kernels, weights: &ModelFile<'_>) -> Self {
         match weights {
@@ -268,11 +272,11 @@ impl AnyTransformer {
         }
     }
 
-    /// An empty sequence with room for `capacity` positions; for any number, where attention has a window of its own.
+    /// An empty sequence with room for `capacity` positions. A model with a window has room for any number.
     ///
     /// # Panics
     ///
-    /// If `capacity` exceeds the model's context length.
+    /// If `capacity` exceeds the context length of a model without a window.
     #[must_use]
     pub fn cache(&self, capacity: usize) -> AnyCache {
         AnyCache(match &self.net {
@@ -294,49 +298,42 @@ impl AnyTransformer {
     ///
     /// # Panics
     ///
-    /// If there are more than [`v2::MAX_BATCH`] rows and attention has a window of its own.
+    /// If there are more than [`v2::MAX_BATCH`] rows and the model has a window.
     #[must_use]
     pub fn scratch(&self, rows: usize) -> AnyScratch {
         AnyScratch(match &self.net {
             Net::V1(net) => ScratchOf::V1(net.scratch(rows)),
-            Net::V2(net) => ScratchOf::V2(net.scratch(rows)),
+            Net::V2(net) => ScratchOf::V2 {
+                scratch: net.scratch(rows),
+                rows: Vec::with_capacity(rows),
+            },
         })
-    }
-
-    /// The positions of a text of any length: within `length` of them, of which the newest `kept` tokens stay when all
-    /// are taken, or without end, where attention has a window of its own.
-    ///
-    /// # Panics
-    ///
-    /// If there is no room for a token besides the start token and those that stay.
-    #[must_use]
-    pub fn window(&self, start_token: u16, length: usize, kept: usize) -> Window {
-        match &self.net {
-            Net::V1(_) => Window::new(start_token, length, kept),
-            Net::V2(_) => Window::endless(start_token),
-        }
     }
 
     /// Takes a batch of tokens; afterwards `scratch` holds the logits of the token after each.
     ///
-    /// The rows may belong to different sequences (so that one pass over the weights serves all of them), or be
-    /// consecutive positions of one (when its tokens are known), or both. The result does not depend on how tokens
-    /// are grouped into batches.
+    /// The rows may belong to different sequences, all of which one pass over the weights serves, or be consecutive
+    /// positions of one whose tokens are known, or both. The result does not depend on how tokens are grouped into
+    /// batches.
     ///
     /// # Panics
     ///
     /// If there are more rows than `scratch` has room for, if a row's sequence, position or token is out of range, or if a
-    /// cache or the scratch was made by another model.
+    /// cache or the scratch was made by a model of another version or of other sizes.
     pub fn forward(&self, rows: &[Row], caches: &mut [AnyCache], scratch: &mut AnyScratch) {
         match (&self.net, &mut scratch.0) {
             (Net::V1(net), ScratchOf::V1(scratch)) => net.forward(rows, caches, scratch),
-            (Net::V2(net), ScratchOf::V2(scratch)) => net.forward(rows, caches, scratch),
-            _ => panic!("scratch of another model"),
+            (Net::V2(net), ScratchOf::V2 { scratch, rows: of_v2 }) => {
+                of_v2.clear();
+                of_v2.extend(rows.iter().map(|&row| v2::Row::from(row)));
+                net.forward(of_v2, caches, scratch);
+            }
+            _ => panic!("scratch of a model of another version"),
         }
     }
 
-    /// Takes a batch of tokens like [`AnyTransformer::forward`], but only for what later ones attend to: there need not be
-    /// logits.
+    /// Takes a batch of tokens like [`AnyTransformer::forward`], but only to store the keys and values that later tokens
+    /// attend to. Whether there are logits afterwards is unspecified.
     ///
     /// # Panics
     ///

@@ -1,26 +1,21 @@
-//! The envelope that model files of both versions have: safetensors, and in it a tokenizer and what is known to the adaptive
-//! coder.
-
-use std::borrow::Cow;
-use std::collections::HashMap;
-use std::io::Read;
+//! The envelope of model files of both versions: safetensors, and in it a tokenizer and the mixer's priors.
 
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 use crate::FileKind;
+use crate::codec::{self, BROTLI, ZSTD};
 use crate::error::{Error, TensorProblem};
 use crate::quote::cut;
 
-/// The most bytes of the envelope's header: several times what the most layers need. To parse one takes some thirty times
-/// its length.
+/// The most bytes of the envelope's header: several times what the largest number of layers needs. Parsing one takes some
+/// thirty times its length in memory.
 pub const MAX_HEADER_LEN: u64 = 1 << 20;
 
 /// The most bytes that a tokenizer's JSON may decompress to.
 pub const MAX_TOKENIZER_LEN: u64 = 16 << 20;
-
-/// The largest window of what compressed with zstd, as its logarithm: it is allocated before anything is decompressed.
-const WINDOW_LOG: u32 = 24;
 
 /// A file's tensors and metadata.
 pub(crate) struct Envelope<'a> {
@@ -36,7 +31,8 @@ impl<'a> Envelope<'a> {
         };
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
         let tensors = Tensors(SafeTensors::deserialize(bytes).map_err(not_safetensors)?);
-        let metadata = header.metadata().clone().unwrap_or_default();
+        // The type of the map depends on the features of the parser.
+        let metadata: HashMap<String, String> = header.metadata().iter().flatten().map(owned).collect();
         // Other programs' files have no format, or that of their arrays.
         if !metadata
             .get("format")
@@ -47,6 +43,10 @@ impl<'a> Envelope<'a> {
         }
         Ok(Self { tensors, metadata })
     }
+}
+
+fn owned((key, value): (&String, &String)) -> (String, String) {
+    (key.clone(), value.clone())
 }
 
 /// Refuses what does not begin with the length of a header and a header.
@@ -69,6 +69,9 @@ fn check_start(bytes: &[u8]) -> Result<(), Error> {
     Err(Error::NotSafetensors { reason })
 }
 
+/// The tensor that holds the tokenizer.
+pub(crate) const TOKENIZER: &str = "tokenizer.data";
+
 /// How a version of the format has the mixer's priors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PriorsAre {
@@ -78,8 +81,8 @@ pub(crate) enum PriorsAre {
     Compressed,
 }
 
-/// The most bytes that all priors of a file together may decompress to: several times what a vocabulary of 65,536 needs. A
-/// bound for each would let a small file with many of them ask for any amount.
+/// The most bytes that all priors of a file together may decompress to: several times what a vocabulary of 65,536 needs.
+/// With a bound for each, a small file with many of them could ask for any amount.
 const MAX_PRIORS_LEN: u64 = 16 << 20;
 
 /// Decompresses to at most `most` bytes.
@@ -88,13 +91,7 @@ fn decompress_priors(name: &str, bytes: &[u8], most: u64) -> Result<Vec<u8>, Err
         name: name.to_owned(),
         reason,
     };
-    let mut priors = Vec::new();
-    zstd::Decoder::new(bytes)
-        .and_then(|mut decoder| {
-            decoder.window_log_max(WINDOW_LOG)?;
-            decoder.take(most + 1).read_to_end(&mut priors)
-        })
-        .map_err(|error| bad(error.to_string()))?;
+    let priors = codec::decompress(name, ZSTD, bytes, most + 1, bad)?;
     if priors.len() as u64 > most {
         return Err(bad(format!(
             "all priors together have more than {MAX_PRIORS_LEN} bytes"
@@ -106,30 +103,25 @@ fn decompress_priors(name: &str, bytes: &[u8], most: u64) -> Result<Vec<u8>, Err
 /// What a model file holds besides the net.
 #[derive(Clone, Debug)]
 pub struct Extras<'a> {
-    tokenizer: (TokenizerCodec, &'a [u8]),
-    /// What is known to the adaptive coder before a text begins, in the stored forms of its priors: the optional
-    /// tensors `mixing.priors.0`, `mixing.priors.1` and so on, up to the first that is not there. Not looked into.
+    /// The codec and what it compressed.
+    tokenizer: (&'static str, &'a [u8]),
+    /// The mixer's priors, each in its stored form and not looked into: the optional tensors `mixing.priors.0`,
+    /// `mixing.priors.1` and so on, up to the first number that is missing.
     pub mixing_priors: Vec<Cow<'a, [u8]>>,
-    /// How often each symbol is to be expected, for the adaptive coder's tree: the optional tensor `mixing.weights`,
+    /// How often each symbol is to be expected, for the mixer's tree: the optional tensor `mixing.weights`,
     /// uint16 `[vocab]`.
     pub mixing_weights: Option<Vec<u16>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum TokenizerCodec {
-    Zstd,
-    Brotli,
 }
 
 impl<'a> Extras<'a> {
     pub(crate) fn read(envelope: &Envelope<'a>, vocab_size: usize, stored: PriorsAre) -> Result<Self, Error> {
         let Envelope { tensors, metadata } = envelope;
         let codec = match metadata.get("tokenizer_codec").map(String::as_str) {
-            None | Some("zstd") => TokenizerCodec::Zstd,
-            Some("brotli") => TokenizerCodec::Brotli,
+            None | Some(ZSTD) => ZSTD,
+            Some(BROTLI) => BROTLI,
             Some(_) => return Err(Metadata(metadata).bad("tokenizer_codec", "must be zstd or brotli")),
         };
-        let tokenizer = tensors.bytes("tokenizer.data")?;
+        let tokenizer = tensors.bytes(TOKENIZER)?;
         let (mut mixing_priors, mut most) = (Vec::new(), MAX_PRIORS_LEN);
         for number in 0.. {
             let name = format!("mixing.priors.{number}");
@@ -161,33 +153,14 @@ impl<'a> Extras<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Tokenizer`] where it doesn't decompress, or to more than [`MAX_TOKENIZER_LEN`] bytes.
+    /// [`Error::Tokenizer`] if it does not decompress, or to more than [`MAX_TOKENIZER_LEN`] bytes;
+    /// [`Error::CodecNotBuilt`] without the feature for its codec.
     pub fn tokenizer_json(&self) -> Result<Vec<u8>, Error> {
         let (codec, data) = self.tokenizer;
-        let mut json = Vec::new();
-        let (codec, read) = match codec {
-            TokenizerCodec::Zstd => (
-                "zstd",
-                zstd::Decoder::new(data).and_then(|mut decoder| {
-                    decoder.window_log_max(WINDOW_LOG)?;
-                    decoder.take(MAX_TOKENIZER_LEN + 1).read_to_end(&mut json)
-                }),
-            ),
-            TokenizerCodec::Brotli => {
-                let decoder = brotli::Decompressor::new(data, 4096);
-                (
-                    "brotli",
-                    decoder.take(MAX_TOKENIZER_LEN + 1).read_to_end(&mut json),
-                )
-            }
-        };
-        read.map_err(|error| Error::Tokenizer {
-            codec,
-            reason: error.to_string(),
-        })?;
+        let bad = |reason| Error::Tokenizer { codec, reason };
+        let json = codec::decompress(TOKENIZER, codec, data, MAX_TOKENIZER_LEN + 1, bad)?;
         if json.len() as u64 > MAX_TOKENIZER_LEN {
-            let reason = format!("longer than {MAX_TOKENIZER_LEN} bytes");
-            return Err(Error::Tokenizer { codec, reason });
+            return Err(bad(format!("longer than {MAX_TOKENIZER_LEN} bytes")));
         }
         Ok(json)
     }

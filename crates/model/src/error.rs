@@ -9,13 +9,13 @@ use crate::quote::cut;
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The file is no model at all.
+    /// The file is not a model.
     #[error("this is {kind}, not a model of czip (a .czm file)")]
     NotAModel {
         /// What it looks like.
         kind: FileKind,
     },
-    /// The file begins as a model does, but is not a whole safetensors file.
+    /// The file begins as a model does, but is not a complete safetensors file.
     #[error("not a safetensors file: {reason}")]
     NotSafetensors {
         /// What the envelope's parser says, cut after 100 characters.
@@ -37,7 +37,7 @@ pub enum Error {
         /// What would be right.
         reason: &'static str,
     },
-    /// The tensors are not those that the file was written with.
+    /// The tensors differ from those that the file was written with.
     #[error("model file is damaged: its tensors do not have the hash that its metadata name")]
     Damaged,
     /// A tensor is missing or unfit.
@@ -47,6 +47,14 @@ pub enum Error {
         name: String,
         /// What is wrong with it.
         problem: TensorProblem,
+    },
+    /// A tensor is compressed with a codec that this program was built without.
+    #[error("tensor `{name}` needs {codec}, and this program is built without it")]
+    CodecNotBuilt {
+        /// The tensor's name.
+        name: String,
+        /// `zstd` or `brotli`: the feature of the crate that brings it.
+        codec: &'static str,
     },
     /// A compressed tensor does not decompress.
     #[error("tensor `{name}` does not decompress: {reason}")]

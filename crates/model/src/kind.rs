@@ -1,8 +1,8 @@
-//! What a file is that was given as a model and is none.
+//! What kind of file was given in place of a model: the first bytes in, a kind and its description out.
 
 use std::fmt;
 
-/// What a file looks like that is no model, by its first bytes.
+/// What a file that is not a model looks like, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileKind {
@@ -12,11 +12,11 @@ pub enum FileKind {
     Text,
     /// A line of text that is the path of a model: git writes it in place of a symbolic link where it can make none.
     Link,
-    /// What czip makes of a text, of either format.
+    /// A file compressed by czip, of either format.
     Compressed,
     /// A model for llama.cpp.
     Gguf,
-    /// A zip archive; PyTorch's models are such.
+    /// A zip archive, as PyTorch's models are.
     Zip,
     /// A gzip, xz, zstd or bzip2 file.
     Archive,
@@ -26,7 +26,7 @@ pub enum FileKind {
     Unknown,
 }
 
-/// The bytes that are looked at to tell text.
+/// How many bytes are looked at to recognize text.
 const SAMPLE_LEN: usize = 1024;
 
 impl FileKind {

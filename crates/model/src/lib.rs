@@ -3,10 +3,12 @@
 #![deny(clippy::float_arithmetic)]
 
 mod any;
+mod codec;
 mod envelope;
 mod error;
 mod kind;
 mod quote;
+mod slot;
 pub mod v1;
 pub mod v2;
 mod window;
@@ -16,4 +18,5 @@ pub use czip_kernels::{InstructionSet, Interval, Kernels, UnknownInstructionSet}
 pub use envelope::{Extras, MAX_HEADER_LEN, MAX_TOKENIZER_LEN};
 pub use error::{Error, TensorProblem};
 pub use kind::FileKind;
+pub use slot::CacheSlot;
 pub use window::Window;

@@ -1,4 +1,8 @@
 //! Models of version 1: `docs/spec/czm-v1.md`.
+//!
+//! [`Weights`] are read from a file's bytes; a [`Transformer`] packs them for an instruction set and takes batches of rows to
+//! logits, int32 `[rows, vocab]`, with a [`Cache`] for each sequence and a [`Scratch`] for each thread.
+//! [`reference::Reference`] computes the same one token at a time, in the plainest way.
 
 mod transformer;
 mod weights;

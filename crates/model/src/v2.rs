@@ -1,13 +1,21 @@
 //! Models of version 2: `docs/spec/czm-v2.md`.
+//!
+//! A [`File`] is read from bytes and holds [`Weights`]; [`Contents`] writes one. A [`Transformer`] packs weights for an
+//! instruction set and takes batches of [`Row`]s to logits, int32 `[rows, vocab]`, with a [`Cache`] for each sequence
+//! and a [`Scratch`] for each thread. An [`Observer`] sees the numbers on the way, which training needs.
+//! [`reference::Reference`] computes the same one token at a time, in the plainest way.
 
 mod file;
+mod observer;
+mod tensors;
 mod transformer;
 mod weights;
 
 pub mod reference;
 
 pub use file::{Contents, FORMAT, File};
-pub use transformer::{Cache, MAX_BATCH, Scratch, Transformer};
+pub use observer::{Norm, Observer};
+pub use transformer::{Cache, MAX_BATCH, Row, Scratch, Transformer};
 pub use weights::{Config, Layer, Matrix, Weights};
 
 use czip_fixed::RmsScale;
@@ -15,14 +23,14 @@ use czip_fixed::RmsScale;
 /// Elements of a query, key or value.
 pub const HEAD_DIM: usize = czip_kernels::HEAD_DIM;
 
-/// Positions of a chunk of CZIPv1: the largest power of two whose tokens' bytes fit the format's field of 16 bits whatever
-/// the tokens are. The coder takes less than 31 bits for one of a total of 2^30.
+/// Positions in a chunk of CZIPv1: the largest power of two at which the chunk's bytes fit the format's 16-bit length
+/// whatever the tokens are. The coder spends less than 31 bits on a token, since frequencies sum to at most 2^30.
 pub const CHUNK_LENGTH: usize = 1 << 14;
 
 /// The number formats between the matrices: an integer stands for a multiple of 2^-bits.
 pub mod bits {
     /// The residual stream, queries and keys before their norm, and what the feed-forward network squares: int16.
-    pub const WORD: u32 = 9;
+    pub const RESIDUAL: u32 = 9;
     /// Normed activations and values of attention: int8.
     pub const ACTIVATION: u32 = 4;
     /// Outputs of attention: int16.
@@ -31,14 +39,14 @@ pub mod bits {
     pub const SQUARE: u32 = 6;
     /// Squares after their norm: int8. They have a longer tail.
     pub const HIDDEN: u32 = 3;
-    /// Logits, in octaves: int32.
+    /// Logits, in octaves (powers of two): int32.
     pub const LOGIT: u32 = 8;
 }
 
-/// The shift of a square of two [`bits::WORD`] numbers.
-pub const SQUARE_SHIFT: u32 = 2 * bits::WORD - bits::SQUARE;
+/// The shift of a square of a [`bits::RESIDUAL`] number.
+pub const SQUARE_SHIFT: u32 = 2 * bits::RESIDUAL - bits::SQUARE;
 
-/// The norms of a model.
+/// The scales of a model's norms.
 #[derive(Clone, Copy, Debug)]
 pub struct Norms {
     /// Of the residual stream.
@@ -52,7 +60,7 @@ pub struct Norms {
 }
 
 impl Norms {
-    /// The norms of a model of these sizes.
+    /// The scales for a model of these sizes.
     #[must_use]
     pub const fn new(config: &Config) -> Self {
         let unit = 1 << bits::ACTIVATION;
@@ -65,7 +73,7 @@ impl Norms {
     }
 }
 
-/// The row of the table of pairs for a token and the one before it; `buckets` is a power of two, at least 2.
+/// The row of the bigram embedding for a token and the one before it; `buckets` is a power of two, at least 2.
 #[inline]
 #[must_use]
 pub const fn bigram_bucket(previous: u16, token: u16, buckets: usize) -> usize {
@@ -78,7 +86,7 @@ pub const fn bigram_bucket(previous: u16, token: u16, buckets: usize) -> usize {
     (hash >> (32 - buckets.trailing_zeros())) as usize
 }
 
-/// Cosines and sines of a position, Q1.15, for the model's frequencies.
+/// The cosines and sines that rotate the pairs of a vector at a position, Q1.15: `[32]` each.
 #[must_use]
 pub fn rotation(
     frequencies: &[u16; HEAD_DIM / 2],
@@ -90,7 +98,7 @@ pub fn rotation(
     (angles.map(|angle| sine(angle + TURN / 4)), angles.map(sine))
 }
 
-/// Bits of the largest frequency: as many as leave the sum of all within 2^30.
+/// The frequencies of tokens are below two to this power, so that their sum is at most 2^30.
 #[must_use]
 pub const fn frequency_bits(vocab_size: usize) -> u32 {
     30 - vocab_size.next_power_of_two().trailing_zeros()

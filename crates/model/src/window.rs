@@ -1,13 +1,13 @@
-//! Texts longer than a model's context: a window that moves on without forgetting all.
+//! The positions of the tokens of a text: a token in, the row that takes it out. Texts may be longer than a model's context.
 
 use crate::{AnyCache, AnyScratch, AnyTransformer, Row};
 
 /// The positions of one sequence of any length.
 ///
-/// Models of version 1 have a position for each of a bounded number of tokens. When all are taken, the sequence is laid
-/// anew: position 0 has the start token, and the newest tokens follow it. Their keys and values are computed once
-/// more, which costs next to nothing in a model of one layer and a part of a forward pass in others; what is predicted
-/// then depends on the tokens since that start alone, on every machine. Models of version 2 have positions without end.
+/// Models of version 1 have a bounded number of positions. When all are taken, the sequence is laid anew: the start token
+/// goes to position 0 and the newest tokens follow it. Their keys and values are computed once more, which costs next to
+/// nothing in a model of one layer and part of a forward pass in others. What is predicted then depends only on the tokens
+/// since that start, on every machine. Models of version 2 have positions without end.
 #[derive(Clone, Debug)]
 pub struct Window {
     start_token: u16,
@@ -19,7 +19,7 @@ enum Kind {
     Bounded {
         length: usize,
         kept: usize,
-        /// The tokens that have been taken since the window was laid, without the start token.
+        /// The tokens taken since the window was laid, without the start token.
         tokens: Vec<u16>,
     },
     Endless {
@@ -46,7 +46,7 @@ impl Window {
     }
 
     /// A sequence that has seen nothing yet, with positions without end.
-    pub(crate) fn endless(start_token: u16) -> Self {
+    fn endless(start_token: u16) -> Self {
         Self {
             start_token,
             kind: Kind::Endless { taken: 0 },
@@ -122,6 +122,22 @@ impl Window {
             sequence,
             position,
             token,
+        }
+    }
+}
+
+impl AnyTransformer {
+    /// The positions of a text of any length. In a model without a window they stay within `length`, and when all are taken
+    /// the newest `kept` tokens are laid anew from position 0; in one with a window they go on without end.
+    ///
+    /// # Panics
+    ///
+    /// If the model has no window, and `length` has no room for a token besides the start token and those that are kept.
+    #[must_use]
+    pub fn window(&self, start_token: u16, length: usize, kept: usize) -> Window {
+        match self.config().window {
+            None => Window::new(start_token, length, kept),
+            Some(_) => Window::endless(start_token),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! One row of an ablation table: trains a net of any sizes on so many tokens, and says what held-out texts cost.
+//! One row of an ablation table: trains a net of any sizes on some tokens, and reports the cost of held-out texts.
 //!
 //! ```sh
 //! cargo run --release -p czip-train --example ablation -- mixture.txt heldout=alice29.txt d_ff=1024
@@ -15,24 +15,27 @@ use std::fs;
 use std::path::PathBuf;
 
 use czip::{Model, Options};
-use czip_model::v2::{Config, Contents};
+use czip_model::v2::{Config, Contents, Transformer};
+use czip_model::{AnyTransformer, Kernels};
 use czip_tokenizer::Tokenizer;
+use czip_train::adapt::{self, SAMPLE_LEN, Work};
 use czip_train::bpe::{self, BOS, BpeOptions, Split};
 use czip_train::corpus::{self, Corpus, CorpusOptions, Document, Heldout};
 use czip_train::device::Device;
 use czip_train::preset::Preset;
 use czip_train::session;
-use czip_train::trainer::{Plan, Trainer};
+use czip_train::stream::Stream;
+use czip_train::trainer::{Hyperparameters, Trainer};
 use czip_train::{Loss, Numerics};
 
 const USAGE: &str = "ablation TEXT [KEY=VALUE...], where the keys are
-  heldout: a file to measure, besides 1 % of the text; may be named several times
+  heldout: a file to measure, besides 1 % of the text; may be repeated
   preset, vocab, layers, d_model, heads, d_ff, window, bigram_buckets, bigram_width: the net
   tokens, falling, batch, sequence, threads, seed, numerics, device: the run
   rates, decay: factors of all learning rates, and of all that decays
   measured: tokens of each held-out text
-  coded: bytes of each held-out text to compress at level 5, after the adaptive coder has been trained; 0 if not named
-  out: a model file to write, with what the adaptive coder knows if that was trained";
+  coded: bytes of each held-out text to compress at level 5, after the mixing priors have been fitted [default: 0]
+  out: a model file to write, with mixing priors if they were fitted";
 
 /// The part of the text that is held out.
 const HELD_OUT: f64 = 0.01;
@@ -43,7 +46,7 @@ struct Run {
     text: PathBuf,
     heldout: Vec<PathBuf>,
     config: Config,
-    plan: Plan,
+    hyperparameters: Hyperparameters,
     device: Device,
     tokens: u64,
     /// The last part of the run, in which the rates fall to zero.
@@ -65,11 +68,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let tokenizer = Tokenizer::from_json(&tokenizer_json)?;
     let start_token = tokenizer.special_token(BOS).ok_or("no start token")?;
     let stream = |documents: &[Document], seed: Option<u64>, most: usize| {
-        session::stream(&tokenizer, start_token, documents, seed, most)
+        Stream::from_documents(&tokenizer, start_token, documents, seed, most)
     };
     // No pass may begin anew before its time.
-    let most = run.tokens as usize + run.plan.sequence * run.plan.batch;
-    let training = stream(&text.train, Some(run.plan.seed), most)?;
+    let most = run.tokens as usize + run.hyperparameters.sequence_len * run.hyperparameters.batch_size;
+    let training = stream(&text.train, Some(run.hyperparameters.seed), most)?;
     let mut heldout = Vec::new();
     let mut measure = |name: String, documents: &[Document]| -> Result<(), Box<dyn Error>> {
         let stream = stream(documents, None, run.measured)?;
@@ -81,7 +84,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         measure(path.display().to_string(), &read(path, 0.0)?.train)?;
     }
 
-    let mut trainer = Trainer::new(&run.config, run.plan).on(run.device.clone());
+    let mut trainer = Trainer::new(&run.config, run.hyperparameters).on(run.device.clone());
     let mut recent = Loss::default();
     while trainer.tokens() < run.tokens {
         let left = 1.0 - trainer.tokens() as f32 / run.tokens as f32;
@@ -97,16 +100,30 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
 
-    let Run { config, plan, .. } = &run;
-    println!("{config:?}, {} tokens in {:?}", trainer.tokens(), plan.numerics);
+    let Run {
+        config,
+        hyperparameters,
+        ..
+    } = &run;
+    println!(
+        "{config:?}, {} tokens in {:?}",
+        trainer.tokens(),
+        hyperparameters.numerics
+    );
     let layout = trainer.layout().clone();
     let parameters = trainer.parameters().to_vec();
     let weights = trainer.weights();
     let mut contents = Contents::new(&weights, &tokenizer_json);
     if run.coded > 0 {
-        let adapted = session::adapt(&weights, &tokenizer_json, session::sample(&text, run.plan.seed))?;
-        contents.mixing_priors = adapted.priors;
-        contents.mixing_weights = Some(adapted.counts);
+        let net = AnyTransformer::from(Transformer::new(Kernels::detect(), &weights));
+        let sample = adapt::sample(&text, run.hyperparameters.seed, SAMPLE_LEN);
+        let work = Work {
+            threads: run.hyperparameters.threads,
+            observe: &|_, _| {},
+        };
+        let calibration = adapt::calibrate(&net, &tokenizer, sample, work)?;
+        contents.mixing_priors = calibration.priors;
+        contents.mixing_weights = Some(calibration.counts);
     }
     let file = contents.to_bytes()?;
     let model = Model::from_bytes(&file)?;
@@ -115,8 +132,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         let work = config.multiply_adds() as f64 * per_byte;
         println!("{name}: {work:.0} multiply-adds a byte");
         for numerics in [Numerics::Integers, Numerics::Floats] {
-            let plan = Plan { numerics, ..*plan };
-            let mut net = Trainer::from_parameters(layout.clone(), plan, parameters.clone());
+            let hyperparameters = Hyperparameters {
+                numerics,
+                ..*hyperparameters
+            };
+            let mut net = Trainer::from_parameters(layout.clone(), hyperparameters, parameters.clone());
             let loss = net.evaluate(heldout, &parameters);
             println!(
                 "  {:.4} bits a byte in {numerics:?}",
@@ -173,7 +193,7 @@ impl Run {
             text: PathBuf::new(),
             heldout: Vec::new(),
             config: preset.config(preset.vocab_size()),
-            plan: Plan::default(),
+            hyperparameters: Hyperparameters::default(),
             device: Device::cpu(),
             tokens: 2_500_000,
             falling: 0.5,
@@ -186,7 +206,7 @@ impl Run {
                 text = Some(PathBuf::from(arg));
                 continue;
             };
-            let (config, plan) = (&mut run.config, &mut run.plan);
+            let (config, hyperparameters) = (&mut run.config, &mut run.hyperparameters);
             match key {
                 "preset" => *config = value.parse::<Preset>()?.config(config.vocab_size),
                 "vocab" => config.vocab_size = value.parse()?,
@@ -201,17 +221,17 @@ impl Run {
                 "falling" => run.falling = value.parse()?,
                 "measured" => run.measured = value.parse()?,
                 "coded" => run.coded = value.parse()?,
-                "batch" => plan.batch = value.parse()?,
-                "sequence" => plan.sequence = value.parse()?,
-                "threads" => plan.threads = value.parse()?,
+                "batch" => hyperparameters.batch_size = value.parse()?,
+                "sequence" => hyperparameters.sequence_len = value.parse()?,
+                "threads" => hyperparameters.threads = value.parse()?,
                 "device" if value == "cpu" => run.device = Device::cpu(),
                 "device" if value == "gpu" => run.device = Device::gpu()?,
-                "seed" => plan.seed = value.parse()?,
-                "numerics" if value == "integers" => plan.numerics = Numerics::Integers,
-                "numerics" if value == "floats" => plan.numerics = Numerics::Floats,
+                "seed" => hyperparameters.seed = value.parse()?,
+                "numerics" if value == "integers" => hyperparameters.numerics = Numerics::Integers,
+                "numerics" if value == "floats" => hyperparameters.numerics = Numerics::Floats,
                 "rates" => {
                     let factor: f32 = value.parse()?;
-                    let rates = &mut plan.rates;
+                    let rates = &mut hyperparameters.rates;
                     for rate in [
                         &mut rates.matrix,
                         &mut rates.embedding,
@@ -223,8 +243,8 @@ impl Run {
                 }
                 "decay" => {
                     let factor: f32 = value.parse()?;
-                    let decay = &mut plan.rates.decay;
-                    for decay in [&mut decay.matrix, &mut decay.table, &mut decay.pairs] {
+                    let decay = &mut hyperparameters.rates.decay;
+                    for decay in [&mut decay.matrix, &mut decay.table, &mut decay.bigram] {
                         *decay *= factor;
                     }
                 }

@@ -17,7 +17,7 @@ use czip_train::device::Device;
 use czip_train::parameters::Random;
 use czip_train::preset::Preset;
 use czip_train::session::{self, Budget};
-use czip_train::trainer::Plan;
+use czip_train::trainer::Hyperparameters;
 
 /// Sentences made of a few words.
 fn text(seed: u64, sentences: usize) -> String {
@@ -52,10 +52,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         vocab_size: Some(300),
         split: None,
         budget: Budget::Tokens(100_000),
-        plan: Plan {
-            sequence: 256,
-            batch: 4,
-            ..Plan::default()
+        hyperparameters: Hyperparameters {
+            sequence_len: 256,
+            batch_size: 4,
+            ..Hyperparameters::default()
         },
         device: Device::cpu(),
         base: None,

@@ -1,8 +1,7 @@
-//! Training of byte-level BPE tokenizers.
+//! Training of byte-level BPE tokenizers: texts go in; the JSON of a tokenizer comes out.
 //!
-//! The text is cut into pieces by a pattern, and no token reaches over the end of a piece. At first each byte is a
-//! token. Then the pair of adjacent tokens seen most often becomes a token, again and again, until the vocabulary is
-//! full or no pair is seen twice.
+//! A pattern cuts the text into pieces, and no token crosses the end of a piece. At first each byte is a token. Then the most
+//! frequent pair of adjacent tokens becomes a token, again and again, until the vocabulary is full or no pair occurs twice.
 
 mod merge;
 mod split;
@@ -27,13 +26,12 @@ const SPECIAL: [&str; 2] = [BOS, EOS];
 /// The smallest vocabulary: the bytes and the special tokens.
 pub const MIN_VOCAB_SIZE: usize = 256 + SPECIAL.len();
 
-/// The most bytes of a piece that merges look at together; what is longer is cut. The work for a merge grows with the
-/// length of the pieces it is in, so without a limit, one long line without spaces would take most of the time. No token
-/// is longer than this.
+/// The longest piece, in bytes; longer ones are cut. The work of a merge grows with the length of the pieces that it is in, so
+/// without a limit one long line without spaces would take most of the time. No token is longer than this.
 const MAX_PIECE_LEN: usize = 128;
 
-/// A text is cut into chunks of about this size, which threads split at the same time. The cuts depend on the text alone,
-/// so the number of threads changes nothing.
+/// A text is cut into chunks of about this size, which threads split in parallel. The cuts depend only on the text, so the
+/// number of threads changes nothing.
 const CHUNK_LEN: usize = 1 << 20;
 
 /// What can go wrong when a tokenizer is trained.
@@ -41,13 +39,13 @@ const CHUNK_LEN: usize = 1 << 20;
 #[non_exhaustive]
 pub enum Error {
     /// No tokenizer has a vocabulary of this size.
-    #[error("a vocabulary of {size} tokens: the least is {MIN_VOCAB_SIZE}, the most {MAX_VOCAB_SIZE}")]
+    #[error("a vocabulary of {size} tokens is out of range: {MIN_VOCAB_SIZE} to {MAX_VOCAB_SIZE}")]
     VocabSize {
         /// The size asked for.
         size: usize,
     },
 
-    /// The text doesn't split, or the tokenizer can't be written.
+    /// The text cannot be split, or the tokenizer cannot be written.
     #[error(transparent)]
     Tokenizer(#[from] czip_tokenizer::Error),
 }
@@ -55,7 +53,7 @@ pub enum Error {
 /// How to train a tokenizer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BpeOptions {
-    /// The number of tokens, with the 256 bytes and the two special tokens.
+    /// The number of tokens, including the 256 bytes and the two special tokens.
     pub vocab_size: usize,
     /// How the text is cut into pieces.
     pub split: Split,
@@ -66,8 +64,7 @@ pub struct BpeOptions {
 pub struct Trained {
     /// What [`Tokenizer::from_json`](czip_tokenizer::Tokenizer::from_json) reads.
     pub json: Vec<u8>,
-    /// The number of tokens, special ones included. It's below the one asked for if the text has too few pairs that are
-    /// seen twice.
+    /// The number of tokens, including special ones: fewer than asked for if too few pairs occur twice in the text.
     pub vocab_size: usize,
     /// The number of different pieces in the text.
     pub distinct_pieces: usize,
@@ -75,15 +72,14 @@ pub struct Trained {
 
 /// Trains a tokenizer on texts.
 ///
-/// The ids are: the 256 bytes, the tokens made by merges in the order in which they were made, [`BOS`] and [`EOS`]. Of
-/// pairs seen equally often, the one whose left token has the lowest bytes is merged first, then the one whose right
-/// token has. The literals of the special tokens don't count as text. The same texts and options make the same JSON,
+/// The ids are those of the 256 bytes, then of the merged tokens in the order in which they were made, then of [`BOS`] and
+/// [`EOS`]. Among equally frequent pairs, the one whose left token has the lowest bytes is merged first, then the one whose
+/// right token has. The literals of the special tokens do not count as text. The same texts and options make the same JSON,
 /// whatever the order of the texts and the number of threads.
 ///
 /// # Errors
 ///
-/// [`Error::VocabSize`] if the size is out of range. [`Error::Tokenizer`] isn't known to happen with the patterns of
-/// [`Split`].
+/// [`Error::VocabSize`] if the size is out of range. [`Error::Tokenizer`] is not known to occur with the patterns of [`Split`].
 pub fn train<'t>(texts: impl IntoIterator<Item = &'t str>, options: &BpeOptions) -> Result<Trained, Error> {
     let size = options.vocab_size;
     if !(MIN_VOCAB_SIZE..=MAX_VOCAB_SIZE).contains(&size) {
@@ -107,7 +103,7 @@ pub fn train<'t>(texts: impl IntoIterator<Item = &'t str>, options: &BpeOptions)
     })
 }
 
-/// How often each piece comes.
+/// How often each piece occurs.
 type Pieces<'t> = HashMap<&'t [u8], u64>;
 
 fn count_pieces<'t>(

@@ -1,8 +1,19 @@
-//! The curve of a run, as a table and as a picture.
+//! The curve of a training run: points go in; a table (CSV) and a picture (SVG) come out.
 
 use std::fmt::Write as _;
 
-use crate::session::Point;
+/// A point of the curve.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// Tokens trained on so far, each counted as often as it was seen.
+    pub tokens: u64,
+    /// Seconds trained so far.
+    pub seconds: f64,
+    /// The cost of the training text since the last point, in bits per byte.
+    pub train: f64,
+    /// The cost of the held-out text, in bits per byte; infinite if there is none.
+    pub heldout: f64,
+}
 
 /// How every table begins.
 pub(crate) const CSV_START: &str = "tokens,seconds,train_bits_per_byte,heldout_bits_per_byte\n";
@@ -11,7 +22,7 @@ pub(crate) const CSV_START: &str = "tokens,seconds,train_bits_per_byte,heldout_b
 pub(crate) const SVG_START: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 360\" font-family=\"sans-serif\" \
      font-size=\"12\">\n<rect width=\"640\" height=\"360\" fill=\"white\"/>\n";
 
-/// A table with a header, one line a point.
+/// A table: a header, then one line for each point.
 #[must_use]
 pub fn csv(curve: &[Point]) -> String {
     let mut table = String::from(CSV_START);
@@ -29,7 +40,7 @@ const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 360.0;
 const MARGIN: f64 = 48.0;
 
-/// A picture: bits per byte over tokens.
+/// A picture: bits per byte against tokens.
 #[must_use]
 pub fn svg(curve: &[Point]) -> String {
     let costs = curve.iter().flat_map(|point| [point.train, point.heldout]);
@@ -37,7 +48,7 @@ pub fn svg(curve: &[Point]) -> String {
     let most = curve.iter().map(|point| point.tokens).max().unwrap_or(1).max(1) as f64;
     let high = costs.iter().copied().fold(1.0, f64::max);
     let low = costs.iter().copied().fold(high, f64::min);
-    // Half a bit at least, so that a flat curve looks flat; and the first points would hide what comes after.
+    // At least half a bit, so that a flat curve looks flat; at most 1.5, or the first points would flatten all others.
     let (low, high) = ((low - 0.05).max(0.0), high.min(low + 1.5).max(low + 0.5));
     let x = |tokens: f64| MARGIN + tokens / most * (WIDTH - 2.0 * MARGIN);
     let y = |cost: f64| HEIGHT - MARGIN - (cost - low) / (high - low) * (HEIGHT - 2.0 * MARGIN);

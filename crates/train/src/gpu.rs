@@ -23,9 +23,10 @@ use burn_wgpu::graphics::{AutoGraphicsApi, GraphicsApi};
 use burn_wgpu::{RuntimeOptions, Wgpu, WgpuDevice, WgpuSetup, init_device};
 use czip_model::v2::{Config, HEAD_DIM, SQUARE_SHIFT, bits, rotation};
 
-use crate::device::Error;
-use crate::graph::{Loss, bucket, embed_backward};
-use crate::parameters::{LayerTensors, Layout, Tensor as Place, frequencies, power};
+use crate::device::error::Error;
+use crate::graph::{Loss, embed_backward};
+use crate::numbers::power;
+use crate::parameters::{LayerTensors, Layout, Tensor as Place, frequencies};
 use crate::tape::Sequence;
 
 /// A GPU that is ready.
@@ -104,7 +105,7 @@ fn backward<B: Backend>(
     gradients: &mut [f32],
 ) -> Loss {
     let config = &layout.config;
-    let longest = sequences.iter().map(|sequence| sequence.starts.len()).max();
+    let longest = sequences.iter().map(|sequence| sequence.len()).max();
     let longest = longest.unwrap_or(0).max(1);
     let block = config.window.clamp(1, longest);
     let shape = Shape {
@@ -198,18 +199,18 @@ impl<B: Backend> Net<B> {
             tensor
         };
         let bits_between = |input: u32, output: u32| output as i32 - input as i32;
-        let to_word = bits_between(bits::ACTIVATION, bits::WORD);
+        let to_residual = bits_between(bits::ACTIVATION, bits::RESIDUAL);
         let mut layer = |tensors: &LayerTensors| {
             let mut whole = |tensor: &Place, exponent| leaf(tensor.range(), tensor.cols, exponent);
             let gains = whole(&tensors.gains, 0);
             let sinks = whole(&tensors.sinks, bits::LOGIT as i32);
-            let out = whole(&tensors.out, to_word);
-            let up = whole(&tensors.up, to_word);
-            let down = whole(&tensors.down, bits_between(bits::HIDDEN, bits::WORD));
+            let out = whole(&tensors.out, to_residual);
+            let up = whole(&tensors.up, to_residual);
+            let down = whole(&tensors.down, bits_between(bits::HIDDEN, bits::RESIDUAL));
             let (qkv, cols) = (tensors.qkv.range(), tensors.qkv.cols);
             let values = qkv.start + (config.heads + 1) * HEAD_DIM * cols;
             Layer {
-                turned: leaf(qkv.start..values, cols, to_word),
+                turned: leaf(qkv.start..values, cols, to_residual),
                 value: leaf(values..qkv.end, cols, 0),
                 gains,
                 sinks,
@@ -275,7 +276,7 @@ impl<B: Backend> Net<B> {
             }
         }
         if let Some(gradient) = embedded.grad_remove(&mut back) {
-            let unit = power(bits::WORD as i32);
+            let unit = power(bits::RESIDUAL as i32);
             let mut dx = floats_of(gradient);
             dx.iter_mut().for_each(|x| *x *= unit);
             for (sequence, dx) in sequences.iter().zip(dx.chunks_exact(positions * d)) {
@@ -298,7 +299,7 @@ impl<B: Backend> Net<B> {
         let rows = sequences.len() * positions;
         let (mut first, mut targets, mut counted) = (Vec::new(), Vec::new(), Vec::new());
         for sequence in sequences {
-            let count = sequence.starts.len();
+            let count = sequence.len();
             for position in 0..positions {
                 // What is behind the sequence's end attends to itself, and does not count.
                 let from = if position < count {
@@ -341,7 +342,7 @@ impl<B: Backend> Net<B> {
         for layer in &self.layers {
             let attended = self.attend(layer, norm(x.clone(), activation), batch);
             x = added(x, linear(norm(attended, activation), &layer.out));
-            let up = words(linear(norm(x.clone(), activation), &layer.up));
+            let up = int16(linear(norm(x.clone(), activation), &layer.up));
             x = added(x, linear(norm(squares(up), hidden), &layer.down));
         }
         let logits = linear(norm(x, activation), &self.head);
@@ -355,7 +356,7 @@ impl<B: Backend> Net<B> {
         let Shape { block, blocks } = self.shape;
         let (count, all) = (batch.sequences, batch.sequences * blocks);
         let vectors =
-            words(linear(x.clone(), &layer.turned)).reshape([count, positions, heads + 1, HEAD_DIM]);
+            int16(linear(x.clone(), &layer.turned)).reshape([count, positions, heads + 1, HEAD_DIM]);
         let vectors = norm(self.turned(vectors), bits::ACTIVATION);
         let queries = vectors
             .clone()
@@ -418,16 +419,16 @@ fn bits_of_outputs() -> i32 {
 
 /// The residual before the first layer; rows behind the sequence's end stay zero.
 fn embed(layout: &Layout, floats: &[f32], sequence: &Sequence<'_>, rows: &mut [f32]) {
-    let unit = power(bits::WORD as i32);
+    let unit = power(bits::RESIDUAL as i32);
     let row = |tensor: &Place, row: usize| &floats[tensor.range()][row * tensor.cols..][..tensor.cols];
-    let count = sequence.starts.len();
+    let count = sequence.len();
     let rows = rows.chunks_exact_mut(layout.config.d_model).take(count);
     for (index, out) in rows.enumerate() {
         let token = sequence.tokens[index].into();
         for (out, &x) in out.iter_mut().zip(row(&layout.embedding, token)) {
             *out = x * unit;
         }
-        if let Some(bucket) = bucket(&layout.config, sequence, index) {
+        if let Some(bucket) = sequence.bucket(&layout.config, index) {
             for (out, &x) in out.iter_mut().zip(row(&layout.bigram, bucket)) {
                 *out = (*out + x * unit).clamp(f32::from(i16::MIN), f32::from(i16::MAX));
             }
@@ -456,14 +457,14 @@ fn saturated<B: Backend, const D: usize>(x: Tensor<B, D>) -> Tensor<B, D> {
 }
 
 /// Numbers of 16 bits. Gradients pass as if there were no clamp either, since it hardly ever acts.
-fn words<B: Backend, const D: usize>(x: Tracked<B, D>) -> Tracked<B, D> {
+fn int16<B: Backend, const D: usize>(x: Tracked<B, D>) -> Tracked<B, D> {
     let value = saturated(round(x.clone().inner()));
     given(x, value, |gradient| gradient)
 }
 
 /// The sum of the residual and what a sublayer adds.
 fn added<B: Backend>(residual: Tracked<B, 2>, more: Tracked<B, 2>) -> Tracked<B, 2> {
-    words(residual + more)
+    int16(residual + more)
 }
 
 /// Numbers from -127 to 127; nothing comes back through those that were clamped.
@@ -596,10 +597,10 @@ mod tests {
     use super::*;
     use crate::device::Device;
     use crate::graph::tests::{parameters, tiny};
-    use crate::graph::{self, Numerics};
+    use crate::graph::{self, Numerics, Workspace};
     use crate::parameters::{Kind, Random};
-    use crate::tape::Tape;
-    use crate::trainer::{Plan, Stream, Trainer};
+    use crate::stream::Stream;
+    use crate::trainer::{Hyperparameters, Trainer};
 
     /// The GPU of this machine. Without one there is nothing to test, unless it is said that there is one.
     fn gpu() -> Option<Gpu> {
@@ -666,10 +667,10 @@ mod tests {
         let sequences: Vec<Sequence<'_>> = texts.iter().map(Text::sequence).collect();
 
         let net = graph::Net::new(&layout, &parameters, 128, Numerics::Integers);
-        let (mut tape, mut expected) = (Tape::default(), vec![0.0; layout.len()]);
+        let (mut workspace, mut expected) = (Workspace::default(), vec![0.0; layout.len()]);
         let mut loss = Loss::default();
         for sequence in &sequences {
-            loss += net.backward(sequence, &mut tape, &mut expected);
+            loss += net.backward(sequence, &mut workspace, &mut expected);
         }
         // They are added to what is there.
         let mut found = vec![1.0; layout.len()];
@@ -707,13 +708,13 @@ mod tests {
             stream.tokens.push(stream.start_token);
             stream.tokens.extend((1..30).map(|i| from + i));
         }
-        let plan = Plan {
-            sequence: 96,
-            batch: 4,
-            ..Plan::default()
+        let hyperparameters = Hyperparameters {
+            sequence_len: 96,
+            batch_size: 4,
+            ..Hyperparameters::default()
         };
         let run = |device: Device| {
-            let mut trainer = Trainer::new(&tiny(), plan).on(device);
+            let mut trainer = Trainer::new(&tiny(), hyperparameters).on(device);
             let costs = [0; 12].map(|_| {
                 let loss = trainer.step(&stream, 0.5);
                 loss.bits / loss.tokens as f64

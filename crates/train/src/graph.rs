@@ -1,22 +1,26 @@
-//! One sequence through the net and back.
+//! One sequence through the net and back: tokens in, cost and gradients out, `[parameters]`.
 //!
-//! The forward pass *is* the integer net, run by the same kernels that code texts: nothing has to be proved about an
-//! export. The backward pass takes what the integers stand for, and passes gradients through every rounding as if it
-//! were not there, and through every clamp only where it did not act (Bengio, Léonard and Courville, "Estimating or
-//! propagating gradients through stochastic neurons", 2013).
+//! The forward pass *is* the integer net, run by the code that codes texts, with an observer that records it on a tape:
+//! nothing has to be proved about an export. The backward pass takes what the integers stand for, and passes gradients
+//! through every rounding as if it were not there, and through every clamp only where it did not act (Bengio, Léonard and
+//! Courville, "Estimating or propagating gradients through stochastic neurons", 2013).
 //!
 //! The same net can run in floats instead: to tell what the integers cost, and to test gradients without roundings.
 
-pub(crate) mod floats;
-pub(crate) mod integers;
+mod floats;
+mod recorder;
 
-use czip_model::v2::{Config, bigram_bucket, bits, rotation};
+use czip_kernels::Kernels;
+use czip_model::v2::{self, HEAD_DIM, MAX_BATCH, Row, Weights, bits, rotation};
 
-use crate::attention;
-use crate::matrix::{View, add_product, dot, set_product, sum};
-use crate::parameters::{Layout, Tensor, frequencies, power, round};
-use crate::tape::{Backward, Normed, Sequence, Tape};
-use integers::Integers;
+use crate::attention::{self, Attention};
+use crate::matrix::{View, add_product, set_product, sum};
+use crate::norm::Normed;
+use crate::numbers::{exp2, power};
+use crate::parameters::{LayerTensors, Layout, Tensor, frequencies};
+use crate::tape::{LayerTape, Sequence, Tape};
+use floats::Floats;
+use recorder::Recorder;
 
 /// What a net computes in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +28,7 @@ pub enum Numerics {
     /// Integers, as models do.
     #[default]
     Integers,
-    /// Floats of 32 bits and parameters as they are: for comparison only, since no file holds such a net.
+    /// 32-bit floats, with parameters as they are: for comparison only, since no file holds such a net.
     Floats,
 }
 
@@ -33,13 +37,14 @@ pub enum Numerics {
 pub(crate) struct Net {
     layout: Layout,
     /// The integer net; without it all runs in floats.
-    integers: Option<Integers>,
+    integers: Option<v2::Transformer>,
     /// What is multiplied, laid out as the parameters: what the integers stand for, or the parameters themselves.
     floats: Vec<f32>,
-    rotations: Vec<([i16; 32], [i16; 32])>,
+    /// The cosines and sines of each position.
+    rotations: Vec<([i16; HEAD_DIM / 2], [i16; HEAD_DIM / 2])>,
 }
 
-/// The cost of a stretch of text.
+/// The cost of some text.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Loss {
     /// Bits of all tokens that count.
@@ -55,12 +60,34 @@ impl std::ops::AddAssign for Loss {
     }
 }
 
+/// The tape of one thread, and its working space.
+#[derive(Debug, Default)]
+pub(crate) struct Workspace {
+    tape: Tape,
+    integers: Option<(v2::Scratch, [v2::Cache; 1])>,
+    floats: floats::Scratch,
+    gradients: Gradients,
+}
+
+/// The gradients of what passes between the matrices.
+#[derive(Debug, Default)]
+struct Gradients {
+    /// Of outputs: `[count, width]`, whatever the width.
+    wide: Vec<f32>,
+    /// Of the residual stream: `[count, d]`.
+    dx: Vec<f32>,
+    /// Of inputs: `[count, width]`.
+    dy: Vec<f32>,
+    attention: attention::Scratch,
+}
+
 impl Net {
+    /// The net with these parameters, for sequences of up to so many positions.
     pub(crate) fn new(layout: &Layout, parameters: &[f32], positions: usize, numerics: Numerics) -> Self {
         let (integers, floats) = match numerics {
             Numerics::Integers => {
                 let (weights, floats) = layout.quantize(parameters);
-                (Some(Integers::new(weights)), floats)
+                (Some(v2::Transformer::new(Kernels::detect(), &weights)), floats)
             }
             Numerics::Floats => (None, parameters.to_vec()),
         };
@@ -75,35 +102,31 @@ impl Net {
         }
     }
 
-    /// The forward pass; leaves the logits on the tape.
-    pub(crate) fn forward(&self, sequence: &Sequence<'_>, tape: &mut Tape) {
-        match &self.integers {
-            Some(integers) => integers.forward(self, sequence, tape),
-            None => floats::forward(self, sequence, tape),
-        }
-    }
-
-    /// The logits that [`Net::forward`] of an integer net left, in 1/256 octaves.
-    pub(crate) fn logits<'t>(&self, tape: &'t Tape) -> &'t [i32] {
-        &tape.integers.sums
-    }
-
-    /// The logits after one token, in octaves below the largest.
-    fn below_maximum(&self, tape: &Tape, index: usize, out: &mut [f32]) {
-        let range = index * out.len()..(index + 1) * out.len();
-        if self.integers.is_some() {
-            let logits = &tape.integers.sums[range];
-            let maximum = logits.iter().fold(i32::MIN, |max, &x| max.max(x));
-            for (out, &logit) in out.iter_mut().zip(logits) {
-                *out = (logit - maximum) as f32 * power(-(bits::LOGIT as i32));
-            }
-        } else {
-            let logits = &tape.floats.logits[range];
-            let maximum = logits.iter().fold(f32::NEG_INFINITY, |max, &x| max.max(x));
-            for (out, &logit) in out.iter_mut().zip(logits) {
-                *out = logit - maximum;
-            }
-        }
+    /// The forward pass; leaves a record of it on the tape.
+    pub(crate) fn forward(&self, sequence: &Sequence<'_>, workspace: &mut Workspace) {
+        let Some(net) = &self.integers else {
+            let net = Floats {
+                layout: &self.layout,
+                parameters: &self.floats,
+                rotations: &self.rotations,
+            };
+            net.forward(sequence, &mut workspace.floats, &mut workspace.tape);
+            return;
+        };
+        let (config, tape) = (&self.layout.config, &mut workspace.tape);
+        tape.reset(sequence.len(), config);
+        let (scratch, caches) = workspace
+            .integers
+            .get_or_insert_with(|| (net.scratch(MAX_BATCH), [net.cache()]));
+        let tokens = &sequence.tokens[..sequence.len()];
+        in_batches(tokens, sequence.starts, |rows| {
+            let mut recorder = Recorder {
+                config,
+                first: rows[0].position,
+                tape,
+            };
+            net.forward_observed(rows, caches, scratch, &mut recorder);
+        });
     }
 
     /// The magnitude at which a number of so many fraction bits is clamped.
@@ -114,15 +137,16 @@ impl Net {
         }
     }
 
-    /// The cost of the sequence whose logits [`Net::forward`] left.
-    pub(crate) fn loss(&self, sequence: &Sequence<'_>, tape: &Tape) -> Loss {
-        let mut row = vec![0.0; self.layout.config.vocab_size];
+    /// The cost of the sequence that [`Net::forward`] recorded. The recorded logits are used up.
+    pub(crate) fn loss(&self, sequence: &Sequence<'_>, workspace: &mut Workspace) -> Loss {
         let mut loss = Loss::default();
-        let targets = sequence.tokens[1..].iter().zip(sequence.counted);
-        for (index, (&target, &counted)) in targets.enumerate() {
-            if counted {
-                self.below_maximum(tape, index, &mut row);
-                loss.bits += softmax(&mut row, target.into());
+        let logits = workspace
+            .tape
+            .logits
+            .chunks_exact_mut(self.layout.config.vocab_size);
+        for (row, target) in logits.zip(sequence.targets()) {
+            if let Some(target) = target {
+                loss.bits += softmax(row, target.into());
                 loss.tokens += 1;
             }
         }
@@ -130,26 +154,41 @@ impl Net {
     }
 
     /// The cost of a sequence, and its gradients, in bits for each parameter's unit, added to `gradients`.
-    pub(crate) fn backward(&self, sequence: &Sequence<'_>, tape: &mut Tape, gradients: &mut [f32]) -> Loss {
-        self.forward(sequence, tape);
-        let config = &self.layout.config;
-        let (d, vocab, count) = (config.d_model, config.vocab_size, sequence.starts.len());
-        let mut space = std::mem::take(&mut tape.backward);
-        let Backward {
-            wide,
-            dx,
-            dy,
-            attention: scratch,
-        } = &mut space;
+    pub(crate) fn backward(
+        &self,
+        sequence: &Sequence<'_>,
+        workspace: &mut Workspace,
+        gradients: &mut [f32],
+    ) -> Loss {
+        self.forward(sequence, workspace);
+        let Workspace {
+            tape,
+            gradients: space,
+            ..
+        } = workspace;
+        let loss = self.head_backward(sequence, tape, space, gradients);
+        for (tape, tensors) in tape.layers.iter().zip(&self.layout.layers).rev() {
+            self.feed_forward_backward(tensors, tape, space, gradients);
+            self.attention_backward(sequence, tensors, tape, space, gradients);
+        }
+        embed_backward(&self.layout, sequence, &space.dx, gradients);
+        loss
+    }
 
-        // In bits for each octave: p minus the truth.
+    /// The cost, and the gradients of the residual stream behind the last layer. The tape's logits are used up.
+    fn head_backward(
+        &self,
+        sequence: &Sequence<'_>,
+        tape: &mut Tape,
+        space: &mut Gradients,
+        gradients: &mut [f32],
+    ) -> Loss {
+        let vocab_size = self.layout.config.vocab_size;
         let mut loss = Loss::default();
-        wide.resize(count * vocab, 0.0);
-        let rows = wide.chunks_exact_mut(vocab).enumerate();
-        for ((index, row), (&target, &counted)) in rows.zip(sequence.tokens[1..].iter().zip(sequence.counted))
-        {
-            if counted {
-                self.below_maximum(tape, index, row);
+        let rows = tape.logits.chunks_exact_mut(vocab_size);
+        for (row, target) in rows.zip(sequence.targets()) {
+            // In bits for each octave: p minus the truth.
+            if let Some(target) = target {
                 loss.bits += softmax(row, target.into());
                 loss.tokens += 1;
                 row[usize::from(target)] -= 1.0;
@@ -157,54 +196,76 @@ impl Net {
                 row.fill(0.0);
             }
         }
-        let activation = self.limit(bits::ACTIVATION);
-        dy.resize(count * d, 0.0);
-        self.linear_backward(&self.layout.head, wide, &tape.head_input, dy, gradients);
-        dx.clear();
-        dx.resize(count * d, 0.0);
-        add_norm_backward(&tape.head_input, activation, dy, dx);
-
-        for (tape, tensors) in tape.layers.iter().zip(&self.layout.layers).rev() {
-            // The feed-forward network.
-            wide.resize(count * config.d_ff, 0.0);
-            self.linear_backward(&tensors.down, dx, &tape.hidden, wide, gradients);
-            norm_backward(&tape.hidden, self.limit(bits::HIDDEN), wide);
-            for (gradient, &up) in wide.iter_mut().zip(&tape.up) {
-                *gradient *= 2.0 * up.max(0.0);
-            }
-            dy.resize(count * d, 0.0);
-            self.linear_backward(&tensors.up, wide, &tape.ffn_input, dy, gradients);
-            add_norm_backward(&tape.ffn_input, activation, dy, dx);
-
-            // Attention.
-            let attended = &tape.attended;
-            wide.resize(attended.values.len(), 0.0);
-            self.linear_backward(&tensors.out, dx, attended, wide, gradients);
-            norm_backward(attended, activation, wide);
-            dy.resize(count * config.qkv_rows(), 0.0);
-            attention::backward(
-                config,
-                sequence.starts,
-                &self.floats[tensors.gains.range()],
-                activation,
-                &tape.attention,
-                wide,
-                dy,
-                scratch,
-            );
-            add(&mut gradients[tensors.gains.range()], &scratch.gain_gradients);
-            add(&mut gradients[tensors.sinks.range()], &scratch.sink_gradients);
-            for (position, row) in dy.chunks_exact_mut(config.qkv_rows()).enumerate() {
-                attention::turn_back(row, config.heads + 1, &self.rotations[position]);
-            }
-            wide.resize(count * d, 0.0);
-            self.linear_backward(&tensors.qkv, dy, &tape.attention_input, wide, gradients);
-            add_norm_backward(&tape.attention_input, activation, wide, dx);
-        }
-
-        embed_backward(&self.layout, sequence, dx, gradients);
-        tape.backward = space;
+        let len = sequence.len() * self.layout.config.d_model;
+        space.dx.clear();
+        space.dx.resize(len, 0.0);
+        space.dy.resize(len, 0.0);
+        self.linear_backward(
+            &self.layout.head,
+            &tape.logits,
+            &tape.head_input,
+            &mut space.dy,
+            gradients,
+        );
+        self.norm_to_residual(&tape.head_input, &mut space.dy, &mut space.dx);
         loss
+    }
+
+    fn feed_forward_backward(
+        &self,
+        tensors: &LayerTensors,
+        tape: &LayerTape,
+        space: &mut Gradients,
+        gradients: &mut [f32],
+    ) {
+        let Gradients { wide, dx, dy, .. } = space;
+        wide.resize(tape.hidden.values.len(), 0.0);
+        self.linear_backward(&tensors.down, dx, &tape.hidden, wide, gradients);
+        tape.hidden.backward(self.limit(bits::HIDDEN), wide);
+        for (gradient, &up) in wide.iter_mut().zip(&tape.up) {
+            *gradient *= 2.0 * up.max(0.0);
+        }
+        dy.resize(dx.len(), 0.0);
+        self.linear_backward(&tensors.up, wide, &tape.ffn_input, dy, gradients);
+        self.norm_to_residual(&tape.ffn_input, dy, dx);
+    }
+
+    fn attention_backward(
+        &self,
+        sequence: &Sequence<'_>,
+        tensors: &LayerTensors,
+        tape: &LayerTape,
+        space: &mut Gradients,
+        gradients: &mut [f32],
+    ) {
+        let config = &self.layout.config;
+        let limit = self.limit(bits::ACTIVATION);
+        let Gradients {
+            wide,
+            dx,
+            dy,
+            attention: scratch,
+        } = space;
+        wide.resize(tape.attended.values.len(), 0.0);
+        self.linear_backward(&tensors.out, dx, &tape.attended, wide, gradients);
+        tape.attended.backward(limit, wide);
+        dy.resize(sequence.len() * config.qkv_rows(), 0.0);
+        let attention = Attention {
+            config,
+            sequence,
+            gains: &self.floats[tensors.gains.range()],
+            limit,
+            tape: &tape.attention,
+        };
+        attention.backward(wide, dy, scratch);
+        add(&mut gradients[tensors.gains.range()], &scratch.gain_gradients);
+        add(&mut gradients[tensors.sinks.range()], &scratch.sink_gradients);
+        for (position, row) in dy.chunks_exact_mut(config.qkv_rows()).enumerate() {
+            attention::rotate_back(row, config.heads + 1, &self.rotations[position]);
+        }
+        wide.resize(dx.len(), 0.0);
+        self.linear_backward(&tensors.qkv, dy, &tape.attention_input, wide, gradients);
+        self.norm_to_residual(&tape.attention_input, wide, dx);
     }
 
     /// Adds the gradients of a matrix, and sets those of its input.
@@ -225,13 +286,47 @@ impl Net {
         );
         set_product(dx, dy, View::new(&self.floats[tensor.range()], tensor.rows));
     }
+
+    /// Takes the gradients of a normed residual stream back through the norm, and adds them to those of the stream.
+    fn norm_to_residual(&self, y: &Normed, dy: &mut [f32], dx: &mut [f32]) {
+        y.backward(self.limit(bits::ACTIVATION), dy);
+        add(dx, dy);
+    }
 }
 
-/// Adds the gradients of the first residual to those of the tables that it was looked up in. There may be more rows than
-/// the sequence has.
+/// Consecutive tokens as rows of one sequence, in batches as large as they may be.
+fn in_batches(tokens: &[u16], starts: &[u32], mut each: impl FnMut(&[Row])) {
+    let mut rows = Vec::with_capacity(MAX_BATCH);
+    let mut positions = (0..tokens.len()).peekable();
+    while positions.peek().is_some() {
+        rows.clear();
+        rows.extend(positions.by_ref().take(MAX_BATCH).map(|position| Row {
+            sequence: 0,
+            position,
+            start: starts[position] as usize,
+            token: tokens[position],
+        }));
+        each(&rows);
+    }
+}
+
+/// The logits after each token of a text, in 1/256 octaves, in the largest batches: `[tokens, vocab]`.
+pub(crate) fn logits(weights: &Weights, tokens: &[u16]) -> Vec<i32> {
+    let net = v2::Transformer::new(Kernels::detect(), weights);
+    let (mut scratch, mut caches) = (net.scratch(MAX_BATCH), [net.cache()]);
+    let mut logits = Vec::with_capacity(tokens.len() * weights.config.vocab_size);
+    in_batches(tokens, &vec![0; tokens.len()], |rows| {
+        net.forward(rows, &mut caches, &mut scratch);
+        (0..rows.len()).for_each(|row| logits.extend_from_slice(scratch.logits(row)));
+    });
+    logits
+}
+
+/// Adds the gradients of the first residual to those of the embeddings that it was looked up in. There may be more rows
+/// than the sequence has.
 pub(crate) fn embed_backward(layout: &Layout, sequence: &Sequence<'_>, dx: &[f32], gradients: &mut [f32]) {
     let config = &layout.config;
-    let rows = dx.chunks_exact(config.d_model).take(sequence.starts.len());
+    let rows = dx.chunks_exact(config.d_model).take(sequence.len());
     for (index, dx) in rows.enumerate() {
         let mut add_to = |tensor: &Tensor, row: usize| {
             add(
@@ -240,19 +335,10 @@ pub(crate) fn embed_backward(layout: &Layout, sequence: &Sequence<'_>, dx: &[f32
             );
         };
         add_to(&layout.embedding, sequence.tokens[index].into());
-        if let Some(bucket) = bucket(config, sequence, index) {
+        if let Some(bucket) = sequence.bucket(config, index) {
             add_to(&layout.bigram, bucket);
         }
     }
-}
-
-/// The row of the table of pairs for a token and the one before it in its document.
-pub(crate) fn bucket(config: &Config, sequence: &Sequence<'_>, index: usize) -> Option<usize> {
-    let buckets = config.bigram_buckets;
-    let previous = index
-        .checked_sub(1)
-        .filter(|&before| before as u32 >= sequence.starts[index])?;
-    (buckets > 0).then(|| bigram_bucket(sequence.tokens[previous], sequence.tokens[index], buckets))
 }
 
 /// Makes probabilities of octaves below the largest, and returns the bits that the target costs.
@@ -269,49 +355,6 @@ fn add(sums: &mut [f32], terms: &[f32]) {
     sums.iter_mut().zip(terms).for_each(|(sum, term)| *sum += term);
 }
 
-/// Replaces the gradients of a norm's output by those of its input.
-fn norm_backward(y: &Normed, limit: f32, dy: &mut [f32]) {
-    let width = y.values.len() / y.factors.len().max(1);
-    let rows = y
-        .values
-        .chunks_exact(width.max(1))
-        .zip(dy.chunks_exact_mut(width.max(1)));
-    for ((y, dy), &factor) in rows.zip(&y.factors) {
-        row_norm_backward(y, limit, factor, dy);
-    }
-}
-
-/// The same, added to other gradients.
-fn add_norm_backward(y: &Normed, limit: f32, dy: &mut [f32], dx: &mut [f32]) {
-    norm_backward(y, limit, dy);
-    add(dx, dy);
-}
-
-/// With y = x / rms(x): dx = (dy - y mean(y dy)) / rms(x); nothing comes through where y was clamped.
-pub(crate) fn row_norm_backward(y: &[f32], limit: f32, factor: f32, dy: &mut [f32]) {
-    for (dy, &y) in dy.iter_mut().zip(y) {
-        *dy = if y.abs() >= limit { 0.0 } else { *dy };
-    }
-    let mean = dot(y, dy) / y.len() as f32;
-    for (dy, &y) in dy.iter_mut().zip(y) {
-        *dy = (*dy - y * mean) * factor;
-    }
-}
-
-/// `2^x` for x from -126 to 0, by a polynomial, so that every machine trains alike: the relative error is below 3e-7.
-#[inline(always)]
-pub(crate) fn exp2(x: f32) -> f32 {
-    let x = x.max(-126.0);
-    let (whole, bits) = round(x);
-    let f = x - whole;
-    // The series of exp(f ln 2), whose first term left out is below 1.2e-7.
-    let p = 1.0
-        + f * (std::f32::consts::LN_2
-            + f * (0.240_226_5
-                + f * (0.055_504_11 + f * (0.009_618_129 + f * (0.001_333_355_8 + f * 0.000_154_035_3)))));
-    f32::from_bits((bits << 23).wrapping_add(127 << 23)) * p
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -320,16 +363,7 @@ pub(crate) mod tests {
     use czip_model::v2::Config;
 
     pub(crate) fn tiny() -> Config {
-        Config {
-            vocab_size: 300,
-            layers: 2,
-            d_model: 64,
-            heads: 2,
-            d_ff: 96,
-            window: 24,
-            bigram_buckets: 64,
-            bigram_width: 32,
-        }
+        Config::from_array([300, 2, 64, 2, 96, 24, 64, 32])
     }
 
     /// Parameters of a net in which every tensor matters.
@@ -375,12 +409,13 @@ pub(crate) mod tests {
     }
 
     fn check(layout: &Layout, parameters: &[f32], sequence: &Sequence<'_>, numerics: Numerics) {
-        let mut tape = Tape::default();
+        let mut workspace = Workspace::default();
         let mut gradients = vec![0.0; layout.len()];
         let net = Net::new(layout, parameters, 128, numerics);
-        let loss = net.backward(sequence, &mut tape, &mut gradients);
+        let loss = net.backward(sequence, &mut workspace, &mut gradients);
         assert_eq!(loss.tokens, 127);
-        let again = net.loss(sequence, &tape);
+        net.forward(sequence, &mut workspace);
+        let again = net.loss(sequence, &mut workspace);
         assert!((again.bits - loss.bits).abs() < 1e-6 * loss.bits);
 
         for tensor in layout.tensors() {
@@ -401,19 +436,112 @@ pub(crate) mod tests {
                 Numerics::Floats => (0.003, 0.99..1.01),
             };
             let step = part * size;
-            let cost = |sign: f32, tape: &mut Tape| {
+            let cost = |sign: f32, workspace: &mut Workspace| {
                 let mut moved = parameters.to_vec();
                 let range = tensor.range();
                 for (x, g) in moved[range].iter_mut().zip(gradient) {
                     *x += sign * step * g / norm;
                 }
                 let net = Net::new(layout, &moved, 128, numerics);
-                net.forward(sequence, tape);
-                net.loss(sequence, tape).bits
+                net.forward(sequence, workspace);
+                net.loss(sequence, workspace).bits
             };
-            let change = (cost(1.0, &mut tape) - cost(-1.0, &mut tape)) as f32;
+            let change = (cost(1.0, &mut workspace) - cost(-1.0, &mut workspace)) as f32;
             let ratio = change / (2.0 * step * norm);
             assert!(expected.contains(&ratio), "{numerics:?} {}: {ratio}", tensor.name);
+        }
+    }
+
+    #[test]
+    fn bits_of_a_target() {
+        let mut row = [0.0, -1.0, -2.0, -2.0];
+        assert_eq!(softmax(&mut row, 1), 2.0);
+        assert_eq!(row, [0.5, 0.25, 0.125, 0.125]);
+    }
+
+    #[test]
+    fn batches_follow_each_other() {
+        let tokens: Vec<u16> = (0..600).collect();
+        let starts: Vec<u32> = (0..600).map(|position| position / 100 * 100).collect();
+        let (mut sizes, mut all) = (Vec::new(), Vec::new());
+        in_batches(&tokens, &starts, |rows| {
+            sizes.push(rows.len());
+            all.extend_from_slice(rows);
+        });
+        assert_eq!(sizes, [256, 256, 88]);
+        for (position, row) in all.into_iter().enumerate() {
+            let expected = Row {
+                sequence: 0,
+                position,
+                start: position / 100 * 100,
+                token: position as u16,
+            };
+            assert_eq!(row, expected);
+        }
+        in_batches(&[], &[], |_| panic!("a batch of nothing"));
+    }
+
+    /// What is recorded of a sequence longer than a batch, and of a shorter one after it.
+    #[test]
+    fn recorded_logits() {
+        let layout = Layout::new(&tiny());
+        let mut random = Random(6);
+        let parameters = parameters(&layout, &mut random);
+        let tokens: Vec<u16> = (0..=300).map(|_| random.below(300) as u16).collect();
+        let weights = layout.quantize(&parameters).0;
+        let net = Net::new(&layout, &parameters, 300, Numerics::Integers);
+        let mut workspace = Workspace::default();
+        for len in [300, 7] {
+            let sequence = Sequence {
+                tokens: &tokens[..=len],
+                starts: &vec![0; len],
+                counted: &vec![true; len],
+            };
+            net.forward(&sequence, &mut workspace);
+            let logits = logits(&weights, &tokens[..len]);
+            let expected = logits.chunks_exact(300).flat_map(|row| {
+                let maximum = row.iter().max().unwrap();
+                row.iter().map(move |logit| (logit - maximum) as f32 / 256.0)
+            });
+            assert!(workspace.tape.logits.iter().copied().eq(expected));
+            let tape = &workspace.tape;
+            assert_eq!(tape.head_input.factors.len(), len);
+            for layer in &tape.layers {
+                let normed = [
+                    &layer.attention_input,
+                    &layer.attended,
+                    &layer.ffn_input,
+                    &layer.hidden,
+                ];
+                assert_eq!(normed.map(|normed| normed.factors.len()), [len; 4]);
+                assert_eq!(
+                    normed.map(|normed| normed.values.len()),
+                    [64, 128, 64, 96].map(|width| width * len)
+                );
+                // Squares are those of what was recorded.
+                let rows = layer
+                    .hidden
+                    .values
+                    .chunks_exact(96)
+                    .zip(layer.up.chunks_exact(96));
+                for (row, (hidden, up)) in rows.enumerate() {
+                    for (&hidden, &up) in hidden.iter().zip(up) {
+                        let factor = layer.hidden.factors[row];
+                        let square = up.max(0.0) * up.max(0.0) * factor;
+                        // The square is rounded to 6 bits, what the norm makes of it to 3.
+                        let most = factor / 128.0 + 1.0 / 16.0 + 0.01 * square;
+                        let close = (hidden - square).abs() <= most;
+                        assert!(close || hidden == 127.0 / 8.0, "{hidden} for {square}");
+                    }
+                }
+                // Vectors of heads have a mean square of one.
+                for vectors in [&layer.attention.queries, &layer.attention.keys] {
+                    for vector in vectors.chunks_exact(HEAD_DIM) {
+                        let square = vector.iter().map(|x| x * x).sum::<f32>();
+                        assert!((60.0..68.0).contains(&square), "{square}");
+                    }
+                }
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+pub mod adapt;
 mod attention;
 pub mod bpe;
 pub mod checkpoint;
@@ -11,12 +12,16 @@ pub mod device;
 mod gpu;
 mod graph;
 mod matrix;
+mod norm;
+mod numbers;
 pub mod optimizer;
 pub mod parameters;
 pub mod preset;
 pub mod priors;
+mod quote;
+mod schedule;
 pub mod session;
-mod shown;
+pub mod stream;
 mod tape;
 pub mod trainer;
 

@@ -101,6 +101,17 @@ mod tests {
         }
     }
 
+    #[test]
+    fn sums_of_any_length() {
+        for len in 0..50u16 {
+            let a: Vec<f32> = (0..len).map(|i| f32::from(i) + 1.0).collect();
+            let b: Vec<f32> = (0..len).map(|i| f32::from(i % 7) - 3.0).collect();
+            let products: i32 = (0..i32::from(len)).map(|i| (i + 1) * (i % 7 - 3)).sum();
+            assert_eq!(dot(&a, &b), products as f32, "{len} products");
+            assert_eq!(sum(&a), f32::from(len * (len + 1) / 2), "{len} terms");
+        }
+    }
+
     fn transpose(x: &[f32], rows: usize) -> Vec<f32> {
         let cols = x.len() / rows;
         (0..x.len()).map(|i| x[i % rows * cols + i / rows]).collect()

@@ -5,6 +5,8 @@ use std::ops::Range;
 use czip_fixed::tables::TURN;
 use czip_model::v2::{Config, HEAD_DIM, Layer, Matrix, Weights, bits};
 
+use crate::numbers::{power, round};
+
 /// How the optimizer treats a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -176,8 +178,8 @@ impl Layout {
     pub fn dequantize(&self, weights: &Weights) -> Vec<f32> {
         assert_eq!(self.config, weights.config, "the sizes of the model");
         let mut parameters = vec![0.0; self.len];
-        let word = bits::WORD as i32;
-        let table = |_: usize, shift: u8| i32::from(shift) - word;
+        let residual = bits::RESIDUAL as i32;
+        let table = |_: usize, shift: u8| i32::from(shift) - residual;
         multiples(&weights.embedding, table, &mut parameters[self.embedding.range()]);
         multiples(&weights.bigram, table, &mut parameters[self.bigram.range()]);
         let matrix = |input: u32, output: u32| {
@@ -187,17 +189,17 @@ impl Layout {
         for (tensors, layer) in self.layers.iter().zip(&weights.layers) {
             let qkv = |row: usize, shift: u8| {
                 let output = if row < values {
-                    bits::WORD
+                    bits::RESIDUAL
                 } else {
                     bits::ACTIVATION
                 };
                 matrix(bits::ACTIVATION, output)(row, shift)
             };
             multiples(&layer.qkv, qkv, &mut parameters[tensors.qkv.range()]);
-            let from_activation = matrix(bits::ACTIVATION, bits::WORD);
+            let from_activation = matrix(bits::ACTIVATION, bits::RESIDUAL);
             multiples(&layer.out, from_activation, &mut parameters[tensors.out.range()]);
             multiples(&layer.up, from_activation, &mut parameters[tensors.up.range()]);
-            let from_hidden = matrix(bits::HIDDEN, bits::WORD);
+            let from_hidden = matrix(bits::HIDDEN, bits::RESIDUAL);
             multiples(&layer.down, from_hidden, &mut parameters[tensors.down.range()]);
             scalars(layer, tensors, &mut parameters);
         }
@@ -222,7 +224,7 @@ impl Layout {
             Matrix { weights, shifts }
         };
         // Shifts of rows that are looked up are to the left: as if the input had no fraction bits.
-        let word = |_| (bits::ACTIVATION as i32, bits::WORD as i32);
+        let residual = |_| (bits::ACTIVATION as i32, bits::RESIDUAL as i32);
         let config = &self.config;
         let values = (config.heads + 1) * HEAD_DIM;
         let table = |floats: &mut Vec<f32>, tensor: &Tensor| {
@@ -239,7 +241,7 @@ impl Layout {
             .map(|layer| Layer {
                 qkv: matrix(&layer.qkv, &|row| {
                     let output = if row < values {
-                        bits::WORD
+                        bits::RESIDUAL
                     } else {
                         bits::ACTIVATION
                     };
@@ -257,9 +259,9 @@ impl Layout {
                             .clamp(-32768.0, 32767.0) as i32
                     })
                     .collect(),
-                out: matrix(&layer.out, &word),
-                up: matrix(&layer.up, &word),
-                down: matrix(&layer.down, &|_| (bits::HIDDEN as i32, bits::WORD as i32)),
+                out: matrix(&layer.out, &residual),
+                up: matrix(&layer.up, &residual),
+                down: matrix(&layer.down, &|_| (bits::HIDDEN as i32, bits::RESIDUAL as i32)),
             })
             .collect();
         let head = matrix(&self.head, &|_| (bits::ACTIVATION as i32, bits::LOGIT as i32));
@@ -323,7 +325,7 @@ fn quantize_row(row: &mut [f32], fraction: i32, weights: &mut Vec<i8>) -> u8 {
 
 /// The same for a row that is looked up and shifted to the left.
 fn quantize_table_row(row: &mut [f32], weights: &mut Vec<i8>) -> u8 {
-    let least = -(bits::WORD as i32);
+    let least = -(bits::RESIDUAL as i32);
     let exponent = exponent(row, TABLE_MOST).clamp(least, least + 8);
     round_row(row, exponent, TABLE_MOST, weights);
     (exponent - least) as u8
@@ -339,11 +341,6 @@ fn exponent(row: &[f32], most: f32) -> i32 {
     exponent
 }
 
-/// `2^exponent`, exactly, on every machine.
-pub(crate) fn power(exponent: i32) -> f32 {
-    f32::from_bits(((127 + exponent) as u32) << 23)
-}
-
 fn round_row(row: &mut [f32], exponent: i32, most: f32, weights: &mut Vec<i8>) {
     let (scale, inverse) = (power(exponent), power(-exponent));
     // Rounded twice, in loops plain enough for vector code; one that also appends numbers one by one is not.
@@ -354,16 +351,6 @@ fn round_row(row: &mut [f32], exponent: i32, most: f32, weights: &mut Vec<i8>) {
     for x in row {
         *x = round((*x * inverse).clamp(-most, most)).0 * scale;
     }
-}
-
-/// The nearest integer, the even one of two, to a number below 2^22 in magnitude: as a float, and as one whose lowest bits
-/// are those of the integer. Unlike `round_ties_even` this needs no instruction that processors may lack.
-#[inline(always)]
-pub(crate) fn round(x: f32) -> (f32, u32) {
-    // Above 2^23 floats are integers; half of that again keeps negative numbers there.
-    const SHIFTER: f32 = 1.5 * (1 << 23) as f32;
-    let shifted = x + SHIFTER;
-    (shifted - SHIFTER, shifted.to_bits())
 }
 
 /// Half of the pairs turn, at geometrically spaced frequencies from about one radian to one turn in 2048 positions; the
@@ -411,5 +398,192 @@ impl Random {
         for i in (1..slice.len()).rev() {
             slice.swap(i, self.below(i + 1));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout() -> Layout {
+        Layout::new(&Config::from_array([300, 2, 64, 2, 96, 24, 64, 32]))
+    }
+
+    #[test]
+    fn tensors_lie_one_after_another() {
+        let layout = layout();
+        let mut end = 0;
+        for tensor in layout.tensors() {
+            assert_eq!(
+                tensor.range(),
+                end..end + tensor.rows * tensor.cols,
+                "{}",
+                tensor.name
+            );
+            end = tensor.range().end;
+        }
+        assert_eq!([end, layout.len()], [layout.config.parameters(); 2]);
+        assert!(!layout.is_empty());
+        let names: Vec<&str> = layout.tensors().map(|tensor| tensor.name.as_str()).collect();
+        assert_eq!(names.len(), 2 + 2 * 6 + 1);
+        assert_eq!(
+            names[..4],
+            ["embed", "bigram", "layers.0.attn.qkv", "layers.0.attn.gains"]
+        );
+        assert_eq!(names[13..], ["layers.1.ffn.down", "head"]);
+        let of = |kind: Kind| layout.tensors().filter(|tensor| tensor.kind == kind).count();
+        assert_eq!([Kind::Matrix, Kind::Table, Kind::Scalars].map(of), [8, 3, 4]);
+    }
+
+    /// Sublayers add nothing at first, and every token is equally likely.
+    #[test]
+    fn initial_parameters() {
+        let layout = layout();
+        let parameters = layout.initial(7);
+        assert_eq!(parameters, layout.initial(7));
+        assert_ne!(parameters, layout.initial(8));
+        for tensor in layout.tensors() {
+            let values = &parameters[tensor.range()];
+            let mean_square = values.iter().map(|x| x * x).sum::<f32>() / values.len() as f32;
+            let deviation = match tensor.name.as_str() {
+                "embed" => 0.5,
+                name if name.ends_with("qkv") || name.ends_with("up") => 0.125,
+                name if name.ends_with("gains") => 0.18,
+                _ => 0.0,
+            };
+            let off = (mean_square.sqrt() - deviation).abs();
+            assert!(off <= 0.03 * deviation, "{}: {mean_square}", tensor.name);
+        }
+    }
+
+    /// Rows become multiples of a power of two, from the largest that is allowed down, and the largest element decides.
+    #[test]
+    fn rows_of_matrices() {
+        // 5 fraction bits fewer in the input than in the output.
+        for (row, weights, shift, stands_for) in [
+            ([1.0, -0.5, 2.5 / 64.0], [64, -32, 2], 1, [1.0, -0.5, 2.0 / 64.0]),
+            (
+                [127.0 / 64.0, 0.0, -0.25],
+                [127, 0, -16],
+                1,
+                [127.0 / 64.0, 0.0, -0.25],
+            ),
+            // One more than fits, and so the next power.
+            ([2.0, 0.0, 0.0], [64, 0, 0], 0, [2.0, 0.0, 0.0]),
+            (
+                [10.0, -10.0, 1.0],
+                [127, -127, 32],
+                0,
+                [127.0 / 32.0, -127.0 / 32.0, 1.0],
+            ),
+            ([1e-9, 0.0, 0.0], [1, 0, 0], 24, [power(-29), 0.0, 0.0]),
+            ([0.0, 0.0, 0.0], [0, 0, 0], 24, [0.0, 0.0, 0.0]),
+        ] {
+            let (mut floats, mut integers) = (row, vec![99]);
+            let found = quantize_row(&mut floats, -5, &mut integers);
+            assert_eq!(
+                (&integers[1..], found, floats),
+                (&weights[..], shift, stands_for),
+                "{row:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn rows_of_embeddings() {
+        for (row, weights, shift, stands_for) in [
+            ([0.1, -0.05], [6, -3], 3, [6.0 / 64.0, -3.0 / 64.0]),
+            ([5.0, -0.5], [7, -1], 8, [3.5, -0.5]),
+            ([1e-9, 0.0], [0, 0], 0, [0.0, 0.0]),
+            ([7.0 / 512.0, 1.0 / 512.0], [7, 1], 0, [7.0 / 512.0, 1.0 / 512.0]),
+        ] {
+            let (mut floats, mut integers) = (row, vec![99]);
+            let found = quantize_table_row(&mut floats, &mut integers);
+            assert_eq!(
+                (&integers[1..], found, floats),
+                (&weights[..], shift, stands_for),
+                "{row:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn gains_as_integers() {
+        assert_eq!(
+            [0.18, 0.0, -1.0, 3.9999, 5.0].map(gain_of),
+            [2949, 0, 0, 65534, 65535]
+        );
+    }
+
+    /// What quantisation says that the integers stand for is what they stand for.
+    #[test]
+    fn integers_stand_for_parameters() {
+        let layout = layout();
+        let mut random = Random(3);
+        let mut parameters: Vec<f32> = (0..layout.len()).map(|_| random.normal() * 0.3).collect();
+        // A gain below zero, and a sink that is too large.
+        parameters[layout.layers[0].gains.range().start] = -1.0;
+        parameters[layout.layers[1].sinks.range().start] = 1e6;
+        let (weights, floats) = layout.quantize(&parameters);
+        assert_eq!(layout.dequantize(&weights), floats);
+        assert_eq!(layout.quantize(&floats), (weights.clone(), floats.clone()));
+        assert_eq!(
+            (weights.layers[0].gains[0], weights.layers[1].sinks[0]),
+            (0, 32767)
+        );
+        assert_eq!(weights.frequencies, frequencies());
+        // Most elements are off by half a unit of their row at most.
+        for tensor in layout.tensors().filter(|tensor| tensor.kind == Kind::Matrix) {
+            let rows = parameters[tensor.range()]
+                .chunks_exact(tensor.cols)
+                .zip(floats[tensor.range()].chunks_exact(tensor.cols));
+            for (row, stands_for) in rows {
+                let unit = power(exponent(row, 127.0));
+                assert!(
+                    row.iter()
+                        .zip(stands_for)
+                        .all(|(x, y)| (x - y).abs() <= unit / 2.0)
+                );
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "the sizes of the model")]
+    fn models_of_other_sizes() {
+        let layout = layout();
+        let (weights, _) = layout.quantize(&layout.initial(1));
+        let _ = Layout::new(&Config::from_array([300, 2, 64, 2, 96, 25, 64, 32])).dequantize(&weights);
+    }
+
+    #[test]
+    fn half_of_the_pairs_turn() {
+        let frequencies = frequencies();
+        assert_eq!(frequencies[..3], [326, 222, 151]);
+        assert_eq!(
+            frequencies[13..],
+            [2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
+        );
+    }
+
+    #[test]
+    fn random_numbers() {
+        let mut random = Random(0);
+        let bits = [(); 3].map(|()| random.bits());
+        assert_eq!(
+            bits,
+            [
+                0xe220_a839_7b1d_cdaf,
+                0x6e78_9e6a_a1b9_65f4,
+                0x06c4_5d18_8009_454f
+            ]
+        );
+        let mut random = Random(0);
+        assert_eq!([(); 8].map(|()| random.below(10)), [8, 4, 0, 9, 1, 3, 1, 7]);
+        let mut random = Random(0);
+        assert_eq!([(); 2].map(|()| random.normal()), [0.046_463_49, 1.382_945_5]);
+        let mut order = [0, 1, 2, 3, 4, 5, 6, 7];
+        Random(0).shuffle(&mut order);
+        assert_eq!(order, [1, 2, 6, 5, 4, 0, 3, 7]);
     }
 }

@@ -1,11 +1,11 @@
-//! Sizes of nets to choose from.
+//! Presets: a name goes in; the sizes of a net come out.
 
 use std::fmt;
 use std::str::FromStr;
 
 use czip_model::v2::Config;
 
-/// A choice between small files and speed.
+/// A trade-off between small files and speed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Preset {
     /// A quarter of the work of [`Preset::Standard`].

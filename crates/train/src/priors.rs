@@ -1,5 +1,6 @@
-//! What the adaptive coder knows before a text begins: mixers and maps after they have coded a sample of training text.
+//! Mixing priors: a sample of text goes in, and perhaps a net; the weights and maps of mixers that have coded it come out.
 
+use std::sync::Mutex;
 use std::thread;
 
 use czip_coder::binary::Encoder;
@@ -8,11 +9,11 @@ use czip_mix::{Alphabet, Mixer, Priors, Tree, Variant};
 use czip_model::AnyTransformer;
 use czip_tokenizer::{TokenId, Tokenizer};
 
-/// The rates at which each pass through the sample learns, Q0.16: at last slowly, so that the end of the sample does not
-/// count for more than the rest.
+/// The learning rate of each pass through the sample, Q0.16. The last pass learns slowly, so that the end of the sample does
+/// not count for more than the rest.
 const RATES: [u16; 2] = [1500, 330];
 
-/// The net's window, for nets that have none of their own: that of the default level.
+/// The window of nets that have none of their own, and how far it moves: those of the default level.
 const WINDOW: (usize, usize) = (256, 128);
 
 /// Rows that share one pass over the net's weights.
@@ -100,9 +101,9 @@ pub fn alphabet(kernels: Kernels, spellings: &[Vec<u8>], counts: &[u16]) -> Alph
     Alphabet::untrained(kernels, &spellings, Some(&counts))
 }
 
-/// Priors of a variant without a net.
+/// Priors of a variant that uses no net.
 #[must_use]
-pub fn alone(alphabet: &Alphabet, variant: Variant, sample: &Sample) -> Priors {
+pub fn without_net(alphabet: &Alphabet, variant: Variant, sample: &Sample) -> Priors {
     let mut mixer = Mixer::new(alphabet, variant, false, 0);
     for rate in RATES {
         mixer.set_rate(rate);
@@ -117,74 +118,97 @@ pub fn alone(alphabet: &Alphabet, variant: Variant, sample: &Sample) -> Priors {
     mixer.priors()
 }
 
-/// Priors with a net, of each of [`TOKEN_VARIANTS`], on as many threads as there are variants and cores.
+/// A net, and what it needs to predict the tokens of a sample.
+#[derive(Clone, Copy, Debug)]
+pub struct Predictor<'a> {
+    /// The net.
+    pub net: &'a AnyTransformer,
+    /// The token before a text.
+    pub start_token: TokenId,
+}
+
+/// Priors of each of [`TOKEN_VARIANTS`] with a net, on at most so many threads. `observe` is called with numbers of tokens
+/// that have been coded, which add up to [`token_count`].
 #[must_use]
 pub fn with_net(
-    transformer: &AnyTransformer,
-    start_token: TokenId,
+    predictor: Predictor<'_>,
     alphabet: &Alphabet,
     sample: &Sample,
+    threads: usize,
+    observe: &(dyn Fn(u64) + Sync),
 ) -> Vec<Priors> {
-    let train = |variant: Variant| {
+    let fit = |variant: Variant| {
         let mut mixer = Mixer::new(alphabet, variant, true, 0);
         for rate in RATES {
             mixer.set_rate(rate);
             for (tokens, len) in sample.texts() {
                 mixer.forget_text(len);
                 let mut encoder = Encoder::new();
-                predict(
-                    transformer,
-                    start_token,
-                    alphabet.tree(),
-                    tokens,
-                    |token, cumulative| {
-                        mixer.encode(token, Some(cumulative), &mut encoder);
-                    },
-                );
+                predictor.predict(alphabet.tree(), tokens, |token, cumulative| {
+                    mixer.encode(token, Some(cumulative), &mut encoder);
+                });
+                observe(tokens.len() as u64);
             }
         }
         mixer.priors()
     };
+    // The dearest first, so that threads finish together.
+    let mut slots = TOKEN_VARIANTS.map(|variant| (variant, None));
+    let jobs = Mutex::new(slots.iter_mut().collect::<Vec<_>>());
     thread::scope(|scope| {
-        let threads = TOKEN_VARIANTS.map(|variant| scope.spawn(move || train(variant)));
-        let join = |thread: thread::ScopedJoinHandle<'_, Priors>| match thread.join() {
-            Ok(priors) => priors,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
-        threads.into_iter().map(join).collect()
-    })
+        for _ in 0..threads.clamp(1, TOKEN_VARIANTS.len()) {
+            scope.spawn(|| {
+                loop {
+                    let job = jobs.lock().map(|mut jobs| jobs.pop());
+                    let Ok(Some((variant, priors))) = job else {
+                        return;
+                    };
+                    *priors = Some(fit(*variant));
+                }
+            });
+        }
+    });
+    drop(jobs);
+    slots.into_iter().filter_map(|(_, priors)| priors).collect()
 }
 
-/// Calls back with each token and the cumulative frequencies that the net predicts for it.
-fn predict(
-    transformer: &AnyTransformer,
-    start_token: TokenId,
-    tree: &Tree,
-    tokens: &[TokenId],
-    mut each: impl FnMut(TokenId, &[u32]),
-) {
-    let length = WINDOW.0.min(transformer.config().context_length);
-    let mut window = transformer.window(start_token, length, WINDOW.1.min(length / 2));
-    let mut caches = [transformer.cache(length)];
-    let mut scratch = transformer.scratch(BATCH);
-    let mut frequencies = vec![0; transformer.config().vocab_size];
-    let mut cumulative = vec![0; frequencies.len() + 1];
-    let mut coded = 0;
-    while coded < tokens.len() {
-        let mut rows = vec![match coded.checked_sub(1) {
-            Some(last) => window.next(0, tokens[last], transformer, &mut caches, &mut scratch),
-            None => window.first(0),
-        }];
-        let more = (tokens.len() - coded).min(BATCH).min(1 + window.free());
-        for &token in &tokens[coded..coded + more - 1] {
-            rows.push(window.next(0, token, transformer, &mut caches, &mut scratch));
+/// The number of tokens that [`with_net`] codes: each of the sample for each variant and pass.
+#[must_use]
+pub fn token_count(sample: &Sample) -> u64 {
+    let tokens: usize = sample.symbols.iter().map(Vec::len).sum();
+    (tokens * TOKEN_VARIANTS.len() * RATES.len()) as u64
+}
+
+impl Predictor<'_> {
+    /// Calls back with each token and the cumulative frequencies that the net predicts for it.
+    fn predict(self, tree: &Tree, tokens: &[TokenId], mut each: impl FnMut(TokenId, &[u32])) {
+        let Self {
+            net: transformer,
+            start_token,
+        } = self;
+        let length = WINDOW.0.min(transformer.config().context_length);
+        let mut window = transformer.window(start_token, length, WINDOW.1.min(length / 2));
+        let mut caches = [transformer.cache(length)];
+        let mut scratch = transformer.scratch(BATCH);
+        let mut frequencies = vec![0; transformer.config().vocab_size];
+        let mut cumulative = vec![0; frequencies.len() + 1];
+        let mut coded = 0;
+        while coded < tokens.len() {
+            let mut rows = vec![match coded.checked_sub(1) {
+                Some(last) => window.next(0, tokens[last], transformer, &mut caches, &mut scratch),
+                None => window.first(0),
+            }];
+            let more = (tokens.len() - coded).min(BATCH).min(1 + window.free());
+            for &token in &tokens[coded..coded + more - 1] {
+                rows.push(window.next(0, token, transformer, &mut caches, &mut scratch));
+            }
+            transformer.forward(&rows, &mut caches, &mut scratch);
+            for row in 0..rows.len() {
+                transformer.frequencies(scratch.logits(row), &mut frequencies);
+                tree.accumulate(&frequencies, &mut cumulative);
+                each(tokens[coded + row], &cumulative);
+            }
+            coded += rows.len();
         }
-        transformer.forward(&rows, &mut caches, &mut scratch);
-        for row in 0..rows.len() {
-            transformer.frequencies(scratch.logits(row), &mut frequencies);
-            tree.accumulate(&frequencies, &mut cumulative);
-            each(tokens[coded + row], &cumulative);
-        }
-        coded += rows.len();
     }
 }

@@ -1,4 +1,4 @@
-//! Steps of training, and the state between them.
+//! Steps of training: a stream of tokens goes in; the parameters of a net change.
 
 use std::thread;
 
@@ -7,33 +7,34 @@ use czip_model::v2::{Config, Weights};
 use crate::device::Device;
 #[cfg(feature = "gpu")]
 use crate::gpu::Gpu;
-use crate::graph::{Loss, Net, Numerics};
+use crate::graph::{self, Loss, Net, Numerics, Workspace};
 use crate::optimizer::{self, Rates, State};
 use crate::parameters::{Layout, Random};
-use crate::tape::{Sequence, Tape};
+use crate::stream::{Prepared, Stream};
 
-/// How a net is trained, besides its sizes.
+/// How a net is trained, apart from its sizes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Plan {
-    /// Tokens of a sequence.
-    pub sequence: usize,
-    /// Sequences of a step.
-    pub batch: usize,
-    /// Rates.
+pub struct Hyperparameters {
+    /// Tokens predicted in one sequence.
+    pub sequence_len: usize,
+    /// Sequences in one step.
+    pub batch_size: usize,
+    /// Learning rates and weight decay.
     pub rates: Rates,
-    /// The seed of initial parameters and of the order of texts.
+    /// The seed of the initial parameters and of the order of texts.
     pub seed: u64,
-    /// Threads. Sums over threads are rounded, so that the result depends on their number in the last bits.
+    /// Threads. Sums over threads are rounded, so the last bits of the result depend on their number.
     pub threads: usize,
-    /// What the net computes in.
+    /// The numbers that the net computes in.
     pub numerics: Numerics,
 }
 
-impl Default for Plan {
+impl Default for Hyperparameters {
+    /// Sequences of 1,024 tokens, eight in a step, on one thread, in integers.
     fn default() -> Self {
         Self {
-            sequence: 1024,
-            batch: 8,
+            sequence_len: 1024,
+            batch_size: 8,
             rates: Rates::default(),
             seed: 0,
             threads: 1,
@@ -42,81 +43,11 @@ impl Default for Plan {
     }
 }
 
-/// A tokenised text of documents, each behind a start token.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stream {
-    /// The tokens.
-    pub tokens: Vec<u16>,
-    /// The start token.
-    pub start_token: u16,
-    /// Bytes of the text.
-    pub bytes: usize,
-}
-
-/// A sequence whose beginning is not that of a document predicts from too little for so many tokens, which do not count.
-const UNCOUNTED: usize = 16;
-
-impl Stream {
-    /// How many sequences of `len` tokens and one more there are from `offset` on, the last of which may be shorter.
-    fn sequences(&self, offset: usize, len: usize) -> usize {
-        self.tokens.len().saturating_sub(1 + offset).div_ceil(len)
-    }
-
-    fn prepare(&self, offset: usize, index: usize, len: usize, prepared: &mut Prepared) {
-        let from = offset + index * len;
-        let to = (from + len + 1).min(self.tokens.len());
-        prepared.from = from;
-        prepared.to = to;
-        prepared.starts.clear();
-        prepared.counted.clear();
-        let tokens = &self.tokens[from..to];
-        let mut start = 0;
-        for (position, &token) in tokens[..tokens.len() - 1].iter().enumerate() {
-            if token == self.start_token {
-                start = position as u32;
-            }
-            prepared.starts.push(start);
-            let known = start > 0 || tokens[0] == self.start_token || position >= UNCOUNTED;
-            prepared
-                .counted
-                .push(known && tokens[position + 1] != self.start_token);
-        }
-    }
-
-    /// Tokens that are predicted: all but the start tokens.
-    #[must_use]
-    pub fn predicted(&self) -> usize {
-        self.tokens
-            .iter()
-            .filter(|&&token| token != self.start_token)
-            .count()
-    }
-}
-
-/// One sequence, ready for the net.
-#[derive(Debug, Default)]
-struct Prepared {
-    from: usize,
-    to: usize,
-    starts: Vec<u32>,
-    counted: Vec<bool>,
-}
-
-impl Prepared {
-    fn sequence<'a>(&'a self, stream: &'a Stream) -> Sequence<'a> {
-        Sequence {
-            tokens: &stream.tokens[self.from..self.to],
-            starts: &self.starts,
-            counted: &self.counted,
-        }
-    }
-}
-
 /// A net in training.
 #[derive(Debug)]
 pub struct Trainer {
     layout: Layout,
-    plan: Plan,
+    hyperparameters: Hyperparameters,
     parameters: Vec<f32>,
     state: State,
     device: Device,
@@ -128,24 +59,25 @@ pub struct Trainer {
 #[derive(Debug, Default)]
 struct Order {
     epoch: u64,
-    /// Passes begin at different tokens, so that sequences are cut at different places.
+    /// Each pass begins at another token, so that sequences are cut at other places.
     offset: usize,
     indices: Vec<u32>,
     next: usize,
 }
 
 impl Order {
-    /// What is random in a pass, and where it begins.
-    fn start(stream: &Stream, plan: &Plan, epoch: u64) -> (Random, usize) {
-        let mut random = Random(plan.seed ^ epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let most = plan.sequence.min(stream.tokens.len() / 2).max(1);
+    /// The random numbers of a pass, and the token at which it begins.
+    fn start(stream: &Stream, hyperparameters: &Hyperparameters, epoch: u64) -> (Random, usize) {
+        let mut random = Random(hyperparameters.seed ^ epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let most = hyperparameters.sequence_len.min(stream.tokens.len() / 2).max(1);
         let offset = if epoch == 0 { 0 } else { random.below(most) };
         (random, offset)
     }
 
-    fn new(stream: &Stream, plan: &Plan, epoch: u64) -> Self {
-        let (mut random, offset) = Self::start(stream, plan, epoch);
-        let mut indices: Vec<u32> = (0..stream.sequences(offset, plan.sequence) as u32).collect();
+    fn new(stream: &Stream, hyperparameters: &Hyperparameters, epoch: u64) -> Self {
+        let (mut random, offset) = Self::start(stream, hyperparameters, epoch);
+        let mut indices: Vec<u32> =
+            (0..stream.sequence_count(offset, hyperparameters.sequence_len) as u32).collect();
         random.shuffle(&mut indices);
         Self {
             epoch,
@@ -158,7 +90,7 @@ impl Order {
 
 #[derive(Debug, Default)]
 struct Worker {
-    tape: Tape,
+    workspace: Workspace,
     prepared: Prepared,
     gradients: Vec<f32>,
 }
@@ -166,10 +98,10 @@ struct Worker {
 impl Trainer {
     /// A fresh net.
     #[must_use]
-    pub fn new(config: &Config, plan: Plan) -> Self {
+    pub fn new(config: &Config, hyperparameters: Hyperparameters) -> Self {
         let layout = Layout::new(config);
-        let parameters = layout.initial(plan.seed);
-        Self::from_parameters(layout, plan, parameters)
+        let parameters = layout.initial(hyperparameters.seed);
+        Self::from_parameters(layout, hyperparameters, parameters)
     }
 
     /// A net to train on.
@@ -178,9 +110,9 @@ impl Trainer {
     ///
     /// If there are not as many parameters as the layout has.
     #[must_use]
-    pub fn from_parameters(layout: Layout, plan: Plan, parameters: Vec<f32>) -> Self {
+    pub fn from_parameters(layout: Layout, hyperparameters: Hyperparameters, parameters: Vec<f32>) -> Self {
         let state = State::new(layout.len());
-        Self::from_state(layout, plan, parameters, state)
+        Self::from_state(layout, hyperparameters, parameters, state)
     }
 
     /// A net in the middle of training; [`Trainer::seek`] finds the place in the text.
@@ -189,14 +121,21 @@ impl Trainer {
     ///
     /// If there are not as many parameters or momenta as the layout has.
     #[must_use]
-    pub fn from_state(layout: Layout, plan: Plan, parameters: Vec<f32>, state: State) -> Self {
+    pub fn from_state(
+        layout: Layout,
+        hyperparameters: Hyperparameters,
+        parameters: Vec<f32>,
+        state: State,
+    ) -> Self {
         for numbers in [&parameters, &state.first, &state.second] {
             assert_eq!(numbers.len(), layout.len(), "parameters and momenta");
         }
         Self {
-            workers: (0..plan.threads.max(1)).map(|_| Worker::default()).collect(),
+            workers: (0..hyperparameters.threads.max(1))
+                .map(|_| Worker::default())
+                .collect(),
             layout,
-            plan,
+            hyperparameters,
             parameters,
             state,
             device: Device::default(),
@@ -204,7 +143,7 @@ impl Trainer {
         }
     }
 
-    /// The same with gradients from this device. Nets in floats, which are for comparison, stay on the CPU.
+    /// The same trainer with gradients from this device. Nets in floats, which are for comparison, stay on the CPU.
     #[must_use]
     pub fn on(self, device: Device) -> Self {
         Self { device, ..self }
@@ -216,10 +155,10 @@ impl Trainer {
         &self.layout
     }
 
-    /// The plan.
+    /// How it is trained.
     #[must_use]
-    pub const fn plan(&self) -> &Plan {
-        &self.plan
+    pub const fn hyperparameters(&self) -> &Hyperparameters {
+        &self.hyperparameters
     }
 
     /// What computes the gradients.
@@ -240,24 +179,24 @@ impl Trainer {
         &self.state
     }
 
-    /// Tokens that have been taken.
+    /// Tokens trained on so far.
     #[must_use]
     pub fn tokens(&self) -> u64 {
-        self.state.steps * (self.plan.sequence * self.plan.batch) as u64
+        self.state.steps * (self.hyperparameters.sequence_len * self.hyperparameters.batch_size) as u64
     }
 
-    /// The integers of the net as it is.
+    /// The current parameters as the integers of a model.
     #[must_use]
     pub fn weights(&self) -> Weights {
         self.layout.quantize(&self.parameters).0
     }
 
-    /// Takes up the order of sequences where a run that has taken as many steps left it.
+    /// Moves to the place in the order of sequences that a run is at after as many steps.
     pub fn seek(&mut self, stream: &Stream) {
-        let mut left = self.state.steps * self.plan.batch as u64;
+        let mut left = self.state.steps * self.hyperparameters.batch_size as u64;
         let sequences = |epoch| {
-            let (_, offset) = Order::start(stream, &self.plan, epoch);
-            stream.sequences(offset, self.plan.sequence) as u64
+            let (_, offset) = Order::start(stream, &self.hyperparameters, epoch);
+            stream.sequence_count(offset, self.hyperparameters.sequence_len) as u64
         };
         let (mut epoch, mut count) = (0, sequences(0));
         while count > 0 && left > count {
@@ -265,7 +204,7 @@ impl Trainer {
             epoch += 1;
             count = sequences(epoch);
         }
-        let mut order = Order::new(stream, &self.plan, epoch);
+        let mut order = Order::new(stream, &self.hyperparameters, epoch);
         order.next = left as usize;
         self.order = order;
     }
@@ -273,12 +212,12 @@ impl Trainer {
     /// The sequences of the next step: the offset and index of each.
     fn take(&mut self, stream: &Stream) -> Vec<(usize, usize)> {
         if self.order.indices.is_empty() {
-            self.order = Order::new(stream, &self.plan, 0);
+            self.order = Order::new(stream, &self.hyperparameters, 0);
         }
-        let mut taken = Vec::with_capacity(self.plan.batch);
-        while taken.len() < self.plan.batch && !self.order.indices.is_empty() {
+        let mut taken = Vec::with_capacity(self.hyperparameters.batch_size);
+        while taken.len() < self.hyperparameters.batch_size && !self.order.indices.is_empty() {
             if self.order.next == self.order.indices.len() {
-                self.order = Order::new(stream, &self.plan, self.order.epoch + 1);
+                self.order = Order::new(stream, &self.hyperparameters, self.order.epoch + 1);
             }
             taken.push((self.order.offset, self.order.indices[self.order.next] as usize));
             self.order.next += 1;
@@ -290,7 +229,7 @@ impl Trainer {
     ///
     /// # Panics
     ///
-    /// If the GPU fails, should the gradients come from one.
+    /// If the gradients come from a GPU, and it fails.
     pub fn step(&mut self, stream: &Stream, factor: f32) -> Loss {
         let sequences = self.take(stream);
         let loss = self.backward(stream, &sequences);
@@ -299,26 +238,26 @@ impl Trainer {
         gradients.iter_mut().for_each(|gradient| *gradient *= scale);
         optimizer::step(
             &self.layout,
-            &self.plan.rates,
+            &self.hyperparameters.rates,
             factor,
             &mut self.state,
             gradients,
             &mut self.parameters,
-            self.plan.threads.max(1),
+            self.hyperparameters.threads.max(1),
         );
         loss
     }
 
-    /// The cost of sequences; leaves its gradients with the first worker.
+    /// The cost of sequences. Its gradients are left with the first worker.
     fn backward(&mut self, stream: &Stream, sequences: &[(usize, usize)]) -> Loss {
         #[cfg(feature = "gpu")]
-        if self.plan.numerics == Numerics::Integers
+        if self.hyperparameters.numerics == Numerics::Integers
             && let Some(gpu) = &self.device().gpu
         {
             return self.backward_on(&gpu.clone(), stream, sequences);
         }
-        let len = self.plan.sequence;
-        let net = Net::new(&self.layout, &self.parameters, len, self.plan.numerics);
+        let len = self.hyperparameters.sequence_len;
+        let net = Net::new(&self.layout, &self.parameters, len, self.hyperparameters.numerics);
         let parameters = self.layout.len();
         let loss = on_all(&mut self.workers, sequences, |worker, sequences| {
             worker.gradients.clear();
@@ -327,7 +266,7 @@ impl Trainer {
             for &(offset, index) in sequences {
                 stream.prepare(offset, index, len, &mut worker.prepared);
                 let sequence = worker.prepared.sequence(stream);
-                loss += net.backward(&sequence, &mut worker.tape, &mut worker.gradients);
+                loss += net.backward(&sequence, &mut worker.workspace, &mut worker.gradients);
             }
             loss
         });
@@ -345,7 +284,7 @@ impl Trainer {
     fn backward_on(&mut self, gpu: &Gpu, stream: &Stream, sequences: &[(usize, usize)]) -> Loss {
         let prepare = |&(offset, index): &(usize, usize)| {
             let mut prepared = Prepared::default();
-            stream.prepare(offset, index, self.plan.sequence, &mut prepared);
+            stream.prepare(offset, index, self.hyperparameters.sequence_len, &mut prepared);
             prepared
         };
         let prepared: Vec<Prepared> = sequences.iter().map(prepare).collect();
@@ -359,50 +298,42 @@ impl Trainer {
         gpu.backward(&self.layout, &self.parameters, &sequences, gradients)
     }
 
-    /// The cost of a text with some parameters, in the plan's numerics: as a rule by the integers that they stand for.
+    /// The cost of a text with some parameters, in the chosen numerics: as a rule, in the integers that they stand for.
     pub fn evaluate(&mut self, stream: &Stream, parameters: &[f32]) -> Loss {
-        let len = self.plan.sequence;
-        let net = Net::new(&self.layout, parameters, len, self.plan.numerics);
-        let sequences: Vec<usize> = (0..stream.sequences(0, len)).collect();
+        let len = self.hyperparameters.sequence_len;
+        let net = Net::new(&self.layout, parameters, len, self.hyperparameters.numerics);
+        let sequences: Vec<usize> = (0..stream.sequence_count(0, len)).collect();
         on_all(&mut self.workers, &sequences, |worker, sequences| {
             let mut loss = Loss::default();
             for &index in sequences {
                 stream.prepare(0, index, len, &mut worker.prepared);
                 let sequence = worker.prepared.sequence(stream);
-                net.forward(&sequence, &mut worker.tape);
-                loss += net.loss(&sequence, &worker.tape);
+                net.forward(&sequence, &mut worker.workspace);
+                loss += net.loss(&sequence, &mut worker.workspace);
             }
             loss
         })
     }
 
-    /// The logits after each of some tokens, in 1/256 octaves, by the net that is trained: `[tokens, vocab]`.
+    /// The logits after each token, in 1/256 octaves, as the trainer computes them: `[tokens, vocab]`.
     #[must_use]
     pub fn logits(&self, parameters: &[f32], tokens: &[u16]) -> Vec<i32> {
-        let net = Net::new(&self.layout, parameters, tokens.len(), Numerics::Integers);
-        let mut tape = Tape::default();
-        let sequence = Sequence {
-            tokens,
-            starts: &vec![0; tokens.len()],
-            counted: &[],
-        };
-        net.forward(&sequence, &mut tape);
-        net.logits(&tape).to_vec()
+        graph::logits(&self.layout.quantize(parameters).0, tokens)
     }
 }
 
-/// Shares items among workers in equal stretches, and adds up what they lose, in order.
+/// Gives each worker an equal group of consecutive items, and adds up their losses in order.
 fn on_all<T: Sync>(
     workers: &mut [Worker],
     items: &[T],
     work: impl Fn(&mut Worker, &[T]) -> Loss + Sync,
 ) -> Loss {
     let each = items.len().div_ceil(workers.len()).max(1);
-    let stretches = items.chunks(each).chain(std::iter::repeat(&[][..]));
+    let groups = items.chunks(each).chain(std::iter::repeat(&[][..]));
     let losses: Vec<Loss> = thread::scope(|scope| {
         let handles: Vec<_> = workers
             .iter_mut()
-            .zip(stretches)
+            .zip(groups)
             .map(|(worker, items)| {
                 let work = &work;
                 scope.spawn(move || work(worker, items))

@@ -51,13 +51,10 @@ fn the_vocabulary_has_the_size_asked_for() {
 #[test]
 fn sizes_out_of_range_are_refused() {
     for (size, message) in [
-        (
-            257,
-            "a vocabulary of 257 tokens: the least is 258, the most 65536",
-        ),
+        (257, "a vocabulary of 257 tokens is out of range: 258 to 65536"),
         (
             65_537,
-            "a vocabulary of 65537 tokens: the least is 258, the most 65536",
+            "a vocabulary of 65537 tokens is out of range: 258 to 65536",
         ),
     ] {
         let error = bpe::train(

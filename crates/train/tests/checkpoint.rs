@@ -6,13 +6,13 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use czip_model::v2::Config;
-use czip_train::checkpoint::{self, Checkpoint};
+use czip_train::checkpoint::{self, Checkpoint, Error as CheckpointError};
 use czip_train::corpus::{self, Corpus, CorpusOptions};
 use czip_train::device::Device;
 use czip_train::parameters::Random;
 use czip_train::preset::Preset;
 use czip_train::session::{self, Budget, Error, Options, Progress, Trained};
-use czip_train::trainer::Plan;
+use czip_train::trainer::Hyperparameters;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -57,10 +57,10 @@ impl Run {
                 vocab_size: Some(260),
                 split: None,
                 budget: Budget::Tokens(10 * STEP),
-                plan: Plan {
-                    sequence: 16,
-                    batch: 2,
-                    ..Plan::default()
+                hyperparameters: Hyperparameters {
+                    sequence_len: 16,
+                    batch_size: 2,
+                    ..Hyperparameters::default()
                 },
                 device: Device::cpu(),
                 base: None,
@@ -99,7 +99,9 @@ impl Run {
     /// What is wrong with a checkpoint, if it is found to be none.
     fn problem(&self, bytes: &[u8]) -> &'static str {
         match self.resume(bytes) {
-            Err(Error::NoCheckpoint { path, problem }) if path == self.path => problem,
+            Err(Error::Checkpoint(CheckpointError::Malformed { path, problem })) if path == self.path => {
+                problem
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -150,7 +152,7 @@ fn every_truncation_is_told_of() {
         file.set_len(len as u64).unwrap();
         let loaded = Checkpoint::load(&run.path);
         assert!(
-            matches!(loaded, Err(Error::NoCheckpoint { .. })),
+            matches!(loaded, Err(CheckpointError::Malformed { .. })),
             "{len}: {loaded:?}"
         );
     }
@@ -178,7 +180,10 @@ fn a_changed_bit_is_told_of() {
         bytes[data_start + place.start] ^= 1;
         fs::write(&run.path, &bytes).unwrap();
         assert!(
-            matches!(Checkpoint::load(&run.path), Err(Error::NoCheckpoint { .. })),
+            matches!(
+                Checkpoint::load(&run.path),
+                Err(CheckpointError::Malformed { .. })
+            ),
             "{name}"
         );
     }
@@ -319,7 +324,7 @@ fn nothing_random_breaks_anything() {
         fs::write(&run.path, &bytes).unwrap();
         let loaded = Checkpoint::load(&run.path);
         // Going on takes longer.
-        match loaded.map_err(Some).and_then(|_| {
+        match loaded.map_err(|error| Some(error.into())).and_then(|_| {
             if round % 4 == 0 {
                 run.train(1).map_err(Some)
             } else {
@@ -353,6 +358,6 @@ fn a_save_that_fails_leaves_the_one_before() {
         seconds: 8.0,
         ..checkpoint.clone()
     };
-    assert!(matches!(failed.save(&run.path), Err(Error::SaveCheckpoint { path, .. }) if path == run.path));
+    assert!(matches!(failed.save(&run.path), Err(CheckpointError::Write { path, .. }) if path == run.path));
     assert_eq!(Checkpoint::load(&run.path).unwrap(), checkpoint);
 }

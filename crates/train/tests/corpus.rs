@@ -127,7 +127,7 @@ fn patterns_match_files_and_folders() {
     assert_eq!(message(&folder, &["*.csv"], &all()), "no file matches *.csv");
     assert_eq!(
         message(&folder, &["a[.log"], &all()),
-        "not a pattern of file names: a[.log: Pattern syntax error near position 0: invalid range pattern"
+        "not a valid file name pattern: a[.log: Pattern syntax error near position 0: invalid range pattern"
             .replace(
                 "position 0",
                 &format!("position {}", folder.path().join("a").as_os_str().len())
@@ -400,7 +400,7 @@ fn too_many_bad_records_are_an_error() {
     assert_eq!(
         message(&folder, &["a.ndjson"], &field("text")),
         format!(
-            "too many records can't be read, all 6: {}; ...",
+            "too many records cannot be read, all 6: {}; ...",
             examples.join("; ")
         )
     );
@@ -473,7 +473,7 @@ fn files_that_are_no_text_are_left_out_unless_they_are_named() {
     fs::write(path("c/4.jpg"), b"\xff").unwrap();
     assert_eq!(
         message(&folder, &["c"], &all()),
-        "too many files can't be read or aren't text, 4 of 6: c/1.jpg: not UTF-8 at byte 2; c/3.jpg: not UTF-8 at \
+        "too many files cannot be read or are not text, 4 of 6: c/1.jpg: not UTF-8 at byte 2; c/3.jpg: not UTF-8 at \
          byte 0; c/4.jpg: not UTF-8 at byte 0; c/d/2.jpg: not UTF-8 at byte 2"
     );
     assert!(matches!(
@@ -631,7 +631,7 @@ fn too_little_text_is_refused() {
     assert_eq!(train(&folder, &["."], &at_least(9)), ["four", "five5"]);
     assert_eq!(
         message(&folder, &["."], &at_least(10)),
-        "9 bytes of text are too little to train on: at least 10 are needed"
+        "9 bytes of text are too few: at least 10 are needed"
     );
     let error = read(&folder, &["."], &CorpusOptions::default()).unwrap_err();
     assert!(matches!(error, Error::TooLittle { len: 9, min: 100_000 }));
@@ -643,7 +643,7 @@ fn shares_out_of_range_are_refused() {
     for (fraction, shown) in [(1.0, "1"), (-0.5, "-0.5"), (f64::NAN, "NaN")] {
         assert_eq!(
             message(&folder, &["a.txt"], &heldout(Heldout::Fraction(fraction))),
-            format!("the share to hold out is {shown}; it must be at least 0 and below 1")
+            format!("cannot hold out a share of {shown}: it must be at least 0 and below 1")
         );
     }
 }
@@ -678,31 +678,38 @@ fn whole_documents_are_held_out_and_equal_ones_together() {
 }
 
 #[test]
-fn a_little_is_set_aside_and_is_in_nothing_else() {
+fn a_calibration_set_is_in_nothing_else() {
     let folder = many();
     let options = heldout(Heldout::Fraction(0.1));
     let before = read(&folder, &["a.txt"], &options).unwrap();
     let mut corpus = before.clone();
-    corpus.set_aside(options.seed);
+    corpus.split_calibration(options.seed);
     assert_eq!(corpus.heldout, before.heldout);
-    assert_eq!(corpus.train.len() + corpus.aside.len(), before.train.len());
+    assert_eq!(corpus.train.len() + corpus.calibration.len(), before.train.len());
     let total = before.train_len();
-    assert!((total * 2 / 100..=total * 25 / 1000).contains(&corpus.aside_len()));
+    assert!((total * 2 / 100..=total * 25 / 1000).contains(&corpus.calibration_len()));
     let others: HashSet<&str> = texts(&corpus.train)
         .into_iter()
         .chain(texts(&corpus.heldout))
         .collect();
-    assert!(texts(&corpus.aside).iter().all(|text| !others.contains(text)));
+    assert!(
+        texts(&corpus.calibration)
+            .iter()
+            .all(|text| !others.contains(text))
+    );
 }
 
 #[test]
-fn of_much_text_half_a_megabyte_is_set_aside() {
+fn half_a_megabyte_of_much_text_is_for_calibration() {
     let lines: String = (0..4_000_000).map(|line| format!("{line:09}\n")).collect();
     let folder = folder(&[("a.txt", &lines)]);
     let mut corpus = read(&folder, &["a.txt"], &all()).unwrap();
-    corpus.set_aside(0);
-    assert_eq!((corpus.train_len(), corpus.aside_len()), (39_500_000, 500_000));
-    assert!(lines.ends_with(&corpus.aside[0].text));
+    corpus.split_calibration(0);
+    assert_eq!(
+        (corpus.train_len(), corpus.calibration_len()),
+        (39_500_000, 500_000)
+    );
+    assert!(lines.ends_with(&corpus.calibration[0].text));
 }
 
 #[test]
@@ -787,6 +794,6 @@ fn what_is_held_out_can_be_read_from_elsewhere() {
     };
     assert_eq!(
         message(&folder, &["a.txt"], &options),
-        "4 bytes of text are too little to train on: at least 5 are needed"
+        "4 bytes of text are too few: at least 5 are needed"
     );
 }

@@ -3,17 +3,18 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex};
 
 use czip_model::v2::{Config, Contents, File};
-use czip_train::checkpoint::Checkpoint;
+use czip_train::adapt::{self, Work};
+use czip_train::checkpoint::{self, Checkpoint};
 use czip_train::corpus::{Corpus, CorpusOptions};
 use czip_train::curve;
 use czip_train::device::Device;
 use czip_train::parameters::{Layout, Random};
 use czip_train::preset::Preset;
 use czip_train::session::{self, Base, Budget, End, Error, Options, Progress, Trained};
-use czip_train::trainer::Plan;
+use czip_train::trainer::Hyperparameters;
 
 const CONFIG: Config = Config {
     vocab_size: 0,
@@ -82,11 +83,11 @@ fn options(steps: u64) -> Options {
         vocab_size: Some(320),
         split: None,
         budget: Budget::Tokens(steps * STEP),
-        plan: Plan {
-            sequence: 256,
-            batch: 4,
+        hyperparameters: Hyperparameters {
+            sequence_len: 256,
+            batch_size: 4,
             seed: 7,
-            ..Plan::default()
+            ..Hyperparameters::default()
         },
         device: Device::cpu(),
         base: None,
@@ -159,7 +160,7 @@ fn same_seed_same_model() {
     let first = train(&options(4));
     assert_eq!(outcome(&train(&options(4))), outcome(&first));
     let mut other = options(4);
-    other.plan.seed = 8;
+    other.hyperparameters.seed = 8;
     let other = train(&other);
     assert_ne!(other.weights, first.weights);
 }
@@ -223,16 +224,18 @@ fn checkpoints_of_other_runs_and_other_files_are_refused() {
         )
     };
     let mut other = kept.clone();
-    other.plan.seed = 9;
+    other.hyperparameters.seed = 9;
     assert!(matches!(resume(other), Err(Error::OtherRun { path: found }) if found == path));
     for damage in [&b""[..], b"\x08\0\0\0\0\0\0\0{}      "] {
         std::fs::write(&path, damage).unwrap();
         assert!(
-            matches!(resume(kept.clone()), Err(Error::NoCheckpoint { path: found, .. }) if found == path)
+            matches!(resume(kept.clone()), Err(Error::Checkpoint(checkpoint::Error::Malformed { path: found, .. })) if found == path)
         );
     }
     std::fs::remove_file(&path).unwrap();
-    assert!(matches!(resume(kept), Err(Error::ReadCheckpoint { path: found, .. }) if found == path));
+    assert!(
+        matches!(resume(kept), Err(Error::Checkpoint(checkpoint::Error::Read { path: found, .. })) if found == path)
+    );
 }
 
 #[test]
@@ -266,32 +269,114 @@ fn a_model_can_be_trained_on() {
     );
 }
 
-#[test]
-fn the_coder_learns_with_the_net() {
+/// A model file of a net that has hardly been trained.
+fn model() -> Vec<u8> {
     let trained = train(&options(2));
-    let sample = session::sample(&CORPUS, 1);
-    let adapted = session::adapt(&trained.weights, &trained.tokenizer_json, sample).unwrap();
-    assert_eq!(adapted.priors.len(), 3);
-    assert_eq!(adapted.counts.len(), trained.weights.config.vocab_size);
-    for priors in &adapted.priors {
-        czip_mix::Priors::from_bytes(priors).unwrap();
-    }
+    let contents = Contents {
+        facts: [("name".to_owned(), "tiny".to_owned())].into(),
+        ..Contents::new(&trained.weights, &trained.tokenizer_json)
+    };
+    contents.to_bytes().unwrap()
 }
 
 #[test]
-fn the_coder_learns_last_from_what_was_set_aside() {
+fn a_model_of_version_2_is_adapted() {
+    let model = model();
+    let sample = adapt::sample(&CORPUS, 1, 30_000);
+    let seen = Mutex::new(Vec::new());
+    let observe = |done, total| seen.lock().unwrap().push((done, total));
+    let adapted = |threads, observe| {
+        let facts = [("licence".to_owned(), "mine".to_owned())].into();
+        adapt::adapt(&model, sample.iter().copied(), facts, Work { threads, observe }).unwrap()
+    };
+    let bytes = adapted(1, &observe);
+    assert_eq!(adapted(3, &|_, _| {}), bytes);
+
+    let (before, after) = (
+        File::from_bytes(&model).unwrap(),
+        File::from_bytes(&bytes).unwrap(),
+    );
+    assert_eq!(after.weights, before.weights);
+    assert_eq!(
+        after.extras.tokenizer_json().unwrap(),
+        before.extras.tokenizer_json().unwrap()
+    );
+    assert_eq!(
+        (&*after.facts["name"], &*after.facts["licence"]),
+        ("tiny", "mine")
+    );
+    let counts = after.extras.mixing_weights.unwrap();
+    let tokens: u64 = counts.iter().map(|&count| u64::from(count)).sum();
+    assert_eq!(counts.len(), before.weights.config.vocab_size);
+    assert_eq!(after.extras.mixing_priors.len(), 3);
+    for priors in &after.extras.mixing_priors {
+        czip_mix::Priors::from_bytes(priors).unwrap();
+    }
+
+    // Each token is coded in two passes for three variants, and each text is told of.
+    let seen = seen.into_inner().unwrap();
+    assert_eq!(seen.len(), 6 * sample.len());
+    assert_eq!(seen.last(), Some(&(6 * tokens, 6 * tokens)));
+    assert!(seen.is_sorted());
+
+    let text = text(9, 20_000);
+    let len = |model: &[u8]| {
+        let model = czip::Model::from_bytes(model).unwrap();
+        czip::compress(&model, text.as_bytes(), &czip::Options::new())
+            .unwrap()
+            .len()
+    };
+    assert!(len(&bytes) < len(&model), "{} {}", len(&bytes), len(&model));
+}
+
+#[test]
+fn a_model_of_version_1_is_adapted() {
+    let model = czip_vectors::read("model.czm");
+    let text = text(9, 6_000);
+    let work = Work {
+        threads: 2,
+        observe: &|_, _| {},
+    };
+    let facts = [("format", "other"), ("name", "mine")];
+    let facts = facts.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let bytes = adapt::adapt(&model, [text.as_bytes()], facts.into(), work).unwrap();
+    let (before, after) = (
+        czip_vectors::ModelFile::parse(&model),
+        czip_vectors::ModelFile::parse(&bytes),
+    );
+    assert_eq!(after.metadata["name"], "mine");
+    assert_eq!(after.metadata["format"], "czip-model-v1");
+    for (name, tensor) in &before.tensors {
+        assert_eq!(after.tensors.get(name), Some(tensor), "{name}");
+    }
+    assert_eq!(after.tensors.len(), before.tensors.len() + 4);
+    // Adapting it again replaces what was there.
+    let facts = [("name".to_owned(), "mine".to_owned())].into();
+    assert_eq!(
+        adapt::adapt(&bytes, [text.as_bytes()], facts, work).unwrap(),
+        bytes
+    );
+    let czip_model::ModelFile::V1(weights) = czip_model::ModelFile::from_bytes(&bytes).unwrap() else {
+        panic!("another version")
+    };
+    assert_eq!(weights.extras.mixing_priors.len(), 3);
+    czip::Model::from_bytes(&bytes).unwrap();
+}
+
+#[test]
+fn the_calibration_set_comes_last_in_a_sample() {
     let mut corpus = CORPUS.clone();
-    let before = session::sample(&corpus, 1);
+    let before = adapt::sample(&corpus, 1, adapt::SAMPLE_LEN);
     assert!(before.iter().all(|text| text.len() <= 40_000));
     let len: usize = before.iter().map(|text| text.len()).sum();
     assert!((corpus.train_len()..=1_040_000).contains(&len), "{len}");
 
-    corpus.set_aside(1);
-    assert!(corpus.aside_len() > 3_000);
-    let sample = session::sample(&corpus, 1);
-    let (aside, trained) = sample.split_last().unwrap();
-    assert_eq!(*aside, corpus.aside[0].text.as_bytes());
-    assert!(!trained.contains(aside));
+    corpus.split_calibration(1);
+    assert!(corpus.calibration_len() > 3_000);
+    let sample = adapt::sample(&corpus, 1, adapt::SAMPLE_LEN);
+    let (calibration, trained) = sample.split_last().unwrap();
+    assert_eq!(*calibration, corpus.calibration[0].text.as_bytes());
+    assert!(!trained.contains(calibration));
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
-use czip::{ChunkLevel, Level, Model, Options};
+use czip::v1::{self, ChunkLevel};
+use czip::{Level, Model, Options};
 use serde::{Serialize, Serializer};
 
 use crate::args::Format;
@@ -64,7 +65,9 @@ impl Bench {
                 match self.chunked(model, level, &text) {
                     Ok(czip) => report.measurements.push(czip),
                     // What v1 can't hold is left out, unless it is all that was asked for.
-                    Err(Error::Czip(czip::Error::NotText { .. })) if self.format.is_none() => break,
+                    Err(Error::Czip(czip::Error::V1(v1::Error::NotText { .. }))) if self.format.is_none() => {
+                        break;
+                    }
                     Err(error) => return Err(error.of(source)),
                 }
             }
@@ -102,7 +105,7 @@ impl Bench {
             return Vec::new();
         }
         let context_log2 = model.config().context_log2();
-        let levels = (1..=5).filter_map(|level| ChunkLevel::new(level).ok());
+        let levels = (1..=5).filter_map(ChunkLevel::new);
         let Some(wanted) = self.level else {
             return levels
                 .filter(|level| level.get() == 1 || level.context_log2() <= context_log2)
@@ -134,14 +137,14 @@ impl Bench {
     }
 
     fn chunked(&self, model: &Model, level: ChunkLevel, text: &[u8]) -> Result<Measurement, Error> {
-        let options = self.options.clone().chunk_level(level);
+        let options = self.options.clone().v1_level(level);
         let mut tokens = 0;
         let compress = || {
             let mut file = Vec::new();
-            tokens = czip::v1::compress_to(model, text, &mut file, &options)?.tokens;
+            tokens = v1::compress_to(model, text, &mut file, &options)?.tokens;
             Ok(file)
         };
-        let decompress = |file: &[u8]| Ok(czip::v1::decompress(model, file, &options)?);
+        let decompress = |file: &[u8]| Ok(v1::decompress(model, file, &options)?);
         let mut measurement = measure(text, compress, decompress)?;
         measurement.method = format!("czipv1-{}", level.get());
         measurement.tokens = Some(tokens);

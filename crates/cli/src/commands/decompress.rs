@@ -1,10 +1,9 @@
 //! `czip decompress`
 
 use std::borrow::Borrow;
-use std::io::Read;
 use std::time::Instant;
 
-use czip::{FindModel, Format, Options};
+use czip::Options;
 
 use crate::admission::admit;
 use crate::commands::group::{self, Small};
@@ -49,7 +48,7 @@ impl Decompress {
         let alone = |transfer: &Transfer| self.one(ui, transfer, inputs, || Ok(models));
         let together = |files: &[&[u8]], progress: &Progress| {
             let options = progress.watch(&self.options);
-            let texts = czip::decompress_many(models as &dyn FindModel, files, &options);
+            let texts = czip::decompress_many(models, files, &options);
             let explained = texts
                 .into_iter()
                 .map(|text| text.map_err(|error| models.explain(error)));
@@ -80,43 +79,24 @@ impl Decompress {
 
         let start = Instant::now();
         // A text that appears on the screen is progress enough.
-        let progress = Progress::start(ui, source.to_string(), target.is_terminal());
-        let mut first = Vec::new();
-        (&mut input)
-            .take(Format::DETECTION_LEN as u64)
-            .read_to_end(&mut first)
-            .map_err(|error| transfer.failure(czip::Error::from(error), &input))?;
-        let mut whole = (&first[..]).chain(&mut input);
-        let (text_len, file_len, tokens) = match Format::detect(&first) {
-            Some(Format::V1) => {
-                let model = models.for_v1()?;
-                let options = progress.watch(&self.options);
-                let summary = czip::v1::decompress_to(model, &mut whole, &mut output, &options)
-                    .map_err(|error| transfer.failure(error, &input))?;
-                drop(progress);
-                ui.detail(format_args!(
-                    "{source}: {} chunks of up to {} tokens",
-                    summary.chunks, summary.chunk_len
-                ));
-                (summary.text_len, summary.file_len, Some(summary.tokens))
-            }
-            _ => {
-                let progress = progress.of_bytes(None);
-                let options = progress.watch(&self.options);
-                let summary =
-                    czip::decompress_to(models as &dyn FindModel, &mut whole, &mut output, &options)
-                        .map_err(|error| transfer.failure(models.explain(error), &input))?;
-                drop(progress);
-                ui.detail(format_args!("{source}: {}", group::segments(&summary)));
-                (summary.text_len, summary.file_len, None)
-            }
-        };
+        let progress = Progress::start(ui, source.to_string(), target.is_terminal()).of_bytes(None);
+        let options = progress.watch(&self.options);
+        let summary = czip::decompress_to(models, &mut input, &mut output, &options)
+            .map_err(|error| transfer.failure(models.explain(error), &input))?;
+        drop(progress);
+        match summary.v1 {
+            Some(v1) => ui.detail(format_args!(
+                "{source}: {} chunks of up to {} tokens",
+                v1.chunks, v1.chunk_len
+            )),
+            None => ui.detail(format_args!("{source}: {}", group::segments(&summary))),
+        }
         output.commit().map_err(|error| error.of(target))?;
         input.finish(source, ui)?;
         let statistics = Statistics {
-            text_len,
-            file_len,
-            tokens,
+            text_len: summary.text_len,
+            file_len: summary.file_len,
+            tokens: summary.v1.map(|v1| v1.tokens),
             seconds: Some(start.elapsed().as_secs_f64()),
             restored: true,
         };
@@ -139,7 +119,7 @@ impl Decompress {
         let failed_read = |error| Error::Read(error).of(source);
         let input = input.into_seekable().map_err(failed_read)?;
         let options = progress.watch(&self.options);
-        let recovery = czip::recover_to(models as &dyn FindModel, input, &mut output, &options);
+        let recovery = czip::recover_to(models, input, &mut output, &options);
         let recovery = recovery.map_err(|error| match error {
             czip::Error::Io(error) => target.failed(error),
             error => models.explain(error).of(source),

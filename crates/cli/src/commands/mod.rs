@@ -1,14 +1,17 @@
 //! The commands, each ready to run.
 
+mod adapt;
 mod bench;
 mod compare;
 mod compress;
 mod decompress;
 mod group;
 mod info;
+mod texts;
 mod train;
 mod verify;
 
+pub(crate) use adapt::Adapt;
 pub(crate) use bench::Bench;
 pub(crate) use compress::Compress;
 pub(crate) use decompress::Decompress;

@@ -1,4 +1,4 @@
-//! `train`: a model from texts of one's own.
+//! `train`: texts go in; a model comes out, and the curve of its training.
 
 #![allow(
     clippy::float_arithmetic,
@@ -13,21 +13,22 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use czip::{Model, ModelContents as Contents, ModelFile, Options};
-use czip_train::corpus::{self, Corpus, CorpusOptions, HeldoutBy};
+use czip_train::adapt::{self, SAMPLE_LEN, Work};
+use czip_train::checkpoint;
+use czip_train::corpus::{Corpus, CorpusOptions};
 use czip_train::curve;
 use czip_train::session::{self, Base, Budget, End, Progress, Trained, Vocabulary};
 
 use crate::compressors::Compressor;
 use crate::error::{Error, Failure};
 use crate::exit::Exit;
-use crate::identity::Identities;
-use crate::input::Source;
 use crate::interrupt;
 use crate::progress;
 use crate::ui::Ui;
 
 use self::outputs::Outputs;
 pub(crate) use self::outputs::checkpoint_of;
+use crate::commands::texts::{Texts, describe, heldout_text};
 
 /// Everything is chosen.
 #[derive(Debug)]
@@ -44,8 +45,6 @@ pub(crate) struct Train {
 
 /// Pieces that the held-out text is also measured in, as a text of this kind may come in small files.
 const PIECE: usize = 32 << 10;
-/// The most of the held-out text that is measured.
-const MEASURED: usize = 1 << 20;
 
 impl Train {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
@@ -53,25 +52,16 @@ impl Train {
         if wishes && self.from.is_some() && !self.new_tokenizer {
             return Err(Error::TokenizerKept.into());
         }
-        let of_corpus = |error| Failure::from(Error::Corpus(Box::new(error)));
-        let files = corpus::find(&self.inputs, &self.corpus).map_err(of_corpus)?;
-        let mut inputs: Identities = outputs::inputs(&files, &self.output).collect();
-        self.from.iter().for_each(|path| inputs.add(path));
-        if self
-            .inputs
-            .iter()
-            .any(|input| Source::from(input.clone()) == Source::Stdin)
-        {
-            Source::Stdin.open()?;
-            inputs.add_stdin();
-        }
+        let mut texts = Texts::find(&self.inputs, &self.corpus, &outputs::paths(&self.output))?;
+        self.from.iter().for_each(|path| texts.inputs.add(path));
+        let inputs = std::mem::take(&mut texts.inputs);
         // Hours later would be too late to say that something is in the way.
         let outputs = Outputs::check(&self.output, inputs, self.overwrite, self.session.resume)?;
 
         let mut options = self.session.clone();
         options.base = self.base()?;
-        let mut corpus = files.read(&mut std::io::stdin().lock()).map_err(of_corpus)?;
-        corpus.set_aside(self.corpus.seed);
+        let mut corpus = texts.read()?;
+        corpus.split_calibration(self.corpus.seed);
         describe(&corpus, ui);
         if let Some(name) = self.session.device.gpu_name() {
             // The fastest one may be a slow one, or a program that stands in for one.
@@ -81,7 +71,7 @@ impl Train {
         self.finish(&trained, &corpus, &outputs, ui).inspect_err(|_| {
             if outputs.checkpoint.exists() {
                 ui.note(format_args!(
-                    "what was trained is kept in {}, and --resume goes on from there",
+                    "the training is kept in {}, and --resume continues from there",
                     outputs.checkpoint.display()
                 ));
             }
@@ -107,9 +97,8 @@ impl Train {
         progress.end();
         trained.map_err(|error| {
             let error = match error {
-                session::Error::NoCheckpoint { .. } | session::Error::OtherRun { .. } => {
-                    Error::Resume(Box::new(error))
-                }
+                session::Error::Checkpoint(checkpoint::Error::Malformed { .. })
+                | session::Error::OtherRun { .. } => Error::Resume(Box::new(error)),
                 error => Error::Training(Box::new(error)),
             };
             error.into()
@@ -126,7 +115,7 @@ impl Train {
     ) -> Result<Exit, Failure> {
         match trained.end {
             End::Overfitted => {
-                ui.note("ended, since held-out text costs more and more; what was best is kept");
+                ui.note("ended early, since held-out text costs more and more; the best model is kept");
             }
             End::Whole | End::Stopped => {}
         }
@@ -141,13 +130,13 @@ impl Train {
             // A model that has hardly begun to learn is not worth one that is there.
             return Err(Error::StoppedEarly.of(self.output.display()));
         }
-        ui.note("teaching the adaptive coder");
+        ui.note("fitting the mixing priors");
         let file = self.file(corpus, trained)?;
         outputs.write(&outputs.model, &file)?;
         outputs.write(&outputs.table, curve::csv(&trained.curve).as_bytes())?;
         outputs.write(&outputs.picture, curve::svg(&trained.curve).as_bytes())?;
         if trained.end == End::Stopped {
-            ui.note("stopped; the best so far is the model, and --resume -f goes on");
+            ui.note("stopped; the model is the best so far, and --resume -f continues");
         } else {
             // It may never have been written.
             let _ = fs::remove_file(&outputs.checkpoint);
@@ -181,9 +170,6 @@ impl Train {
 
     /// The model's file.
     fn file(&self, corpus: &Corpus, trained: &Trained) -> Result<Vec<u8>, Failure> {
-        let sample = session::sample(corpus, self.session.plan.seed);
-        let adapted = session::adapt(&trained.weights, &trained.tokenizer_json, sample)
-            .map_err(|error| Error::Training(Box::new(error)))?;
         let mut facts = self.facts.clone();
         let mut fact = |key: &str, value: String| {
             facts.insert(key.to_owned(), value);
@@ -197,7 +183,7 @@ impl Train {
             concat!("czip ", env!("CARGO_PKG_VERSION")).into(),
         );
         fact("training.budget", budget);
-        fact("training.seed", self.session.plan.seed.to_string());
+        fact("training.seed", self.session.hyperparameters.seed.to_string());
         fact("training.text_bytes", corpus.train_len().to_string());
         fact("training.text_tokens", trained.text_tokens.to_string());
         fact("training.tokens", trained.tokens.to_string());
@@ -213,58 +199,18 @@ impl Train {
             fact("training.from", from.display().to_string());
         }
         let contents = Contents {
-            weights: &trained.weights,
-            tokenizer_json: &trained.tokenizer_json,
-            mixing_priors: adapted.priors,
-            mixing_weights: Some(adapted.counts),
             facts,
+            ..Contents::new(&trained.weights, &trained.tokenizer_json)
         };
-        let bytes = contents.to_bytes().map_err(czip::Error::from);
-        bytes.map_err(|error| Error::from(error).of(self.output.display()))
-    }
-}
-
-fn describe(corpus: &Corpus, ui: &Ui) {
-    let by = match corpus.heldout_by {
-        HeldoutBy::None => "nothing is held out",
-        HeldoutBy::Document => "held out by document",
-        HeldoutBy::Position => "held out from the ends of documents, of which there are few",
-        HeldoutBy::Path => "held out as named",
-        _ => "held out",
-    };
-    ui.note(format_args!(
-        "{} documents, {} bytes to train on, {} more for the adaptive coder; {} documents, {} bytes {by}",
-        corpus.train.len(),
-        corpus.train_len(),
-        corpus.aside_len(),
-        corpus.heldout.len(),
-        corpus.heldout_len(),
-    ));
-    let left_out = &corpus.left_out;
-    for (what, faults) in [("files", &left_out.files), ("records", &left_out.records)] {
-        if faults.count > 0 {
-            ui.warning(format_args!(
-                "{what} that can't be read or aren't text are left out, {faults}"
-            ));
-        }
-    }
-    if left_out.without_field > 0 {
-        ui.warning(format_args!(
-            "{} records lack the field and are left out",
-            left_out.without_field
-        ));
-    }
-    if left_out.made_by_czip > 0 {
-        ui.note(format_args!(
-            "files that czip has made are left out: {} of them",
-            left_out.made_by_czip
-        ));
-    }
-    if corpus.removed_documents > 0 {
-        ui.warning(format_args!(
-            "{} documents are held out and were not trained on, too",
-            corpus.removed_documents
-        ));
+        let failed = |error| Error::from(czip::Error::from(error)).of(self.output.display());
+        let file = contents.to_bytes().map_err(failed)?;
+        let sample = adapt::sample(corpus, self.session.hyperparameters.seed, SAMPLE_LEN);
+        let work = Work {
+            threads: self.session.hyperparameters.threads,
+            observe: &|_, _| {},
+        };
+        adapt::adapt(&file, sample, BTreeMap::new(), work)
+            .map_err(|error| Error::Fitting(Box::new(error)).into())
     }
 }
 
@@ -274,21 +220,14 @@ fn tell_of_vocabulary(vocabulary: Option<Vocabulary>, ui: &Ui) {
         && made < wanted
     {
         ui.warning(format_args!(
-            "the vocabulary has {made} tokens, not {wanted}: no other pair of tokens comes twice in the text"
+            "the vocabulary has {made} tokens, not {wanted}: no other pair of tokens occurs twice in the text"
         ));
     }
 }
 
 /// The held-out text in files of czip and of others.
 fn measure(model: &Model, model_len: usize, corpus: &Corpus, ui: &Ui) -> Result<(), Failure> {
-    let mut text = Vec::new();
-    for document in &corpus.heldout {
-        text.extend(document.text.as_bytes());
-        if text.len() >= MEASURED {
-            text.truncate(MEASURED);
-            break;
-        }
-    }
+    let text = heldout_text(corpus);
     if text.is_empty() {
         return Ok(());
     }
@@ -307,7 +246,7 @@ fn measure(model: &Model, model_len: usize, corpus: &Corpus, ui: &Ui) -> Result<
         if best > ours {
             let bytes = model_len as f64 / ((best - ours) / text.len() as f64);
             ui.note(format_args!(
-                "the model, sent along once, pays for itself from {:.1} MB of such pieces on",
+                "sent along once, the model pays for itself after {:.1} MB of such pieces",
                 bytes / 1e6
             ));
         } else {

@@ -4,8 +4,9 @@ use std::fmt;
 use std::io;
 use std::time::Instant;
 
+use czip::v1::ChunkLevel;
 use czip::v1::container::{self, Limits};
-use czip::{ChunkLevel, FindModel, Format, Model, Options, v1};
+use czip::{Format, Model, Options, v1};
 use serde::Serialize;
 
 use crate::args;
@@ -180,7 +181,7 @@ fn check_segments(
     progress: &Progress,
 ) -> Result<Check, Error> {
     let (text, decompressed) = timed(|text| {
-        czip::decompress_to(models as &dyn FindModel, bytes, text, &progress.watch(options))
+        czip::decompress_to(models, bytes, text, &progress.watch(options))
             .map_err(|error| models.explain(error))
     })?;
     Ok(Check {
@@ -197,14 +198,18 @@ fn check_chunks(model: &Model, bytes: &[u8], options: &Options, progress: &Progr
     let file = container::read(bytes, &Limits::default()).map_err(czip::Error::from)?;
     let (text, decompressed) = timed(|text| v1::decompress_to(model, bytes, text, &progress.watch(options)))?;
     let params = file.params();
-    let compressed = match encoding_as(options.clone().codec(params.codec), params.context.get(), model) {
+    let compressed = match encoding_as(
+        options.clone().v1_codec(params.codec),
+        params.context.get(),
+        model,
+    ) {
         None => None,
         Some(options) => {
             let (again, compressed) =
                 timed(|file| v1::compress_to(model, &text[..], file, &progress.watch(&options))).map_err(
                     |error| match error {
                         // No encoder is given such a text.
-                        Error::Czip(czip::Error::NotText { .. }) => Error::Reencoded,
+                        Error::Czip(czip::Error::V1(v1::Error::NotText { .. })) => Error::Reencoded,
                         error => error,
                     },
                 )?;
@@ -228,9 +233,9 @@ fn check_chunks(model: &Model, bytes: &[u8], options: &Options, progress: &Progr
 
 /// Options for chunks of 2^`log2` tokens: no level is the model's context. `None` if there is no way to ask for them.
 fn encoding_as(options: Options, log2: u8, model: &Model) -> Option<Options> {
-    let level = log2.checked_sub(5).and_then(|level| ChunkLevel::new(level).ok());
+    let level = log2.checked_sub(5).and_then(ChunkLevel::new);
     match level {
-        Some(level) => Some(options.chunk_level(level)),
+        Some(level) => Some(options.v1_level(level)),
         None => (log2 == model.config().context_log2()).then_some(options),
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod adapt;
 mod compatibility;
 mod errors;
 mod files;

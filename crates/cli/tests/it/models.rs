@@ -89,7 +89,7 @@ fn files_choose_among_models() {
 fn model_that_is_missing_is_named() {
     let folder = folder();
     let id = |path: &Path| czip::Model::id_of(&fs::read(path).unwrap());
-    let standard = id(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/standard.czm"));
+    let standard = id(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/standard.czm"));
     run(
         &folder,
         &["decompress", "-m", "none", "standard.czip", "-o", "out"],

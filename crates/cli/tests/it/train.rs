@@ -85,7 +85,7 @@ fn a_model_is_trained_written_and_used() {
     folder
         .czip("none".as_ref(), ["compress", "some.txt", "-o", "bytes"])
         .exits(0);
-    // What the adaptive coder has learnt is most of it, after so few steps.
+    // Most of the gain comes from the mixing priors, after so few steps.
     assert!(folder.read("some.txt.czip").len() < folder.read("bytes").len());
     folder
         .czip(&model, ["decompress", "some.txt.czip", "-o", "back"])
@@ -284,10 +284,10 @@ fn all_outputs_are_checked_before_training_begins() {
     let report = train(&folder, &["log.txt", "-o", "d.czm", "--resume"])
         .exits(1)
         .stderr();
-    let problem = "it is cut; use -f instead of --resume to start over";
+    let problem = "it is truncated; use -f instead of --resume to start over";
     assert!(
         report.ends_with(&format!(
-            "czip: d.czm.checkpoint is no checkpoint of a training run: {problem}\n"
+            "czip: d.czm.checkpoint is not a checkpoint of a training run: {problem}\n"
         )),
         "{report}"
     );
@@ -339,10 +339,10 @@ fn a_folder_is_trained_on_again_without_what_was_made_there() {
         ];
         let report = train(&folder, &[&arguments, more].concat()).exits(0).stderr();
         for part in [
-            "czip: warning: files that can't be read or aren't text are left out, 1 of 3: ./photo.jpg: not UTF-8 at byte 0\n",
-            "czip: warning: records that can't be read or aren't text are left out, 2 of 5002: ./mails.csv:2502: 3 fields, \
+            "czip: warning: skipped files that cannot be read or are not text, 1 of 3: ./photo.jpg: not UTF-8 at byte 0\n",
+            "czip: warning: skipped records that cannot be read or are not text, 2 of 5002: ./mails.csv:2502: 3 fields, \
              not 2; ./notes.ndjson:2501: not JSON: unexpected end of hex escape at column 16\n",
-            " tokens, not 9999: no other pair of tokens comes twice in the text\n",
+            " tokens, not 9999: no other pair of tokens occurs twice in the text\n",
         ] {
             assert!(report.contains(part), "{part}: {report}");
         }
@@ -363,10 +363,7 @@ fn a_folder_is_trained_on_again_without_what_was_made_there() {
     assert_eq!(folder.read("mails.csv"), csv.as_bytes());
     let first = folder.read("mails.czm");
     let report = run(&["-f"]);
-    assert!(
-        report.contains("files that czip has made are left out: 3 of them\n"),
-        "{report}"
-    );
+    assert!(report.contains("skipped 3 files that czip wrote\n"), "{report}");
     let hash = |bytes: &[u8]| match czip::ModelFile::from_bytes(bytes).unwrap() {
         czip::ModelFile::V2(file) => file.content_hash,
         czip::ModelFile::V1(_) => panic!("version 1"),
@@ -476,7 +473,7 @@ fn a_run_that_was_killed_or_stopped_goes_on() {
     );
     let report = Finished(resumed.wait_with_output().unwrap()).exits(0).stderr();
     assert!(
-        report.contains("stopped; the best so far is the model, and --resume -f goes on\n"),
+        report.contains("stopped; the model is the best so far, and --resume -f continues\n"),
         "{report}"
     );
     assert_eq!(

@@ -72,6 +72,7 @@ fn examples_of_the_specification() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn certain_bits_take_next_to_nothing() {
     // 1000 * -log2(65535 / 65536) = 0.022 bits.
     assert_eq!(check(&[(true, 65_535); 1000]), []);
@@ -118,6 +119,7 @@ const FIXED_MIXED: [u8; 16] = [
 
 /// A message whose number begins `0.7FFF...` for a long time and is then settled either way.
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn carries_run_through_many_bytes() {
     for len in (0..40).chain([1000, 5000]) {
         // Bits towards just below the middle: the first true, all that follow false.
@@ -137,6 +139,7 @@ fn carries_run_through_many_bytes() {
 
 /// Bits chosen so that the interval keeps holding a given number, whose bytes are a long run of 0xFF or 0.
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn numbers_next_to_a_carry() {
     for run in [1, 2, 3, 4, 5, 6, 7, 8, 9, 30, 31, 32, 33, 300] {
         for (before, fill, after) in [
@@ -187,6 +190,7 @@ fn bytes_before_the_message_stay() {
 
 /// The size is that of the ideal code, and at most a byte.
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn size_is_ideal() {
     let mut numbers = noise(7);
     for p in [1u16, 2, 100, 3000, 20_000, 32_768, 50_000, 65_000, 65_535] {
@@ -262,6 +266,44 @@ fn errors_say_what_and_where() {
     );
 }
 
+/// The first number of a false bit's part is `bound` itself.
+#[test]
+fn bounds_belong_to_the_upper_part() {
+    // floor((2^32 - 1) * 2^15 / 2^16) = 0x7fffffff.
+    let first = |data: &[u8]| Decoder::new(data).decode(1 << 15);
+    assert!(first(&[0x7f, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff, 0xff, 0xff]));
+    assert!(!first(&[0x7f, 0xff, 0xff, 0xff]));
+    assert!(!first(&[0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0, 1]));
+}
+
+/// A message of true bits is the number 0, which takes no byte, however many have settled.
+#[test]
+fn zeros_are_never_written() {
+    for settled in [0, 1, 2, 3, 5] {
+        for zeros in 1..8 {
+            // Each takes 16 bits.
+            let (bits, end) = decode(&vec![0; zeros], &vec![1; settled]);
+            assert_eq!(bits, vec![true; settled]);
+            let (expected, found) = (0, zeros);
+            assert_eq!(end, Err(DecodeError::Length { expected, found }));
+        }
+    }
+}
+
+/// False bits leave the interval's upper end as it is, and that end is not in the interval.
+#[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
+fn upper_ends_are_outside() {
+    for count in 1..40 {
+        check(&vec![(false, 65_535); count]);
+        check(&vec![(false, 1 << 15); count]);
+        // After four bytes have settled the upper end is a multiple of 2^32.
+        let mut message = vec![(false, 65_535); count];
+        message.push((true, 65_535));
+        check(&message);
+    }
+}
+
 /// Ordinary probabilities and extreme ones.
 fn probability() -> impl Strategy<Value = u16> {
     prop_oneof![
@@ -287,12 +329,14 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn runs_equal_reference(runs in prop::collection::vec((any::<bool>(), probability(), 1usize..200), 0..8)) {
         let message: Vec<Decision> = runs.into_iter().flat_map(|(bit, p, len)| vec![(bit, p); len]).collect();
         check(&message);
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn any_bytes_decode_as_the_reference_does(
         data in prop_oneof![
             prop::collection::vec(any::<u8>(), 0..40),

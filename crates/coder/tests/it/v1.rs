@@ -98,6 +98,7 @@ fn bits_at_every_alignment() {
 
 /// The middle half straddles by one bit, which leaves the full interval: each symbol adds a pending bit, for ever.
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn long_underflow() {
     let table = [1, 3, 4];
     for count in [1, 30, 31, 32, 33, 63, 64, 65, 1000, 10_000] {
@@ -121,6 +122,7 @@ fn long_underflow() {
 
 /// The middle third never fits the bits, so the bounds drift until some settle.
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn underflow_with_rounding() {
     let table = [1, 2, 3];
     for count in 0..100 {
@@ -134,6 +136,7 @@ fn underflow_with_rounding() {
 
 /// The two middle units of 2^30 straddle 29 bits at once.
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn steep_underflow() {
     let half = MAX_TOTAL / 2;
     let table = [half - 1, half + 1, MAX_TOTAL];
@@ -148,6 +151,7 @@ fn steep_underflow() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes")]
 fn rarest_and_most_frequent() {
     let first = [1, MAX_TOTAL];
     let last = [MAX_TOTAL - 1, MAX_TOTAL];
@@ -239,6 +243,7 @@ proptest! {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes minutes")]
     fn one_model_equals_reference(table in table(), picks in prop::collection::vec(0usize..12, 0..500)) {
         check(&picks.iter().map(|s| (&table[..], s % table.len())).collect::<Vec<_>>());
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::fields::Codec;
+use super::codec::{Codec, CodecNotBuilt};
 
 /// A rule of the format, or a limit of the caller, that a file breaks.
 ///
@@ -187,6 +187,32 @@ pub enum FormatError {
     },
 }
 
+impl FormatError {
+    /// Whether the file ends too early, which it may do because it has not been written to its end.
+    #[must_use]
+    pub const fn is_truncation(&self) -> bool {
+        matches!(self, Self::HeaderTruncated { .. } | Self::StreamTruncated { .. })
+    }
+
+    /// Whether the file is one that the format allows, but exceeds one of the caller's [`Limits`](super::Limits).
+    #[must_use]
+    pub const fn is_limit(&self) -> bool {
+        matches!(
+            self,
+            Self::OriginalLenLimit { .. } | Self::ChunkCountLimit { .. } | Self::PayloadLenLimit { .. }
+        )
+    }
+
+    /// Whether a text is too large for the format.
+    #[must_use]
+    pub const fn is_too_large(&self) -> bool {
+        matches!(
+            self,
+            Self::OriginalTooLong { .. } | Self::ChunkTooLong { .. } | Self::TooManyChunks { .. }
+        )
+    }
+}
+
 /// Why a file cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -202,4 +228,7 @@ pub enum ReadError {
     /// The file is not valid.
     #[error(transparent)]
     Format(#[from] FormatError),
+    /// The feature for the file's outer codec is off.
+    #[error(transparent)]
+    CodecNotBuilt(#[from] CodecNotBuilt),
 }

@@ -1,73 +1,15 @@
 //! The fields of both headers that have rules of their own.
 
-use std::{fmt, str::FromStr};
-
 use md5::{Digest, Md5};
 
-use super::{FormatError, INNER_FIXED_LEN, MAGIC};
+use super::codec::Codec;
+use super::error::FormatError;
 
-/// The compression of everything after the header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Codec {
-    /// One Zstandard frame (RFC 8878); number 0.
-    Zstd,
-    /// One Brotli stream (RFC 7932); number 1.
-    Brotli,
-}
+/// The first six bytes of every file.
+pub const MAGIC: [u8; 6] = *b"CZIPv1";
 
-impl Codec {
-    /// The codec's number in the header.
-    #[must_use]
-    pub const fn to_byte(self) -> u8 {
-        match self {
-            Self::Zstd => 0,
-            Self::Brotli => 1,
-        }
-    }
-
-    /// The codec with this number in the header.
-    pub const fn from_byte(codec: u8) -> Result<Self, FormatError> {
-        match codec {
-            0 => Ok(Self::Zstd),
-            1 => Ok(Self::Brotli),
-            _ => Err(FormatError::Codec { codec }),
-        }
-    }
-}
-
-/// The codec's name: `zstd` or `brotli`.
-impl fmt::Display for Codec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Zstd => "zstd",
-            Self::Brotli => "brotli",
-        })
-    }
-}
-
-impl FromStr for Codec {
-    type Err = UnknownCodecName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownCodecName> {
-        match name {
-            "zstd" => Ok(Self::Zstd),
-            "brotli" => Ok(Self::Brotli),
-            _ => Err(UnknownCodecName {
-                name: name.to_owned(),
-            }),
-        }
-    }
-}
-
-/// No [`Codec`] has this name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown codec \"{name}\": the codecs are \"zstd\" and \"brotli\"")]
-#[non_exhaustive]
-pub struct UnknownCodecName {
-    /// The name given.
-    pub name: String,
-}
+/// Bytes of the inner header before its table of chunk lengths.
+pub(super) const INNER_FIXED_LEN: u32 = 12;
 
 /// The header's flag bits. They do not change how a file decodes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -180,7 +122,7 @@ impl Header {
             return Err(FormatError::Magic { found: m });
         }
         let flags = Flags::from_bits(flags)?;
-        let codec = Codec::from_byte(codec)?;
+        let codec = Codec::from_byte(codec).ok_or(FormatError::Codec { codec })?;
         let inner_len = u32::from_le_bytes([i0, i1, i2, i3]);
         match inner_len.checked_sub(INNER_FIXED_LEN) {
             Some(table_len) if table_len % 2 == 0 => Ok(Self {

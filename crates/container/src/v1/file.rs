@@ -2,7 +2,9 @@
 
 use std::{fmt, iter::FusedIterator, slice};
 
-use super::{Codec, ContextLog2, Flags, FormatError, Header, INNER_FIXED_LEN};
+use super::codec::Codec;
+use super::error::FormatError;
+use super::fields::{ContextLog2, Flags, Header, INNER_FIXED_LEN};
 
 /// What a file says about itself apart from its chunks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +19,18 @@ pub struct Params {
     pub tokenizer_id: u8,
     /// Tokens in a full chunk.
     pub context: ContextLog2,
+}
+
+impl Params {
+    /// The number of tokens in so many chunks, the last of which has `last_chunk_tokens`.
+    pub(super) fn token_count(&self, chunks: u32, last_chunk_tokens: u16) -> u64 {
+        match chunks.checked_sub(1) {
+            None => 0,
+            Some(full) => {
+                u64::from(full) * u64::from(self.context.chunk_tokens()) + u64::from(last_chunk_tokens)
+            }
+        }
+    }
 }
 
 /// A CZIPv1 file: its parameters and its chunks.
@@ -88,7 +102,8 @@ impl File {
     /// Number of tokens in all chunks together.
     #[must_use]
     pub fn token_count(&self) -> u64 {
-        super::read::token_count(&self.params, self.chunk_count(), self.last_chunk_tokens)
+        self.params
+            .token_count(self.chunk_count(), self.last_chunk_tokens)
     }
 
     /// The bytes of each chunk, in order. All but the last hold [`ContextLog2::chunk_tokens`] tokens.

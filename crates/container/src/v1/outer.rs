@@ -2,91 +2,33 @@
 
 use std::io::{self, Read};
 
-use brotli::{BrotliDecompressStream, BrotliResult, BrotliState, enc::StandardAlloc};
-use zstd::stream::raw::{self, DParameter, Operation};
-
-use super::{Codec, FormatError, ReadError};
+use super::codec::{Codec, CodecNotBuilt};
+use super::decode::{Decode, NewDecoder};
+use super::error::{FormatError, ReadError};
 
 /// Bytes read from the source at once.
 const INPUT_LEN: usize = 32 << 10;
 
-/// The window that existing encoders declare, and the greatest a file may: 128 MiB.
-const ZSTD_MAX_WINDOW_LOG: u8 = 27;
-/// No block is larger than this window, so lowering a window no further makes no block too large for it.
-const ZSTD_BLOCK_LOG: u8 = 17;
-const ZSTD_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-
-enum Decoder {
-    Zstd(raw::Decoder<'static>),
-    Brotli(Box<BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>>),
-}
-
-/// What one call of a decoder did.
-struct Step {
-    consumed: usize,
-    produced: usize,
-    ended: bool,
-}
-
-impl Decoder {
-    /// A decoder that takes a zstd window of up to 2^`window_log` bytes.
-    fn new(codec: Codec, window_log: u8) -> io::Result<Self> {
-        match codec {
-            Codec::Zstd => {
-                let mut decoder = raw::Decoder::new()?;
-                decoder.set_parameter(DParameter::WindowLogMax(window_log.into()))?;
-                Ok(Self::Zstd(decoder))
-            }
-            // Strict: no windows beyond the 16 MiB of RFC 7932.
-            Codec::Brotli => {
-                let [a, b, c] = [(); 3].map(|()| StandardAlloc::default());
-                Ok(Self::Brotli(Box::new(BrotliState::new_strict(a, b, c))))
-            }
-        }
-    }
-
-    fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step, String> {
-        match self {
-            Self::Zstd(decoder) => match decoder.run_on_buffers(input, output) {
-                Ok(status) => Ok(Step {
-                    consumed: status.bytes_read,
-                    produced: status.bytes_written,
-                    ended: status.remaining == 0,
-                }),
-                Err(error) => Err(error.to_string()),
-            },
-            Self::Brotli(state) => {
-                let (mut consumed, mut produced) = (0, 0);
-                let result = BrotliDecompressStream(
-                    &mut { input.len() },
-                    &mut consumed,
-                    input,
-                    &mut { output.len() },
-                    &mut produced,
-                    output,
-                    &mut 0,
-                    state,
-                );
-                match result {
-                    BrotliResult::ResultFailure => Err(format!("{:?}", state.error_code)),
-                    _ => {
-                        let ended = matches!(result, BrotliResult::ResultSuccess);
-                        Ok(Step {
-                            consumed,
-                            produced,
-                            ended,
-                        })
-                    }
-                }
-            }
-        }
+/// A decoder for a stream of at most `max_len` bytes; `None` if the feature for the codec is off.
+#[cfg_attr(
+    not(feature = "zstd"),
+    expect(unused_variables, reason = "only zstd takes its window from the length")
+)]
+fn decoder(codec: Codec, max_len: u64) -> Option<NewDecoder> {
+    match codec {
+        #[cfg(feature = "zstd")]
+        Codec::Zstd => Some(super::zstd::decoder(max_len)),
+        #[cfg(feature = "brotli")]
+        Codec::Brotli => Some(super::brotli::decoder()),
+        #[cfg(not(all(feature = "brotli", feature = "zstd")))]
+        _ => None,
     }
 }
 
 /// The decompressed stream.
 pub(super) struct Stream<R> {
     codec: Codec,
-    decoder: Decoder,
+    decoder: Box<dyn Decode + Send + Sync>,
     source: R,
     /// `input[start..end]` is read but not decompressed. `offset` is the place of `start` in the file.
     input: Box<[u8]>,
@@ -102,22 +44,18 @@ impl<R: Read> Stream<R> {
     /// A valid file's stream gives at most `max_len` bytes. The decoder gets no more memory for its window than that
     /// needs; a longer stream may come out as broken once it has given more.
     pub(super) fn new(codec: Codec, source: R, offset: u64, max_len: u64) -> Result<Self, ReadError> {
-        let window_log = ceil_log2(max_len).clamp(ZSTD_BLOCK_LOG, ZSTD_MAX_WINDOW_LOG);
-        let decoder = Decoder::new(codec, window_log).map_err(|source| ReadError::Io { offset, source })?;
-        let input = vec![0; INPUT_LEN].into_boxed_slice();
+        let decoder = decoder(codec, max_len).ok_or(CodecNotBuilt { codec })?;
         let mut stream = Self {
             codec,
-            decoder,
+            decoder: decoder.map_err(|source| ReadError::Io { offset, source })?,
             source,
-            input,
+            input: vec![0; INPUT_LEN].into_boxed_slice(),
             start: 0,
             end: 0,
             offset,
             ended: false,
         };
-        if codec == Codec::Zstd {
-            stream.start_frame(window_log)?;
-        }
+        stream.start()?;
         Ok(stream)
     }
 
@@ -172,30 +110,16 @@ impl<R: Read> Stream<R> {
         Ok(())
     }
 
-    /// Checks the start of a zstd frame, and lowers its declared window to 2^`window_log` bytes.
-    ///
-    /// Existing encoders declare 128 MiB whatever they write, and the decoder allocates what is declared. No distance
-    /// exceeds the content's length, so a window of that length decodes it just as well.
-    fn start_frame(&mut self, window_log: u8) -> Result<(), ReadError> {
-        while self.end < 6 {
+    /// Has the decoder look at the first bytes.
+    fn start(&mut self) -> Result<(), ReadError> {
+        let len = self.decoder.start_len();
+        while self.end < len {
             if !self.fill()? {
                 return Err(self.truncated());
             }
         }
-        // The library takes frames of other formats, too: skippable ones, and those of zstd's early versions.
-        if self.input[..4] != ZSTD_MAGIC {
-            return Err(self.broken("no zstd frame".to_owned()));
-        }
-        // A single segment has no window: it declares its content's length, which the decoder holds against the limit.
-        let single_segment = self.input[4] & 1 << 5 != 0;
-        // Five bits of exponent above 10, then three of mantissa.
-        let (declared_log, mantissa) = ((self.input[5] >> 3) + 10, self.input[5] & 7);
-        let too_large = (declared_log, mantissa) > (ZSTD_MAX_WINDOW_LOG, 0);
-        // One that no file may declare stays, for the decoder to refuse.
-        if !single_segment && !too_large && declared_log >= window_log {
-            self.input[5] = (window_log - 10) << 3;
-        }
-        Ok(())
+        let start = self.decoder.start(&mut self.input[..len]);
+        start.map_err(|reason| self.broken(reason))
     }
 
     /// Reads more input behind what is left of it. Returns whether there was any.
@@ -235,9 +159,4 @@ impl<R: Read> Stream<R> {
         }
         .into()
     }
-}
-
-/// The smallest `n` with `x <= 2^n`.
-fn ceil_log2(x: u64) -> u8 {
-    (64 - x.saturating_sub(1).leading_zeros()) as u8
 }

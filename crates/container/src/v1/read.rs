@@ -3,8 +3,10 @@
 use std::fmt;
 use std::io::{self, Read};
 
+use super::error::{FormatError, ReadError};
+use super::fields::{ContextLog2, Header, INNER_FIXED_LEN};
+use super::file::{File, Params};
 use super::outer::Stream;
-use super::{ContextLog2, File, FormatError, Header, INNER_FIXED_LEN, Params, ReadError};
 
 /// Memory is taken in steps of this many bytes, or of what has arrived already, whichever is more.
 const STEP: usize = 64 << 10;
@@ -107,19 +109,9 @@ pub fn inspect<R: Read>(reader: R, limits: &Limits) -> Result<Inspection, ReadEr
         header,
         params,
         last_chunk_tokens,
-        token_count: token_count(&params, header.chunk_count(), last_chunk_tokens),
+        token_count: params.token_count(header.chunk_count(), last_chunk_tokens),
         payload_len,
     })
-}
-
-/// The number of tokens in so many chunks.
-pub(super) fn token_count(params: &Params, chunks: u32, last_chunk_tokens: u16) -> u64 {
-    match chunks.checked_sub(1) {
-        None => 0,
-        Some(full) => {
-            u64::from(full) * u64::from(params.context.chunk_tokens()) + u64::from(last_chunk_tokens)
-        }
-    }
 }
 
 /// Reads a file some chunks at a time.
@@ -179,7 +171,8 @@ impl<R: Read> Reader<R> {
 
     /// Number of tokens in all chunks together.
     pub fn token_count(&self) -> u64 {
-        token_count(&self.params, self.header.chunk_count(), self.last_chunk_tokens)
+        self.params
+            .token_count(self.header.chunk_count(), self.last_chunk_tokens)
     }
 
     /// Number of chunks that have not been read.

@@ -2,7 +2,7 @@
 
 use std::{fmt, io};
 
-use super::{Mode, ModelId};
+use super::mode::{Mode, ModelId};
 
 /// A part of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -177,6 +177,18 @@ pub enum FormatError {
         /// The model that the header names.
         model: Option<ModelId>,
     },
+}
+
+impl FormatError {
+    /// Whether the file ends too early, which it may do because it has not been written to its end.
+    #[must_use]
+    pub const fn is_truncation(&self) -> bool {
+        match self {
+            Self::Truncated { .. } => true,
+            Self::Magic { found } => found.is_empty(),
+            _ => false,
+        }
+    }
 }
 
 /// Why a file cannot be read.

@@ -1,49 +1,29 @@
-//! The fields of a member's header, and the modes of segments.
+//! The header of a member: level and model to bytes and back.
 
-use std::fmt;
+use super::error::{FormatError, SegmentError};
+use super::level::Level;
+use super::mode::{Mode, ModelId};
 
-use super::{FormatError, MAGIC, SegmentError, VERSION};
+/// The first three bytes of every member. 0xFA is in no UTF-8 text.
+pub const MAGIC: [u8; 3] = [0xfa, b'c', b'z'];
 
-/// How much work went into a file, and how much memory decoding takes: 1, least, to 9.
+/// The version of the format, in the upper three bits of the byte after [`MAGIC`].
+pub const VERSION: u8 = 2;
+
+/// Whether `bytes` begin as files of this format do, and those of later versions.
 ///
-/// What a level means is defined by the codec, not here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Level(u8);
-
-impl Level {
-    /// The level with this number; `None` unless it is 1 to 9.
-    #[must_use]
-    pub const fn new(level: u8) -> Option<Self> {
-        match level {
-            1..=9 => Some(Self(level)),
-            _ => None,
-        }
-    }
-
-    /// The level's number, 1 to 9.
-    #[must_use]
-    pub const fn get(self) -> u8 {
-        self.0
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// The first four bytes of a model's content hash.
+/// Three bytes are enough to know. Fewer are none of ours.
 ///
-/// The hash is the XXH3-128 of the model file's bytes, in its canonical form, the highest byte first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ModelId(pub [u8; 4]);
-
-/// Eight hexadecimal digits.
-impl fmt::Display for ModelId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}", u32::from_be_bytes(self.0))
-    }
+/// ```
+/// use czip_container::v2;
+///
+/// assert!(v2::is_v2(b"\xfacz\x45"));
+/// assert!(!v2::is_v2(b"CZIPv1"));
+/// assert!(!v2::is_v2(b"\xfac"));
+/// ```
+#[must_use]
+pub fn is_v2(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MAGIC)
 }
 
 /// What a member says about all of its segments.
@@ -106,59 +86,5 @@ impl Header {
             return Err(SegmentError::NoModel { mode });
         }
         Ok(())
-    }
-}
-
-/// What a segment's payload is. There are exactly four modes, the values of two bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Mode {
-    /// The text as it is; number 0.
-    Stored,
-    /// Bytes, predicted by adaptive mixing; number 1.
-    Bytes,
-    /// The model's tokens, predicted by adaptive mixing; number 2.
-    Tokens,
-    /// The model's tokens, predicted by its network and adaptive mixing; number 3.
-    Net,
-}
-
-impl Mode {
-    /// The number in the segment's header.
-    #[must_use]
-    pub const fn number(self) -> u8 {
-        match self {
-            Self::Stored => 0,
-            Self::Bytes => 1,
-            Self::Tokens => 2,
-            Self::Net => 3,
-        }
-    }
-
-    /// Whether decoding takes the model that the header names: [`Tokens`](Self::Tokens) and [`Net`](Self::Net).
-    #[must_use]
-    pub const fn needs_model(self) -> bool {
-        matches!(self, Self::Tokens | Self::Net)
-    }
-
-    /// The mode in the lowest two bits.
-    pub(super) const fn from_bits(bits: u32) -> Self {
-        match bits & 3 {
-            0 => Self::Stored,
-            1 => Self::Bytes,
-            2 => Self::Tokens,
-            _ => Self::Net,
-        }
-    }
-}
-
-/// The mode's name: `stored`, `bytes`, `tokens` or `net`.
-impl fmt::Display for Mode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Stored => "stored",
-            Self::Bytes => "bytes",
-            Self::Tokens => "tokens",
-            Self::Net => "net",
-        })
     }
 }

@@ -2,7 +2,15 @@
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
-use super::{Header, INDEX_END, INDEX_MAGIC, SegmentHeader, varint};
+use super::fields::Header;
+use super::segment::SegmentHeader;
+use super::varint;
+
+/// The first three bytes of an index.
+pub(super) const INDEX_MAGIC: [u8; 3] = [0xfa, b'c', b'i'];
+
+/// The last four bytes of an index.
+pub(super) const INDEX_END: [u8; 4] = [b'z', b'i', b'c', 0xfa];
 
 /// Bytes of an index before the length of its body.
 pub(super) const START_LEN: u32 = 4;

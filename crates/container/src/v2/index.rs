@@ -2,12 +2,13 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-use super::frame::{self, Expected};
+use super::error::{FormatError, Part, ReadError};
+use super::fields::Header;
+use super::frame::{self, Expected, INDEX_END, INDEX_MAGIC};
+use super::mode::ModelId;
+use super::segment::{MAX_TEXT_LEN, Segment, SegmentInfo};
 use super::source::{Frame, Source};
-use super::{
-    FormatError, Header, INDEX_END, INDEX_MAGIC, MAX_TEXT_LEN, ModelId, Part, ReadError, Segment,
-    SegmentInfo, varint,
-};
+use super::varint;
 
 /// The least bytes of a segment: two numbers, no payload, and a checksum.
 const MIN_SEGMENT_LEN: u32 = 6;

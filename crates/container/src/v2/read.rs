@@ -2,9 +2,11 @@
 
 use std::{fmt, io::Read, iter::FusedIterator};
 
+use super::error::{Part, ReadError};
+use super::fields::Header;
 use super::frame::Expected;
+use super::segment::{Segment, SegmentInfo};
 use super::source::{Frame, Source};
-use super::{Header, Part, ReadError, Segment, SegmentInfo};
 
 /// Reads the segments of all members, in order.
 ///
@@ -43,6 +45,18 @@ impl<R: Read> Reader<R> {
             state: State::Start,
             text_len: 0,
         }
+    }
+
+    /// The reader given, which may have been read further than the segments.
+    #[must_use]
+    pub fn get_ref(&self) -> &R {
+        self.source.get_ref()
+    }
+
+    /// The reader given, which may have been read further than the segments. What is read from it directly is missing
+    /// here.
+    pub fn get_mut(&mut self) -> &mut R {
+        self.source.get_mut()
     }
 
     /// The reader given, which may have been read further than the segments.

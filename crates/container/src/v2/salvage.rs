@@ -2,8 +2,9 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-use super::index::Member;
-use super::{FormatError, Header, Index, MAGIC, ReadError};
+use super::error::{FormatError, ReadError};
+use super::fields::{Header, MAGIC};
+use super::index::{Index, Member};
 
 /// Bytes that are searched at a time.
 const SEARCH_LEN: usize = 64 << 10;

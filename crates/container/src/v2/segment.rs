@@ -4,7 +4,10 @@ use std::fmt;
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{FormatError, Header, Mode, SegmentError, varint};
+use super::error::{FormatError, SegmentError};
+use super::fields::Header;
+use super::mode::Mode;
+use super::varint;
 
 /// The most bytes of text in a segment: 2^24.
 pub const MAX_TEXT_LEN: usize = 1 << 24;

@@ -4,10 +4,12 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::frame::{self, Expected};
-use super::{
-    FormatError, Header, INDEX_END, INDEX_MAGIC, MAGIC, ModelId, Part, ReadError, SegmentHeader, varint,
-};
+use super::error::{FormatError, Part, ReadError};
+use super::fields::{Header, MAGIC};
+use super::frame::{self, Expected, INDEX_END, INDEX_MAGIC};
+use super::mode::ModelId;
+use super::segment::SegmentHeader;
+use super::varint;
 
 /// Bytes are read in pieces of this many.
 const BUFFER_LEN: usize = 32 << 10;
@@ -37,6 +39,14 @@ impl<R: Read> Source<R> {
             offset,
             end: u64::MAX,
         }
+    }
+
+    pub(super) fn get_ref(&self) -> &R {
+        self.inner.get_ref()
+    }
+
+    pub(super) fn get_mut(&mut self) -> &mut R {
+        self.inner.get_mut()
     }
 
     pub(super) fn into_inner(self) -> R {

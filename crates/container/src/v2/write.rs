@@ -2,8 +2,11 @@
 
 use std::io::Write;
 
+use super::error::WriteError;
+use super::fields::Header;
 use super::frame::IndexBuilder;
-use super::{Header, Mode, SegmentHeader, WriteError};
+use super::mode::{Mode, ModelId};
+use super::segment::SegmentHeader;
 
 /// Writes one member, segment by segment.
 ///
@@ -60,6 +63,22 @@ impl<W: Write> Writer<W> {
     pub fn without_index(mut self) -> Self {
         self.index = None;
         self
+    }
+
+    /// Has the header name this model, or none. It can be decided until the first segment is written.
+    ///
+    /// # Panics
+    ///
+    /// If a segment has been written, and the header with it.
+    pub fn set_model(&mut self, model: Option<ModelId>) {
+        assert!(self.count == 0, "the header has been written");
+        self.header.model = model;
+    }
+
+    /// The writer given.
+    #[must_use]
+    pub fn get_ref(&self) -> &W {
+        &self.inner
     }
 
     /// The writer given. What is written to it directly becomes a part of the file.

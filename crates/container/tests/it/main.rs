@@ -2,10 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 #![allow(clippy::print_stderr, reason = "a test may say that it is skipped")]
 
-mod conformance;
-mod damage;
-mod hostile;
-mod rules;
-mod spec;
-mod util;
+#[cfg(all(feature = "v1", feature = "brotli", feature = "zstd"))]
+mod v1;
 mod v2;

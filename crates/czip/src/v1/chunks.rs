@@ -2,10 +2,12 @@
 
 use czip_coder::v1::{DecodeError, Decoder, Encoder};
 use czip_model::{AnyCache, AnyScratch, AnyTransformer, Row};
-use rayon::prelude::*;
 
-use crate::Model;
-use crate::work::{Counter, Threads};
+use super::error::Error as V1Error;
+use crate::error::Error;
+use crate::model::Model;
+use crate::options::Options;
+use crate::work::{self, Counter, Stopped};
 
 /// Rows that share one pass over the weights. More rows amortise the pass better, until their activations crowd the
 /// weights out of the cache.
@@ -22,14 +24,14 @@ const TASK_TOKENS: usize = 8192;
 
 /// The bytes of consecutive chunks, and where each ends.
 #[derive(Debug, Default)]
-pub(crate) struct EncodedChunks {
+pub(super) struct EncodedChunks {
     payload: Vec<u8>,
     ends: Vec<usize>,
 }
 
 impl EncodedChunks {
     /// The bytes of each chunk, in order.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = &[u8]> {
         let starts = std::iter::once(&0).chain(&self.ends);
         starts
             .zip(&self.ends)
@@ -37,38 +39,41 @@ impl EncodedChunks {
     }
 }
 
-/// A chunk whose bytes no encoder writes.
-#[derive(Debug)]
-pub(crate) struct BadChunk {
-    pub(crate) index: usize,
-    pub(crate) source: DecodeError,
+/// Encodes chunks of `chunk_len` tokens, on as many threads as the options allow.
+pub(super) struct ChunkEncoders<'a> {
+    model: &'a Model,
+    chunk_len: usize,
+    threads: usize,
 }
 
-/// Encodes chunks of `chunk_len` tokens, the last of which may be shorter.
-///
-/// The pieces, in order, hold some chunks each; they do not depend on the number of threads. If the work is stopped, they
-/// are not to be looked at.
-pub(crate) fn encode(
-    model: &Model,
-    tokens: &[u16],
-    chunk_len: usize,
-    threads: &Threads,
-    counter: &Counter,
-) -> Vec<EncodedChunks> {
-    let encode = |encoder: &mut ChunkEncoder<'_>, tokens: &[u16]| {
-        let mut encoded = EncodedChunks::default();
-        for tokens in tokens.chunks(chunk_len * encoder.caches.len()) {
-            encoder.encode(tokens, &mut encoded, counter);
-            counter.add(tokens.len());
+impl<'a> ChunkEncoders<'a> {
+    pub(super) fn new(model: &'a Model, chunk_len: usize, options: &Options) -> Self {
+        Self {
+            model,
+            chunk_len,
+            threads: work::thread_count(options),
         }
-        encoded
-    };
-    let pieces = tokens.par_chunks(TASK_TOKENS.next_multiple_of(chunk_len));
-    threads.run(|| {
-        pieces
-            .map_init(|| ChunkEncoder::new(model, chunk_len), encode)
-            .collect()
-    })
+    }
+
+    /// Encodes all tokens of a text; the last chunk may be shorter. The pieces hold some chunks each, in order. They do not
+    /// depend on the number of threads.
+    pub(super) fn encode(&self, tokens: &[u16], counter: &Counter) -> Result<Vec<EncodedChunks>, Stopped> {
+        let pieces = tokens.chunks(TASK_TOKENS.next_multiple_of(self.chunk_len));
+        let pieces: Vec<&[u16]> = pieces.collect();
+        let order: Vec<usize> = (0..pieces.len()).collect();
+        let threads = self.threads.min(pieces.len());
+        let mut workers: Vec<ChunkEncoder<'_>> = (0..threads)
+            .map(|_| ChunkEncoder::new(self.model, self.chunk_len))
+            .collect();
+        work::map(&mut workers, &order, counter, |worker, piece| {
+            let mut encoded = EncodedChunks::default();
+            for tokens in pieces[piece].chunks(self.chunk_len * worker.caches.len()) {
+                worker.encode(tokens, &mut encoded, counter);
+                counter.add(tokens.len());
+            }
+            encoded
+        })
+    }
 }
 
 /// All tokens of a chunk are known, so that they go through the net as the rows of one batch; short chunks share one.
@@ -122,7 +127,7 @@ impl<'a> ChunkEncoder<'a> {
                 let total = transformer.frequencies(self.scratch.logits(index), &mut self.frequencies);
                 let interval = transformer.interval(&self.frequencies, token);
                 if row.position == 0 {
-                    encoder = Encoder::with_buffer(std::mem::take(&mut out.payload));
+                    encoder = Encoder::from_vec(std::mem::take(&mut out.payload));
                 }
                 encoder.encode(interval.low, interval.high, total);
                 if row.position + 1 == self.chunk_len || batch * BATCH + index + 1 == tokens.len() {
@@ -134,62 +139,100 @@ impl<'a> ChunkEncoder<'a> {
     }
 }
 
-/// Decodes consecutive chunks of `chunk_len` tokens, the last of which has `last_len`, with some `memory` bytes of keys and
-/// values.
+/// A chunk of a group whose bytes no encoder writes.
+struct BadChunk {
+    /// Its number in the group.
+    index: usize,
+    fault: DecodeError,
+}
+
+/// Decodes the chunks of a file, some batches of them one after the other, on as many threads as options and memory allow.
 ///
 /// Any bytes decode to some tokens, but damaged bytes or another model rarely end where the chunk does.
-pub(crate) fn decode(
-    model: &Model,
-    chunks: &[&[u8]],
+pub(super) struct ChunkDecoders<'a> {
+    model: &'a Model,
     chunk_len: usize,
-    last_len: usize,
-    memory: u64,
-    threads: &Threads,
-    counter: &Counter,
-) -> Result<Vec<u16>, BadChunk> {
-    let group_len = chunks
-        .len()
-        .div_ceil(threads.count())
-        .clamp(1, group_limit(model, chunk_len, memory / threads.count() as u64));
-    let decode = |decoder: &mut GroupDecoder<'_>, (index, group): (usize, &[&[u8]])| {
-        let first = index * group_len;
-        let is_last = first + group.len() == chunks.len();
-        let tokens = decoder.decode(group, if is_last { last_len } else { chunk_len }, counter);
-        tokens.map_err(|bad| BadChunk {
-            index: first + bad.index,
-            ..bad
+    threads: usize,
+    /// The most chunks that a thread decodes in lockstep.
+    group_limit: usize,
+    workers: Vec<GroupDecoder<'a>>,
+    /// Chunks decoded before.
+    done: usize,
+}
+
+impl<'a> ChunkDecoders<'a> {
+    /// For chunks of `chunk_len` tokens. It is an error if the limit of memory does not allow for one chunk at a time beside
+    /// `held` bytes.
+    pub(super) fn new(
+        model: &'a Model,
+        chunk_len: usize,
+        held: u64,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        let cache_len = model.transformer.cache_len(chunk_len);
+        let need = cache_len as u64 + group_memory(chunk_len);
+        let limit = options.limits.max_memory;
+        let Some(memory) = limit.checked_sub(held).filter(|&memory| memory >= need) else {
+            return Err(Error::MemoryLimit {
+                needed: held + need,
+                limit,
+            });
+        };
+        let possible = usize::try_from(memory / need).unwrap_or(usize::MAX);
+        let threads = work::thread_count(options).min(possible);
+        // Fewer where keys and values would take more than there is, or more than a thread may hold at all.
+        let of_thread = (memory / threads as u64).saturating_sub(group_memory(chunk_len));
+        let of_thread = usize::try_from(of_thread).unwrap_or(usize::MAX);
+        let of_thread = of_thread.min(CACHE_LIMIT);
+        Ok(Self {
+            model,
+            chunk_len,
+            threads,
+            group_limit: (of_thread / cache_len.max(1)).clamp(1, GROUP),
+            workers: Vec::new(),
+            done: 0,
         })
-    };
-    let groups = chunks.par_chunks(group_len).enumerate();
-    let groups: Vec<_> = threads.run(|| {
-        groups
-            .map_init(|| GroupDecoder::new(model, chunk_len, group_len), decode)
-            .collect()
-    });
-    // The first error in the order of the chunks, not of time.
-    Ok(groups.into_iter().collect::<Result<Vec<_>, _>>()?.concat())
-}
+    }
 
-/// The most chunks of a group: fewer where keys and values would take more than `memory` bytes, or more than a thread may
-/// hold at all.
-fn group_limit(model: &Model, chunk_len: usize, memory: u64) -> usize {
-    let memory = memory.saturating_sub(stretch_memory(chunk_len));
-    let memory = usize::try_from(memory).unwrap_or(usize::MAX).min(CACHE_LIMIT);
-    (memory / model.transformer.cache_len(chunk_len).max(1)).clamp(1, GROUP)
-}
+    /// The number of chunks to decode at a time: a group for each thread.
+    pub(super) fn batch_len(&self) -> usize {
+        GROUP * self.threads
+    }
 
-/// The chunks that [`decode`] handles well at a time: a group for each thread.
-pub(crate) fn decoding_stretch(threads: &Threads) -> usize {
-    GROUP * threads.count()
-}
-
-/// The most bytes that a thread takes to decode one chunk at a time.
-pub(crate) fn least_memory(model: &Model, chunk_len: usize) -> u64 {
-    model.transformer.cache_len(chunk_len) as u64 + stretch_memory(chunk_len)
+    /// The tokens of the next chunks, the last of which has `last_len`.
+    pub(super) fn decode(
+        &mut self,
+        chunks: &[&[u8]],
+        last_len: usize,
+        counter: &Counter,
+    ) -> Result<Vec<u16>, Error> {
+        let group_len = chunks.len().div_ceil(self.threads).clamp(1, self.group_limit);
+        let groups: Vec<&[&[u8]]> = chunks.chunks(group_len).collect();
+        let order: Vec<usize> = (0..groups.len()).collect();
+        let threads = self.threads.min(groups.len());
+        while self.workers.len() < threads {
+            self.workers.push(GroupDecoder::new(self.model, self.chunk_len));
+        }
+        let tokens = work::map(&mut self.workers[..threads], &order, counter, |worker, number| {
+            let is_last = number + 1 == groups.len();
+            worker.decode(
+                groups[number],
+                if is_last { last_len } else { self.chunk_len },
+                counter,
+            )
+        })?;
+        // The first error in the order of the chunks, not of time.
+        let named = tokens.into_iter().zip(0..).map(|(tokens, group): (_, usize)| {
+            tokens.map_err(|bad| V1Error::of_chunk(self.done + group * group_len + bad.index, bad.fault))
+        });
+        let tokens = named.collect::<Result<Vec<_>, _>>()?.concat();
+        self.done += chunks.len();
+        Ok(tokens)
+    }
 }
 
 /// Bytes of a group of chunks, with tokens and text.
-fn stretch_memory(chunk_len: usize) -> u64 {
+fn group_memory(chunk_len: usize) -> u64 {
     GROUP as u64 * (u64::from(u16::MAX) + 16 * chunk_len as u64)
 }
 
@@ -204,19 +247,24 @@ struct GroupDecoder<'a> {
 }
 
 impl<'a> GroupDecoder<'a> {
-    fn new(model: &'a Model, chunk_len: usize, group_len: usize) -> Self {
+    fn new(model: &'a Model, chunk_len: usize) -> Self {
         let transformer = &model.transformer;
         Self {
             model,
             chunk_len,
-            caches: (0..group_len).map(|_| transformer.cache(chunk_len)).collect(),
-            scratch: transformer.scratch(group_len),
+            caches: Vec::new(),
+            scratch: transformer.scratch(1),
             frequencies: vec![0; transformer.config().vocab_size],
         }
     }
 
     fn decode(&mut self, chunks: &[&[u8]], last_len: usize, counter: &Counter) -> Result<Vec<u16>, BadChunk> {
         let transformer: &AnyTransformer = &self.model.transformer;
+        if self.caches.len() < chunks.len() {
+            self.scratch = transformer.scratch(chunks.len());
+            let cache = || transformer.cache(self.chunk_len);
+            self.caches.resize_with(chunks.len(), cache);
+        }
         let full = chunks.len() - 1;
         let mut tokens = vec![0u16; full * self.chunk_len + last_len];
         let mut decoders: Vec<Decoder<'_>> = chunks.iter().map(|chunk| Decoder::new(chunk)).collect();
@@ -251,7 +299,7 @@ impl<'a> GroupDecoder<'a> {
             counter.add(rows.len());
         }
         for (index, decoder) in decoders.into_iter().enumerate() {
-            decoder.finish().map_err(|source| BadChunk { index, source })?;
+            decoder.finish().map_err(|fault| BadChunk { index, fault })?;
         }
         Ok(tokens)
     }

@@ -3,14 +3,17 @@
 use std::fmt;
 use std::io::{self, Read, Write};
 
-use czip_container::v2::{Header, WriteError, Writer};
+use czip_container::v2::{Header, Mode, WriteError, Writer};
 
-use super::codec::Codec;
 use super::encode::{Encoded, Encoders};
-use crate::options::Options;
-use crate::summary::{Counted, Format, Summary};
+use super::levels::segment_len;
+use super::models::EncodingModel;
+use crate::counted::Counted;
+use crate::error::Error;
+use crate::model::Model;
+use crate::options::{Options, Unit};
+use crate::summary::{Format, Summary};
 use crate::work::{self, Counter};
-use crate::{Error, Model};
 
 /// Bytes of text that each thread is given at a time, or one segment if that is longer.
 const BATCH_LEN: usize = 4 << 20;
@@ -20,7 +23,7 @@ const BATCH_SEGMENTS: usize = 256;
 
 /// Bytes of text that are encoded at a time: whole segments, and one at least.
 fn batch_len(options: &Options) -> usize {
-    let segment_len = options.segment_bytes();
+    let segment_len = segment_len(options);
     let each = segment_len * (BATCH_LEN / segment_len).clamp(1, BATCH_SEGMENTS);
     // Where addresses are short there is no room for many threads.
     let threads = work::thread_count(options).clamp(1, (isize::MAX as usize / each).max(1));
@@ -30,7 +33,7 @@ fn batch_len(options: &Options) -> usize {
 /// Compresses what is written to it, to a file of the format czip v2.
 ///
 /// Text is held until there are some segments of it for each thread. The file depends on the text, the model and the
-/// options, but neither on threads nor on the pieces that the text is written in.
+/// options, but not on threads, nor on the pieces that the text is written in.
 ///
 /// [`finish`](Self::finish) must be called: a file without its end is one that was cut short, and readers notice.
 ///
@@ -52,10 +55,12 @@ fn batch_len(options: &Options) -> usize {
 /// ```
 pub struct Encoder<'a, W> {
     options: Options,
-    codec: Codec<'a>,
+    model: EncodingModel<'a>,
     encoders: Encoders<'a>,
     counter: Counter,
-    output: Output<W>,
+    writer: Writer<Counted<W>>,
+    /// Nothing more can be written.
+    failed: bool,
     /// Text that is not encoded: at most `batch_len` bytes, and none only before the first.
     buffer: Vec<u8>,
     batch_len: usize,
@@ -66,12 +71,13 @@ impl<'a, W: Write> Encoder<'a, W> {
     /// An encoder that writes to `inner`, which should be buffered. Without a model all is coded as bytes.
     #[must_use]
     pub fn new(model: impl Into<Option<&'a Model>>, inner: W, options: &Options) -> Self {
-        let codec = Codec::new(model.into());
+        let model = EncodingModel::new(model.into());
         Self {
-            codec,
-            encoders: Encoders::new(codec, options),
-            counter: Counter::new(None, options),
-            output: Output::Fresh(Counted::new(inner)),
+            model,
+            encoders: Encoders::new(model, options),
+            counter: Counter::new(Unit::Bytes, None, options),
+            writer: begin(Counted::new(inner), options),
+            failed: false,
             buffer: Vec::new(),
             batch_len: batch_len(options),
             summary: Summary::new(Format::V2),
@@ -79,54 +85,54 @@ impl<'a, W: Write> Encoder<'a, W> {
         }
     }
 
+    /// The writer.
+    #[must_use]
+    pub fn get_ref(&self) -> &W {
+        &self.writer.get_ref().inner
+    }
+
+    /// The writer. What is written to it directly becomes a part of the file, and likely spoils it.
+    pub fn get_mut(&mut self) -> &mut W {
+        &mut self.writer.get_mut().inner
+    }
+
     /// Encodes what is left, ends the file, flushes the writer and returns it.
     ///
     /// # Errors
     ///
-    /// What the writer reports.
+    /// What the writer reports, and [`Error::AfterError`] if there was an error before.
     pub fn finish(mut self) -> Result<(W, Summary), Error> {
+        if self.failed {
+            return Err(Error::AfterError);
+        }
         if !self.buffer.is_empty() {
             self.encode(true)?;
         }
         let mut summary = self.summary;
-        let header = self.header(false);
-        let output = match self.output {
-            Output::Fresh(inner) => {
-                // An empty text is one segment, too.
-                summary.add_segment(czip_container::v2::Mode::Stored, 0);
-                Writer::new(inner, header).finish()
-            }
-            Output::Begun(writer) => writer.finish(),
-            Output::Failed => return Err(Error::AfterError),
-        };
-        let output = output.map_err(of_writing)?;
+        if summary.segments == 0 {
+            // An empty text is one segment, too.
+            summary.add_segment(Mode::Stored, 0);
+        }
+        let output = self.writer.finish().map_err(of_writing)?;
         summary.file_len = output.count;
         Ok((output.inner, summary))
     }
 
-    fn header(&self, needs_model: bool) -> Header {
-        Header {
-            level: self.options.level,
-            model: self.codec.model_id().filter(|_| needs_model),
-        }
-    }
-
     /// Encodes and writes the text held, whose end may be that of the whole.
     fn encode(&mut self, last: bool) -> Result<(), Error> {
-        // A failure leaves no output behind.
-        let output = std::mem::replace(&mut self.output, Output::Failed);
-        let texts: Vec<&[u8]> = self.buffer.chunks(self.options.segment_bytes()).collect();
+        let encoded = self.try_encode(last);
+        self.failed = encoded.is_err();
+        encoded
+    }
+
+    fn try_encode(&mut self, last: bool) -> Result<(), Error> {
+        let texts: Vec<&[u8]> = self.buffer.chunks(segment_len(&self.options)).collect();
         let encoded = self.encoders.encode(&texts, &self.counter)?;
-        let mut writer = match output {
-            Output::Fresh(inner) => {
-                let header = self.header(needs_model(&encoded, last));
-                begin(inner, header, &self.options)
-            }
-            Output::Begun(writer) => writer,
-            Output::Failed => return Err(Error::AfterError),
-        };
-        write_segments(&mut writer, &texts, &encoded, last, &mut self.summary)?;
-        self.output = Output::Begun(writer);
+        if self.summary.segments == 0 {
+            let model = self.model.id().filter(|_| needs_model(&encoded, last));
+            self.writer.set_model(model);
+        }
+        write_segments(&mut self.writer, &texts, &encoded, last, &mut self.summary)?;
         self.buffer.clear();
         Ok(())
     }
@@ -134,7 +140,7 @@ impl<'a, W: Write> Encoder<'a, W> {
 
 impl<W: Write> Write for Encoder<'_, W> {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        if matches!(self.output, Output::Failed) {
+        if self.failed {
             return Err(Error::AfterError.into());
         }
         // The last segment is marked, so a full buffer waits until there is more, or nothing.
@@ -148,11 +154,10 @@ impl<W: Write> Write for Encoder<'_, W> {
 
     /// Flushes the writer. Text that is held stays: where segments end must not depend on this.
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.output {
-            Output::Fresh(inner) => inner.flush(),
-            Output::Begun(writer) => writer.get_mut().flush(),
-            Output::Failed => Err(Error::AfterError.into()),
+        if self.failed {
+            return Err(Error::AfterError.into());
         }
+        self.writer.get_mut().flush()
     }
 }
 
@@ -166,19 +171,18 @@ impl<W> fmt::Debug for Encoder<'_, W> {
     }
 }
 
-enum Output<W> {
-    Fresh(Counted<W>),
-    Begun(Writer<Counted<W>>),
-    Failed,
-}
-
 /// Whether the header must name the model. A file of one segment does not do so in vain. Of others the end is not known
 /// when they begin, and how much is known must not matter.
 fn needs_model(encoded: &[Encoded], last: bool) -> bool {
     !last || encoded.len() > 1 || encoded.iter().any(|encoded| encoded.mode.needs_model())
 }
 
-fn begin<W: Write>(inner: W, header: Header, options: &Options) -> Writer<W> {
+/// A writer of a file whose header names no model so far.
+fn begin<W: Write>(inner: W, options: &Options) -> Writer<W> {
+    let header = Header {
+        level: options.level,
+        model: None,
+    };
     let writer = Writer::new(inner, header);
     if options.index {
         writer
@@ -249,39 +253,51 @@ fn read_one(input: &mut impl Read, byte: &mut [u8; 1]) -> io::Result<usize> {
     }
 }
 
+/// The file of a text.
+pub(crate) fn compress(model: Option<&Model>, text: &[u8], options: &Options) -> Result<Vec<u8>, Error> {
+    let model = EncodingModel::new(model);
+    let counter = Counter::new(Unit::Bytes, Some(text.len() as u64), options);
+    let segments: Vec<&[u8]> = text.chunks(segment_len(options)).collect();
+    let encoded = Encoders::new(model, options).encode(&segments, &counter)?;
+    file_of(model, &segments, &encoded, options)
+}
+
 /// The files of texts, all of which are encoded side by side.
 pub(crate) fn compress_many(
     model: Option<&Model>,
     texts: &[&[u8]],
     options: &Options,
-) -> Result<Vec<(Vec<u8>, Summary)>, Error> {
-    let codec = Codec::new(model);
+) -> Vec<Result<Vec<u8>, Error>> {
+    let model = EncodingModel::new(model);
     let total = texts.iter().map(|text| text.len() as u64).sum();
-    let counter = Counter::new(Some(total), options);
-    let segments: Vec<&[u8]> = texts
-        .iter()
-        .flat_map(|text| text.chunks(options.segment_bytes()))
-        .collect();
-    let encoded = Encoders::new(codec, options).encode(&segments, &counter)?;
-    let mut first = 0;
-    let mut files = Vec::with_capacity(texts.len());
-    for text in texts {
-        let end = first + text.len().div_ceil(options.segment_bytes());
-        let (segments, encoded) = (&segments[first..end], &encoded[first..end]);
-        first = end;
-        let header = Header {
-            level: options.level,
-            model: codec.model_id().filter(|_| needs_model(encoded, true)),
-        };
-        let mut summary = Summary::new(Format::V2);
-        let mut writer = begin(Vec::new(), header, options);
-        write_segments(&mut writer, segments, encoded, true, &mut summary)?;
-        if text.is_empty() {
-            summary.add_segment(czip_container::v2::Mode::Stored, 0);
-        }
-        let file = writer.finish().map_err(of_writing)?;
-        summary.file_len = file.len() as u64;
-        files.push((file, summary));
-    }
-    Ok(files)
+    let counter = Counter::new(Unit::Bytes, Some(total), options);
+    let segments = texts.iter().flat_map(|text| text.chunks(segment_len(options)));
+    let segments: Vec<&[u8]> = segments.collect();
+    let encoded = match Encoders::new(model, options).encode(&segments, &counter) {
+        Ok(encoded) => encoded,
+        // What ends the work on all texts ends that on each.
+        Err(stopped) => return texts.iter().map(|_| Err(stopped.into())).collect(),
+    };
+    let (mut segments, mut encoded) = (&segments[..], &encoded[..]);
+    let files = texts.iter().map(|text| {
+        let count = text.len().div_ceil(segment_len(options));
+        let (of_text, encoded_text);
+        (of_text, segments) = segments.split_at(count);
+        (encoded_text, encoded) = encoded.split_at(count);
+        file_of(model, of_text, encoded_text, options)
+    });
+    files.collect()
+}
+
+/// The file of the segments of one text.
+fn file_of(
+    model: EncodingModel<'_>,
+    texts: &[&[u8]],
+    encoded: &[Encoded],
+    options: &Options,
+) -> Result<Vec<u8>, Error> {
+    let mut writer = begin(Vec::new(), options);
+    writer.set_model(model.id().filter(|_| needs_model(encoded, true)));
+    write_segments(&mut writer, texts, encoded, true, &mut Summary::new(Format::V2))?;
+    writer.finish().map_err(of_writing)
 }

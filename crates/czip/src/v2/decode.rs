@@ -1,26 +1,26 @@
-//! Payloads to texts, those of the net side by side.
+//! Payloads to texts: segments in, their verified texts out, those of the net side by side.
 //!
-//! A token is known only when the one before is decoded, so that one segment gives the net batches of one row. Each
-//! thread therefore advances several segments together, each in a *lane*: it has a mixer, a window and a cache of its
-//! own, and takes the next segment when one has ended.
+//! A token is known only when the one before is decoded, so one segment gives the net batches of one row. Each thread
+//! therefore advances several segments together, each in a *lane*: it has its own mixer, window and cache, and takes the
+//! next segment when one has ended.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use czip_coder::binary::Decoder;
 use czip_container::v2::{Mode, Segment, SegmentInfo};
 use czip_mix::{Alphabet, Mixer, Variant};
 use czip_model::{AnyCache, AnyScratch, Row, Window};
 
-use super::codec::Codecs;
 use super::encode::restarted;
-use super::plan::{NetPlan, Plan};
-use crate::Model;
+use super::levels::{LevelParameters, NetWindow};
+use super::models::{Coding, DecodingModels, WithoutNet};
 use crate::error::{Error, SegmentFault};
+use crate::model::Model;
 use crate::models::Models;
 use crate::options::Options;
-use crate::work::{self, Counter};
+use crate::work::{self, Counter, Stopped};
 
 /// Segments that a thread decodes side by side: more hardly make a pass over the weights cheaper for each.
 const LANES: usize = 32;
@@ -34,12 +34,12 @@ const BATCH: usize = 64;
 /// What comes of a segment: its text, verified.
 pub(crate) type Decoded = Result<Vec<u8>, SegmentFault>;
 
-/// A segment, and the model that it needs.
-pub(crate) type WithModel<'s, 'a> = (&'s Segment, Option<&'a Model>);
+/// A segment, and how it is decoded.
+pub(crate) type WithCoding<'s, 'a> = (&'s Segment, Coding<'a>);
 
 /// Decodes segments, as many side by side as threads and memory allow.
 pub(crate) struct Decoders<'a> {
-    codecs: Codecs<'a>,
+    models: DecodingModels<'a>,
     threads: usize,
     max_memory: u64,
     workers: Vec<SegmentDecoder<'a>>,
@@ -48,7 +48,7 @@ pub(crate) struct Decoders<'a> {
 impl<'a> Decoders<'a> {
     pub(crate) fn new(models: Models<'a>, options: &Options) -> Self {
         Self {
-            codecs: Codecs::new(models),
+            models: DecodingModels::new(models),
             threads: work::thread_count(options),
             max_memory: options.limits.max_memory,
             workers: Vec::new(),
@@ -64,31 +64,31 @@ impl<'a> Decoders<'a> {
         self.max_memory / 4
     }
 
-    /// The model that a segment needs. It is an error if there is none, or memory does not suffice to decode the segment.
-    pub(crate) fn admit(&mut self, info: &SegmentInfo) -> Result<Option<&'a Model>, Error> {
-        let model = self.codecs.model(&info.member, info.header.mode())?;
-        // Beside a batch that is full but for this segment.
+    /// How a segment is decoded. It is an error if the model for it is missing, or there is not enough memory.
+    pub(crate) fn admit(&mut self, info: &SegmentInfo) -> Result<Coding<'a>, Error> {
+        let coding = self.models.coding(&info.member, info.header.mode())?;
+        // Beside a batch that only has room for this segment.
         let allowed = self.max_memory - self.max_batch_len();
-        let held = segment_len(info) + memory_of(info, model);
+        let held = segment_len(info) + memory_of(info, coding);
         if held > allowed {
             return Err(Error::MemoryLimit {
                 needed: held + (held - 1) / 3,
                 limit: self.max_memory,
             });
         }
-        Ok(model)
+        Ok(coding)
     }
 
     /// The texts of segments that have been admitted, while `held` bytes are held besides.
     pub(crate) fn decode(
         &mut self,
-        segments: &[WithModel<'_, 'a>],
+        segments: &[WithCoding<'_, 'a>],
         held: u64,
         counter: &Counter,
-    ) -> Result<Vec<Decoded>, Error> {
+    ) -> Result<Vec<Decoded>, Stopped> {
         let needs = segments
             .iter()
-            .map(|(segment, model)| memory_of(&segment.info, *model));
+            .map(|(segment, coding)| memory_of(&segment.info, *coding));
         let need = needs.max().unwrap_or(0).max(1);
         // What is admitted has room.
         let memory = self.max_memory.saturating_sub(held).max(need);
@@ -96,103 +96,97 @@ impl<'a> Decoders<'a> {
         let threads = self.threads.min(segments.len()).min(possible).max(1);
         self.workers.truncate(possible);
         while self.workers.len() < threads {
-            self.workers.push(SegmentDecoder::new(self.codecs.bytes));
+            self.workers.push(SegmentDecoder::new(self.models.bytes));
         }
         let share = usize::try_from(memory / self.workers.len() as u64).unwrap_or(usize::MAX);
         for worker in &mut self.workers {
             worker.set_memory(share);
         }
-        // The longest first, so that no thread is left with a long one when the others have ended.
-        let mut order: Vec<usize> = (0..segments.len()).collect();
-        order.sort_by_key(|&index| std::cmp::Reverse(segments[index].0.info.header.text_len()));
-        let (net, others): (Vec<usize>, Vec<usize>) = order
-            .into_iter()
-            .partition(|&index| segments[index].0.info.header.mode() == Mode::Net);
-        let work = Work {
-            segments,
-            lanes: net.len().div_ceil(threads).clamp(1, LANES),
-            nets: by_model(segments, &net),
-            others: Mutex::new(others.into()),
-            decoded: segments.iter().map(|_| OnceLock::new()).collect(),
-            counter,
-        };
+        let work = Work::new(segments, threads, counter);
         let next = AtomicUsize::new(0);
         work::share(&mut self.workers[..threads], |worker| {
             // Each thread begins with another model, so that few share the segments of one.
             let first = next.fetch_add(1, Ordering::Relaxed);
             for turn in 0..work.nets.len() {
                 let (model, queue) = &work.nets[(first + turn) % work.nets.len()];
-                worker.lockstep(*model, queue, &work);
+                worker.lockstep(model, queue, &work);
             }
-            while let Some(index) = pop(&work.others, |_| !counter.stops()) {
-                let (segment, model) = segments[index];
-                work.end(index, worker.decode(segment, model, counter));
+            while let Some((index, coding)) = pop(&work.others, |_| !counter.stops()) {
+                let segment = work.segment(index);
+                work.end(index, worker.decode(segment, coding, counter));
                 counter.add(segment.info.header.text_len() as usize);
             }
         });
         counter.check()?;
-        let decoded: Option<Vec<Decoded>> = work.decoded.into_iter().map(OnceLock::into_inner).collect();
-        decoded.ok_or(Error::Interrupted)
+        Ok(work.decoded.into_iter().map(work::done).collect())
     }
 }
 
-/// Segments that are waiting.
-type Queue = Mutex<VecDeque<usize>>;
-
-/// The numbers of segments of the net, those of each model apart.
-fn by_model<'a>(segments: &[WithModel<'_, 'a>], net: &[usize]) -> Vec<(Option<&'a Model>, Queue)> {
-    let mut queues: Vec<(Option<&Model>, VecDeque<usize>)> = Vec::new();
-    for &index in net {
-        let model = segments[index].1;
-        match queues.iter_mut().find(|(other, _)| is_same(*other, model)) {
-            Some((_, queue)) => queue.push_back(index),
-            None => queues.push((model, VecDeque::from([index]))),
-        }
-    }
-    let queues = queues.into_iter();
-    queues.map(|(model, queue)| (model, Mutex::new(queue))).collect()
-}
-
-/// Whether both are the same place in memory, which is enough where models come from one [`Codecs`].
-fn is_same(model: Option<&Model>, other: Option<&Model>) -> bool {
-    match (model, other) {
-        (Some(model), Some(other)) => std::ptr::eq(model, other),
-        (None, None) => true,
-        _ => false,
-    }
-}
+/// Segments that are waiting: their numbers, and perhaps how they are decoded.
+type Queue<T> = Mutex<VecDeque<T>>;
 
 /// What threads share.
 struct Work<'s, 'a> {
-    segments: &'s [WithModel<'s, 'a>],
+    segments: &'s [WithCoding<'s, 'a>],
     /// The most lanes of a thread.
     lanes: usize,
     /// Segments of the net, for each model.
-    nets: Vec<(Option<&'a Model>, Queue)>,
-    others: Queue,
+    nets: Vec<(&'a Model, Queue<usize>)>,
+    others: Queue<(usize, WithoutNet<'a>)>,
     decoded: Vec<OnceLock<Decoded>>,
     counter: &'s Counter,
 }
 
-impl<'s> Work<'s, '_> {
+impl<'s, 'a> Work<'s, 'a> {
+    fn new(segments: &'s [WithCoding<'s, 'a>], threads: usize, counter: &'s Counter) -> Self {
+        let mut nets: Vec<(&Model, VecDeque<usize>)> = Vec::new();
+        let mut others = VecDeque::new();
+        let lens = segments.iter().map(|(segment, _)| segment.info.header.text_len());
+        for index in work::largest_first(lens.map(|len| len as usize)) {
+            match segments[index].1 {
+                Coding::WithoutNet(coding) => others.push_back((index, coding)),
+                // Equal models are at the same place.
+                Coding::Net(model) => match nets.iter_mut().find(|(other, _)| std::ptr::eq(*other, model)) {
+                    Some((_, queue)) => queue.push_back(index),
+                    None => nets.push((model, VecDeque::from([index]))),
+                },
+            }
+        }
+        let net_count: usize = nets.iter().map(|(_, queue)| queue.len()).sum();
+        let nets = nets.into_iter();
+        Self {
+            segments,
+            lanes: net_count.div_ceil(threads).clamp(1, LANES),
+            nets: nets.map(|(model, queue)| (model, Mutex::new(queue))).collect(),
+            others: Mutex::new(others),
+            decoded: segments.iter().map(|_| OnceLock::new()).collect(),
+            counter,
+        }
+    }
+
     fn segment(&self, index: usize) -> &'s Segment {
         self.segments[index].0
     }
 
-    fn end(&self, index: usize, text: Result<Vec<u8>, SegmentFault>) {
+    /// The end of a segment: its text, which is compared with what the segment says, or what is wrong.
+    fn end(&self, index: usize, text: Decoded) {
         let Segment { info, payload } = self.segment(index);
         let text = text.and_then(|text| match info.verify(payload, &text) {
             Ok(()) => Ok(text),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(SegmentFault::of_text(error)),
         });
         // Nobody else has this number.
         let _ = self.decoded[index].set(text);
     }
 }
 
+fn lock<T>(queue: &Queue<T>) -> MutexGuard<'_, VecDeque<T>> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Takes the first of a queue, if it is wanted.
-fn pop(queue: &Queue, wanted: impl FnOnce(usize) -> bool) -> Option<usize> {
-    let mut queue = queue.lock().unwrap_or_else(PoisonError::into_inner);
+fn pop<T: Copy>(queue: &Queue<T>, wanted: impl FnOnce(T) -> bool) -> Option<T> {
+    let mut queue = lock(queue);
     queue.front().copied().filter(|&first| wanted(first))?;
     queue.pop_front()
 }
@@ -210,7 +204,7 @@ struct SegmentDecoder<'a> {
 /// What a thread has of a model.
 struct OfModel<'a> {
     model: &'a Model,
-    alone: Option<Held<'a>>,
+    without_net: Option<Held<'a>>,
     lanes: Vec<Lane<'a>>,
     /// The most bytes that the lanes may hold, if there is more than one.
     lane_memory: usize,
@@ -345,9 +339,11 @@ impl<'a> SegmentDecoder<'a> {
     /// Holds no more than this from now on.
     fn set_memory(&mut self, memory: usize) {
         self.memory = memory;
-        let alone = self.of_model.as_ref().map_or(0, OfModel::alone_len);
-        let lanes = self.of_model.as_ref().map_or(0, OfModel::lanes_len);
-        if held_len(self.bytes.as_ref()) + alone + lanes > memory {
+        let of_model = self
+            .of_model
+            .as_ref()
+            .map_or(0, |it| it.without_net_len() + it.lanes_len());
+        if held_len(self.bytes.as_ref()) + of_model > memory {
             (self.bytes, self.of_model) = (None, None);
         }
     }
@@ -355,13 +351,13 @@ impl<'a> SegmentDecoder<'a> {
     /// Gives back what is held for other modes, if that and `need` more are too much.
     fn make_room(&mut self, mode: Mode, need: usize) {
         let bytes = held_len(self.bytes.as_ref());
-        let alone = self.of_model.as_ref().map_or(0, OfModel::alone_len);
+        let tokens = self.of_model.as_ref().map_or(0, OfModel::without_net_len);
         let lanes = self.of_model.as_ref().map_or(0, OfModel::lanes_len);
         let others = match mode {
             Mode::Stored => 0,
-            Mode::Bytes => alone + lanes,
+            Mode::Bytes => tokens + lanes,
             Mode::Tokens => bytes + lanes,
-            Mode::Net => bytes + alone,
+            Mode::Net => bytes + tokens,
         };
         if others.saturating_add(need) <= self.memory {
             return;
@@ -371,7 +367,7 @@ impl<'a> SegmentDecoder<'a> {
         }
         if let Some(of_model) = &mut self.of_model {
             if mode != Mode::Tokens {
-                of_model.alone = None;
+                of_model.without_net = None;
             }
             if mode != Mode::Net {
                 of_model.lanes.clear();
@@ -388,62 +384,63 @@ impl<'a> SegmentDecoder<'a> {
     }
 
     /// Decodes a segment without the net, or a part of it if the work is stopped.
-    fn decode(&mut self, segment: &Segment, model: Option<&'a Model>, counter: &Counter) -> Decoded {
+    fn decode(&mut self, segment: &Segment, coding: WithoutNet<'a>, counter: &Counter) -> Decoded {
+        match coding {
+            WithoutNet::Stored => Ok(segment.payload.clone()),
+            WithoutNet::Bytes => self.decode_bytes(segment, counter),
+            WithoutNet::Tokens(model) => self.decode_tokens(segment, model, counter),
+        }
+    }
+
+    fn decode_bytes(&mut self, Segment { info, payload }: &Segment, counter: &Counter) -> Decoded {
+        let text_len = info.header.text_len() as usize;
+        let variant = LevelParameters::of(info.member.level).bytes;
+        self.make_room(Mode::Bytes, mixer_memory(variant, text_len));
+        let mixer = of_variant(&mut self.bytes, self.byte_alphabet, variant, text_len);
+        let mut decoder = Decoder::new(payload);
+        let mut text = Vec::new();
+        while text.len() < text_len && !counter.stops() {
+            for _ in 0..Counter::PACE.min(text_len - text.len()) {
+                // Symbols of this alphabet are bytes.
+                text.push(mixer.decode(None, &mut decoder) as u8);
+            }
+        }
+        decoder.finish().map_err(SegmentFault::of_payload)?;
+        Ok(text)
+    }
+
+    fn decode_tokens(&mut self, segment: &Segment, model: &'a Model, counter: &Counter) -> Decoded {
         let Segment { info, payload } = segment;
         let text_len = info.header.text_len() as usize;
+        let variant = LevelParameters::of(info.member.level).tokens;
+        self.of_model(model);
+        self.make_room(Mode::Tokens, mixer_memory(variant, text_len));
+        let held = &mut self.of_model(model).without_net;
+        let mixer = of_variant(held, &model.alphabet, variant, text_len);
         let mut decoder = Decoder::new(payload);
         let mut text = Text::new(segment);
-        match (info.header.mode(), model) {
-            (Mode::Stored, _) => return Ok(payload.clone()),
-            (Mode::Bytes, _) => {
-                let variant = Plan::of(info.member.level).bytes;
-                self.make_room(Mode::Bytes, mixer_memory(variant, text_len));
-                let mixer = of_variant(&mut self.bytes, self.byte_alphabet, variant, text_len);
-                while text.bytes.len() < text_len && !counter.stops() {
-                    for _ in 0..Counter::PACE.min(text_len - text.bytes.len()) {
-                        // symbols of this alphabet are bytes.
-                        text.bytes.push(mixer.decode(None, &mut decoder) as u8);
-                    }
+        let mut pause = 0;
+        while text.push(model, mixer.decode(None, &mut decoder))? {
+            if text.bytes.len() >= pause {
+                if counter.stops() {
+                    break;
                 }
+                pause = text.bytes.len() + Counter::PACE;
             }
-            (_, Some(model)) => {
-                let variant = Plan::of(info.member.level).tokens;
-                self.of_model(model);
-                self.make_room(Mode::Tokens, mixer_memory(variant, text_len));
-                let alone = &mut self.of_model(model).alone;
-                let mixer = of_variant(alone, &model.alphabet, variant, text_len);
-                let mut pause = 0;
-                while text.push(model, mixer.decode(None, &mut decoder))? {
-                    if text.bytes.len() >= pause {
-                        if counter.stops() {
-                            break;
-                        }
-                        pause = text.bytes.len() + Counter::PACE;
-                    }
-                }
-            }
-            (_, None) => return Err(SegmentFault::NoModel),
         }
-        decoder.finish()?;
+        decoder.finish().map_err(SegmentFault::of_payload)?;
         Ok(text.bytes)
     }
 
     /// Decodes the segments of the net that need this model, as long as there are some.
-    fn lockstep(&mut self, model: Option<&'a Model>, queue: &Queue, work: &Work<'_, 'a>) {
-        match model {
-            Some(_) if queue.lock().unwrap_or_else(PoisonError::into_inner).is_empty() => {}
-            Some(model) => {
-                let memory = self.memory.min(LANE_MEMORY);
-                self.of_model(model).lane_memory = memory;
-                self.make_room(Mode::Net, memory);
-                self.of_model(model).lockstep(queue, work);
-            }
-            None => {
-                while let Some(index) = pop(queue, |_| true) {
-                    work.end(index, Err(SegmentFault::NoModel));
-                }
-            }
+    fn lockstep(&mut self, model: &'a Model, queue: &Queue<usize>, work: &Work<'_, 'a>) {
+        if lock(queue).is_empty() {
+            return;
         }
+        let memory = self.memory.min(LANE_MEMORY);
+        self.of_model(model).lane_memory = memory;
+        self.make_room(Mode::Net, memory);
+        self.of_model(model).lockstep(queue, work);
     }
 }
 
@@ -451,7 +448,7 @@ impl<'a> OfModel<'a> {
     fn new(model: &'a Model) -> Self {
         Self {
             model,
-            alone: None,
+            without_net: None,
             lanes: Vec::new(),
             lane_memory: LANE_MEMORY,
             caches: Vec::new(),
@@ -459,15 +456,15 @@ impl<'a> OfModel<'a> {
         }
     }
 
-    fn alone_len(&self) -> usize {
-        held_len(self.alone.as_ref())
+    fn without_net_len(&self) -> usize {
+        held_len(self.without_net.as_ref())
     }
 
     fn lanes_len(&self) -> usize {
         self.lanes.iter().map(|lane| lane.held).sum()
     }
 
-    fn lockstep(&mut self, queue: &Queue, work: &Work<'_, 'a>) {
+    fn lockstep(&mut self, queue: &Queue<usize>, work: &Work<'_, 'a>) {
         let model = self.model;
         let transformer = &*model.transformer;
         let mut active: Vec<Active<'_>> = Vec::with_capacity(work.lanes);
@@ -515,35 +512,32 @@ impl<'a> OfModel<'a> {
                 }
                 lane.busy = false;
                 let segment = active.swap_remove(place);
-                let ended = segment.step.and_then(|_| Ok(segment.decoder.finish()?));
+                let finish = |_| segment.decoder.finish().map_err(SegmentFault::of_payload);
+                let ended = segment.step.and_then(finish);
                 work.end(segment.index, ended.map(|()| segment.text.bytes));
             }
         }
     }
 
     /// Takes the next segment into a lane, if memory allows or nothing is at work.
-    fn admit<'s>(&mut self, queue: &Queue, work: &Work<'s, 'a>, idle: bool) -> Admitted<'s> {
+    fn admit<'s>(&mut self, queue: &Queue<usize>, work: &Work<'s, 'a>, idle: bool) -> Admitted<'s> {
         let model = self.model;
-        let plan = |index: usize| Plan::of(work.segment(index).info.member.level);
+        let parameters = |index: usize| LevelParameters::of(work.segment(index).info.member.level);
+        let text_len = |index: usize| work.segment(index).info.header.text_len() as usize;
         let Some(index) = pop(queue, |index| {
-            let Plan {
-                tokens: variant, net, ..
-            } = *plan(index);
-            let text_len = work.segment(index).info.header.text_len() as usize;
-            idle || net.is_none_or(|net| self.fits(memory(model, variant, net, text_len)))
+            let LevelParameters { tokens, net, .. } = *parameters(index);
+            idle || net.is_none_or(|net| self.fits(memory(model, tokens, net, text_len(index))))
         }) else {
             return Admitted::Nothing;
         };
-        let Plan {
-            tokens: variant, net, ..
-        } = *plan(index);
         let segment = work.segment(index);
+        let LevelParameters { tokens, net, .. } = *parameters(index);
         let Some(net) = net else {
             let level = segment.info.member.level;
             work.end(index, Err(SegmentFault::NoNet { level }));
             return Admitted::Refused;
         };
-        let lane = self.lane(variant, net, segment.info.header.text_len() as usize);
+        let lane = self.lane(tokens, net, text_len(index));
         Admitted::Segment(Active {
             index,
             lane,
@@ -562,52 +556,65 @@ impl<'a> OfModel<'a> {
     }
 
     /// A lane made ready for a text of this length.
-    fn lane(&mut self, variant: Variant, net: NetPlan, text_len: usize) -> usize {
+    fn lane(&mut self, variant: Variant, net: NetWindow, text_len: usize) -> usize {
         let model = self.model;
-        let transformer = &*model.transformer;
-        let (length, kept) = net.window(transformer.config().context_length);
-        let window = transformer.window(model.start_token, length, kept);
-        // Of lanes that are free, that with the most memory of the right kind.
-        let free = self.lanes.iter().enumerate().filter(|(_, lane)| !lane.busy);
-        let index = match free.max_by_key(|(_, lane)| (lane.variant == variant, lane.held)) {
-            Some((index, lane)) => {
-                let fits = lane.variant == variant;
-                let lane = &mut self.lanes[index];
-                lane.window = window;
-                if !fits {
-                    (lane.mixer, lane.held) = (None, 0);
-                }
-                if self.caches[index].capacity() < length {
-                    self.caches[index] = transformer.cache(length);
-                }
-                index
-            }
-            None => {
-                self.lanes.push(Lane {
-                    mixer: None,
-                    variant,
-                    window,
-                    held: 0,
-                    busy: false,
-                });
-                self.caches.push(transformer.cache(length));
-                self.lanes.len() - 1
-            }
-        };
+        let window = net.within(model.transformer.config().context_length);
+        let index = self.free_lane(variant, window);
         let need = memory(model, variant, net, text_len).max(self.lanes[index].held);
-        // What other free lanes have taken is given back where it would be too much.
-        let mut held: usize = self.lanes_len() - self.lanes[index].held + need;
-        for (other, lane) in self.lanes.iter_mut().enumerate() {
-            if held > self.lane_memory && other != index && !lane.busy {
-                held -= lane.held;
-                (lane.mixer, lane.held) = (None, 0);
-            }
-        }
+        self.release_others(index, need);
         let lane = &mut self.lanes[index];
+        lane.window = model
+            .transformer
+            .window(model.start_token, window.len, window.kept);
         let new = || Mixer::new(&model.alphabet, variant, true, text_len);
         restarted(&mut lane.mixer, new, text_len);
         (lane.variant, lane.held, lane.busy) = (variant, need, true);
         index
+    }
+
+    /// A lane that is free, with a cache for the window, and no mixer or one of this variant.
+    fn free_lane(&mut self, variant: Variant, window: NetWindow) -> usize {
+        let transformer = &self.model.transformer;
+        // The one with the most memory of the right kind.
+        let free = self.lanes.iter().enumerate().filter(|(_, lane)| !lane.busy);
+        let best = free.max_by_key(|(_, lane)| (lane.variant == variant, lane.held));
+        let Some((index, _)) = best else {
+            self.lanes.push(Lane {
+                mixer: None,
+                variant,
+                window: transformer.window(self.model.start_token, window.len, window.kept),
+                held: 0,
+                busy: false,
+            });
+            self.caches.push(transformer.cache(window.len));
+            return self.lanes.len() - 1;
+        };
+        let lane = &mut self.lanes[index];
+        if lane.variant != variant {
+            lane.release();
+        }
+        if self.caches[index].capacity() < window.len {
+            self.caches[index] = transformer.cache(window.len);
+        }
+        index
+    }
+
+    /// Gives back what other free lanes have taken, as far as all would be too much with `need` bytes for this lane.
+    fn release_others(&mut self, index: usize, need: usize) {
+        let mut held = self.lanes_len() - self.lanes[index].held + need;
+        for (other, lane) in self.lanes.iter_mut().enumerate() {
+            if held > self.lane_memory && other != index && !lane.busy {
+                held -= lane.held;
+                lane.release();
+            }
+        }
+    }
+}
+
+impl Lane<'_> {
+    /// Gives back the memory of the mixer.
+    fn release(&mut self) {
+        (self.mixer, self.held) = (None, 0);
     }
 }
 
@@ -619,9 +626,9 @@ enum Admitted<'s> {
 }
 
 /// The most bytes that a lane takes for a text.
-fn memory(model: &Model, variant: Variant, net: NetPlan, text_len: usize) -> usize {
-    let (length, _) = net.window(model.transformer.config().context_length);
-    variant.memory(text_len) + model.transformer.cache_len(length) + text_len
+fn memory(model: &Model, variant: Variant, net: NetWindow, text_len: usize) -> usize {
+    let window = net.within(model.transformer.config().context_length);
+    variant.memory(text_len) + model.transformer.cache_len(window.len) + text_len
 }
 
 /// The most bytes that a mixer takes, with what it has learnt.
@@ -637,18 +644,23 @@ pub(super) fn segment_len(info: &SegmentInfo) -> u64 {
 }
 
 /// The most bytes that decoding a segment takes besides it and its text.
-fn memory_of(info: &SegmentInfo, model: Option<&Model>) -> u64 {
-    let plan = Plan::of(info.member.level);
+fn memory_of(info: &SegmentInfo, coding: Coding<'_>) -> u64 {
+    let LevelParameters {
+        tokens, bytes, net, ..
+    } = *LevelParameters::of(info.member.level);
     let text_len = info.header.text_len() as usize;
-    let memory = match (info.header.mode(), model, plan.net) {
-        (Mode::Bytes, ..) => mixer_memory(plan.bytes, text_len),
-        (Mode::Tokens, Some(_), _) => mixer_memory(plan.tokens, text_len),
-        (Mode::Net, Some(model), Some(net)) => {
-            memory(model, plan.tokens, net, text_len) + mixer_memory(plan.tokens, text_len)
-                - plan.tokens.memory(text_len)
-        }
-        // They are refused.
-        (Mode::Stored | Mode::Tokens | Mode::Net, ..) => 0,
+    let memory = match coding {
+        Coding::WithoutNet(WithoutNet::Stored) => 0,
+        Coding::WithoutNet(WithoutNet::Bytes) => mixer_memory(bytes, text_len),
+        Coding::WithoutNet(WithoutNet::Tokens(_)) => mixer_memory(tokens, text_len),
+        Coding::Net(model) => match net {
+            Some(net) => {
+                memory(model, tokens, net, text_len) + mixer_memory(tokens, text_len)
+                    - tokens.memory(text_len)
+            }
+            // It is refused.
+            None => 0,
+        },
     };
     memory as u64
 }

@@ -1,18 +1,19 @@
-//! Files to texts.
+//! Files to texts: any reader in, a reader of the text out.
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, Read, Seek, SeekFrom};
 use std::ops::Range;
 
 use czip_container::v2::{Index, IndexEntry, ReadError, Reader, Segment};
 
-use super::decode::{self, Decoders, WithModel};
+use super::decode::{self, Decoders, WithCoding};
+use super::models::Coding;
+use crate::error::Error;
 use crate::models::Models;
-use crate::options::Options;
+use crate::options::{Options, Unit};
 use crate::summary::{Format, Summary};
-use crate::work::Counter;
-use crate::{Error, Model};
+use crate::work::{Counter, Stopped};
 
 /// Bytes of text and payload that are decoded at a time for each thread, or one segment if that is longer.
 const BATCH_LEN: u64 = 8 << 20;
@@ -22,12 +23,16 @@ const BATCH_SEGMENTS: usize = 256;
 
 /// Restores the text of a file of the format czip v2, or of several joined, as it is read from.
 ///
-/// Some segments for each thread are read and decoded at a time. What is handed out has been verified, and may be
-/// followed by an error all the same: only the end of the text tells that the file is whole.
+/// Some segments for each thread are read and decoded at a time. What is handed out has been verified, but an error may
+/// still follow: only the end of the text tells that the file is whole. If the file ends early, the error is of the kind
+/// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof). Any error holds an [`Error`](crate::Error), unless the reader's own came
+/// through: `czip::Error::from` gets it back.
 ///
-/// Where the file can be sought in, so can its text: by the file's index if it has one, else by the headers of its
-/// segments, which are then read once. The file must be all that the reader has. What is handed out has been verified; that
-/// it is from the place sought has been, too, where there is an index, and else only if all before it has been read.
+/// The text can be read by the piece, too, without copying it: see [`BufRead`].
+///
+/// If the reader can seek, so can the decoder, in the text: by the file's index if it has one, else by the headers of its
+/// segments, which are then read once. The file must be all that the reader has. What is handed out has been verified. That
+/// it is from the place sought has been, too, if there is an index, and otherwise only if all text before it has been read.
 ///
 /// ```
 /// use std::io::{Cursor, Read, Seek, SeekFrom};
@@ -50,7 +55,13 @@ pub struct Decoder<'a, R> {
     decoders: Decoders<'a>,
     counter: Counter,
     max_text_len: u64,
-    source: Source<R>,
+    reader: Box<Reader<R>>,
+    /// Members that have begun, while the file is read from its start.
+    members: u64,
+    /// Where segments are, once that has been asked for.
+    index: Option<Indexed<R>>,
+    /// The reader is at a place that is of no use.
+    lost: bool,
     /// Decoded and not handed out.
     ready: VecDeque<Result<Vec<u8>, Error>>,
     /// What is being handed out, and from where on.
@@ -64,17 +75,8 @@ pub struct Decoder<'a, R> {
     summary: Summary,
 }
 
-enum Source<R> {
-    /// Read from the start. The number is that of members that have begun.
-    Stream(Box<Reader<R>>, u64),
-    Indexed(Indexed<R>),
-    /// On the way from one to the other, and for good if that fails.
-    Lost,
-}
-
 /// A file whose segments can be found.
 struct Indexed<R> {
-    reader: R,
     /// [`Index::read_segment`] for a reader that can seek.
     read: fn(&Index, &mut R, usize) -> Result<Segment, ReadError>,
     index: Index,
@@ -90,9 +92,12 @@ impl<'a, R: Read> Decoder<'a, R> {
     pub fn new(models: impl Into<Models<'a>>, reader: R, options: &Options) -> Self {
         Self {
             decoders: Decoders::new(models.into(), options),
-            counter: Counter::new(None, options),
+            counter: Counter::new(Unit::Bytes, None, options),
             max_text_len: options.limits.max_text_len,
-            source: Source::Stream(Box::new(Reader::new(reader)), 0),
+            reader: Box::new(Reader::new(reader)),
+            members: 0,
+            index: None,
+            lost: false,
             ready: VecDeque::new(),
             current: Vec::new(),
             at: 0,
@@ -101,6 +106,23 @@ impl<'a, R: Read> Decoder<'a, R> {
             failed: false,
             summary: Summary::new(Format::V2),
         }
+    }
+
+    /// The reader. It may have been read further than the text.
+    #[must_use]
+    pub fn get_ref(&self) -> &R {
+        self.reader.get_ref()
+    }
+
+    /// The reader. It may have been read further than the text, and what is read from it directly is missing here.
+    pub fn get_mut(&mut self) -> &mut R {
+        self.reader.get_mut()
+    }
+
+    /// The reader, which may have been read further than the text.
+    #[must_use]
+    pub fn into_inner(self) -> R {
+        self.reader.into_inner()
     }
 
     /// What has been read and decoded so far. The length of the file is not known here.
@@ -147,54 +169,54 @@ impl<'a, R: Read> Decoder<'a, R> {
     fn decode_more(&mut self) -> Result<(), Error> {
         self.counter.stops();
         self.counter.check()?;
-        let mut end = None;
-        let batch = match &mut self.source {
-            Source::Lost => return Err(Error::AfterError),
-            Source::Indexed(indexed) => {
+        if self.lost {
+            return Err(Error::AfterError);
+        }
+        let (batch, end) = match &mut self.index {
+            Some(indexed) => {
                 let mut batch = Batch::new(&self.decoders, indexed.batch);
                 indexed.batch = indexed.batch.saturating_mul(4);
-                let decoders = &mut self.decoders;
-                indexed.next = indexed.read_from(indexed.next, usize::MAX, decoders, &mut batch)?;
-                batch
+                let (reader, decoders) = (self.reader.get_mut(), &mut self.decoders);
+                indexed.next = indexed.read_from(reader, indexed.next, usize::MAX, decoders, &mut batch)?;
+                (batch, None)
             }
-            Source::Stream(reader, members) => {
-                let mut batch = Batch::new(&self.decoders, usize::MAX);
-                while !batch.is_full() {
-                    let segment = match reader.read() {
-                        Ok(Some(segment)) => segment,
-                        Ok(None) => break,
-                        Err(error) => {
-                            end = Some(Err(error.into()));
-                            break;
-                        }
-                    };
-                    let (info, header) = (&segment.info, &segment.info.header);
-                    *members += u64::from(info.number == 0);
-                    // A file that needs another model is refused before anything of it is decoded.
-                    let model = self.decoders.admit(info)?;
-                    if let Err(error) =
-                        within(info.text_offset + u64::from(header.text_len()), self.max_text_len)
-                    {
-                        end = Some(Err(error));
-                        break;
-                    }
-                    self.summary
-                        .add_segment(header.mode(), header.text_len() as usize);
-                    batch.push(*members - 1, segment, model);
-                }
-                batch
-            }
+            None => self.read_some()?,
         };
         self.ready = batch.decode(&mut self.decoders, &self.counter)?.into();
-        self.ready.extend(end);
+        self.ready.extend(end.map(Err));
         Ok(())
+    }
+
+    /// Reads the next segments from the file's start on, and what is wrong behind them.
+    fn read_some(&mut self) -> Result<(Batch<'a>, Option<Error>), Error> {
+        let mut batch = Batch::new(&self.decoders, usize::MAX);
+        while !batch.is_full() {
+            let segment = match self.reader.read() {
+                Ok(Some(segment)) => segment,
+                Ok(None) => break,
+                Err(error) => return Ok((batch, Some(error.into()))),
+            };
+            let (info, header) = (&segment.info, &segment.info.header);
+            self.members += u64::from(info.number == 0);
+            // A file that needs another model is refused before anything of it is decoded.
+            let coding = self.decoders.admit(info)?;
+            let text_len = info.text_offset + u64::from(header.text_len());
+            if let Err(error) = within(text_len, self.max_text_len) {
+                return Ok((batch, Some(error)));
+            }
+            self.summary
+                .add_segment(header.mode(), header.text_len() as usize);
+            batch.push(self.members - 1, segment, coding);
+        }
+        Ok((batch, None))
     }
 }
 
 impl<R> Indexed<R> {
     /// Reads segments from number `first` to `end` until the batch is full. Returns where it has stopped.
     fn read_from<'a>(
-        &mut self,
+        &self,
+        reader: &mut R,
         first: usize,
         end: usize,
         decoders: &mut Decoders<'a>,
@@ -205,10 +227,10 @@ impl<R> Indexed<R> {
         let mut members = begun(&entries[..first]);
         let mut next = first;
         while next < end.min(entries.len()) && !batch.is_full() {
-            let segment = (self.read)(&self.index, &mut self.reader, next)?;
-            let model = decoders.admit(&segment.info)?;
+            let segment = (self.read)(&self.index, reader, next)?;
+            let coding = decoders.admit(&segment.info)?;
             members += begun(&entries[next..=next]);
-            batch.push(members.saturating_sub(1), segment, model);
+            batch.push(members.saturating_sub(1), segment, coding);
             next += 1;
         }
         Ok(next)
@@ -247,10 +269,9 @@ impl<R: Read + Seek> Decoder<'_, R> {
         let mut next = first;
         while next <= last {
             let mut batch = Batch::new(&self.decoders, usize::MAX);
-            let Source::Indexed(indexed) = &mut self.source else {
-                return Err(Error::AfterError);
-            };
-            next = indexed.read_from(next, last + 1, &mut self.decoders, &mut batch)?;
+            let indexed = self.index.as_ref().ok_or(Error::AfterError)?;
+            let (decoders, reader) = (&mut self.decoders, self.reader.get_mut());
+            next = indexed.read_from(reader, next, last + 1, decoders, &mut batch)?;
             for piece in batch.decode(&mut self.decoders, &self.counter)? {
                 text.extend_from_slice(&piece?);
             }
@@ -261,37 +282,75 @@ impl<R: Read + Seek> Decoder<'_, R> {
         Ok(text)
     }
 
+    /// Finds out where segments are, unless that is known.
     fn indexed(&mut self) -> Result<&mut Indexed<R>, Error> {
-        if matches!(self.source, Source::Stream(..)) {
-            let Source::Stream(reader, members) = std::mem::replace(&mut self.source, Source::Lost) else {
-                return Err(Error::AfterError);
-            };
-            let mut reader = reader.into_inner();
-            let index = Index::open(&mut reader)?;
+        if self.lost {
+            return Err(Error::AfterError);
+        }
+        if self.index.is_none() {
+            // Until it is known where to go on.
+            self.lost = true;
+            let index = Index::open(self.reader.get_mut())?;
             within(index.text_len(), self.max_text_len)?;
-            // Go on where the stream was: after what is ready.
-            let read = self.position
-                + self
-                    .ready
-                    .iter()
-                    .flatten()
-                    .map(|text| text.len() as u64)
-                    .sum::<u64>();
-            let past = |entry: &IndexEntry| entry.text_offset < read || members > 0 && entry.text_len == 0;
-            let next = index.segments().iter().take_while(|entry| past(entry)).count();
-            self.source = Source::Indexed(Indexed {
-                reader,
+            self.lost = false;
+            self.index = Some(Indexed {
                 read: |index, reader, segment| index.read_segment(reader, segment),
+                next: self.next_in(&index),
                 index,
-                next,
                 batch: usize::MAX,
             });
         }
-        match &mut self.source {
-            Source::Indexed(indexed) => Ok(indexed),
-            _ => Err(Error::AfterError),
-        }
+        self.index.as_mut().ok_or(Error::AfterError)
     }
+
+    /// The segment after those that have been read from the file's start.
+    fn next_in(&self, index: &Index) -> usize {
+        let ready = self.ready.iter().flatten();
+        let read = self.position + ready.map(|text| text.len() as u64).sum::<u64>();
+        let past = |entry: &IndexEntry| entry.text_offset < read || self.members > 0 && entry.text_len == 0;
+        index.segments().iter().take_while(|entry| past(entry)).count()
+    }
+
+    /// Goes on in the piece that is being handed out, if it has this place of the text. Returns whether it has.
+    fn move_within(&mut self, target: u64) -> bool {
+        let start = self.position - self.current.len() as u64;
+        let here = (start..=self.position).contains(&target);
+        if here {
+            self.at = (target - start) as usize;
+            self.skipped = 0;
+        }
+        here
+    }
+
+    /// Goes on at another place of the text, with none of what has been decoded.
+    fn jump(&mut self, target: u64) -> Result<(), Error> {
+        self.ready.clear();
+        self.current.clear();
+        self.at = 0;
+        self.skipped = 0;
+        self.position = target;
+        let indexed = self.indexed()?;
+        indexed.batch = 1;
+        let Some(segment) = indexed.index.find(target) else {
+            indexed.next = indexed.index.segments().len();
+            return Ok(());
+        };
+        indexed.next = segment;
+        let offset = indexed.index.segments()[segment].text_offset;
+        self.skipped = (target - offset) as usize;
+        self.position = offset;
+        Ok(())
+    }
+}
+
+/// The place of the text that is sought, from `here` in a text of so many bytes.
+fn target(to: SeekFrom, here: u64, text_len: u64) -> io::Result<u64> {
+    let target = match to {
+        SeekFrom::Start(offset) => Some(offset),
+        SeekFrom::End(offset) => text_len.checked_add_signed(offset),
+        SeekFrom::Current(offset) => here.checked_add_signed(offset),
+    };
+    target.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a place before the start"))
 }
 
 pub(super) fn within(text_len: u64, limit: u64) -> Result<(), Error> {
@@ -306,52 +365,38 @@ pub(super) fn within(text_len: u64, limit: u64) -> Result<(), Error> {
 
 impl<R: Read> Read for Decoder<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() || !self.fill()? {
+        if buffer.is_empty() {
             return Ok(0);
         }
-        let rest = &self.current[self.at..];
+        let rest = self.fill_buf()?;
         let len = rest.len().min(buffer.len());
         buffer[..len].copy_from_slice(&rest[..len]);
-        self.at += len;
+        self.consume(len);
         Ok(len)
     }
 }
 
-/// Offsets are those of the text. One may go on after an error by seeking another place.
+/// The buffer is the rest of a segment's text.
+impl<R: Read> BufRead for Decoder<'_, R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.fill()?;
+        Ok(&self.current[self.at..])
+    }
+
+    fn consume(&mut self, len: usize) {
+        self.at = self.current.len().min(self.at + len);
+    }
+}
+
+/// Offsets are those of the text. After an error, reading can go on from another place.
 impl<R: Read + Seek> Seek for Decoder<'_, R> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let here = self.stream_position()?;
-        let len = self.index()?.text_len();
-        let target = match to {
-            SeekFrom::Start(offset) => Some(offset),
-            SeekFrom::End(offset) => len.checked_add_signed(offset),
-            SeekFrom::Current(offset) => here.checked_add_signed(offset),
-        };
-        let target =
-            target.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a place before the start"))?;
-        let start = self.position - self.current.len() as u64;
+        let target = target(to, here, self.index()?.text_len())?;
         // After an error what is ready does not go on from here: the segment in error is missing.
         let failed = std::mem::take(&mut self.failed);
-        if !failed && (start..=self.position).contains(&target) {
-            self.at = (target - start) as usize;
-            self.skipped = 0;
-            return Ok(target);
-        }
-        self.ready.clear();
-        self.current.clear();
-        self.at = 0;
-        self.skipped = 0;
-        self.position = target;
-        let indexed = self.indexed()?;
-        indexed.batch = 1;
-        match indexed.index.find(target) {
-            None => indexed.next = indexed.index.segments().len(),
-            Some(segment) => {
-                let offset = indexed.index.segments()[segment].text_offset;
-                indexed.next = segment;
-                self.skipped = (target - offset) as usize;
-                self.position = offset;
-            }
+        if failed || !self.move_within(target) {
+            self.jump(target)?;
         }
         Ok(target)
     }
@@ -383,11 +428,11 @@ pub(super) struct Batch<'a> {
     max_segments: usize,
 }
 
-/// A segment, the number of its member, and the model that it needs.
+/// A segment, the number of its member, and how it is decoded.
 struct Member<'a> {
     number: u64,
     segment: Segment,
-    model: Option<&'a Model>,
+    coding: Coding<'a>,
 }
 
 impl<'a> Batch<'a> {
@@ -420,12 +465,12 @@ impl<'a> Batch<'a> {
         full && !self.segments.is_empty()
     }
 
-    pub(super) fn push(&mut self, number: u64, segment: Segment, model: Option<&'a Model>) {
+    pub(super) fn push(&mut self, number: u64, segment: Segment, coding: Coding<'a>) {
         self.len += decode::segment_len(&segment.info);
         self.segments.push(Member {
             number,
             segment,
-            model,
+            coding,
         });
     }
 
@@ -433,10 +478,10 @@ impl<'a> Batch<'a> {
         &self,
         decoders: &mut Decoders<'a>,
         counter: &Counter,
-    ) -> Result<Vec<Result<Vec<u8>, Error>>, Error> {
+    ) -> Result<Vec<Result<Vec<u8>, Error>>, Stopped> {
         let segments = self.segments.iter();
-        let segments: Vec<WithModel<'_, '_>> =
-            segments.map(|member| (&member.segment, member.model)).collect();
+        let segments: Vec<WithCoding<'_, '_>> =
+            segments.map(|member| (&member.segment, member.coding)).collect();
         let held = self.max_len.map_or(0, |_| self.len);
         let decoded = decoders.decode(&segments, held, counter)?;
         let named = decoded.into_iter().zip(&self.segments).map(|(text, member)| {
@@ -458,7 +503,7 @@ pub(crate) fn decompress_many(
     options: &Options,
 ) -> Vec<Result<Vec<u8>, Error>> {
     let mut decoders = Decoders::new(models, options);
-    let counter = Counter::new(None, options);
+    let counter = Counter::new(Unit::Bytes, None, options);
     let mut batch = Batch::of_all();
     // Of each file, how many of the batch's segments it has, or why it is not decoded at all.
     let mut counts = Vec::with_capacity(files.len());
@@ -473,8 +518,8 @@ pub(crate) fn decompress_many(
     let mut decoded = match batch.decode(&mut decoders, &counter) {
         Ok(decoded) => decoded.into_iter(),
         // What ends the decoding of all ends that of each.
-        Err(error) => {
-            let of_file = |read: Result<usize, Error>| Err(read.err().unwrap_or_else(|| error.of_each()));
+        Err(stopped) => {
+            let of_file = |read: Result<usize, Error>| Err(read.err().unwrap_or_else(|| stopped.into()));
             return counts.into_iter().map(of_file).collect();
         }
     };
@@ -508,12 +553,12 @@ fn read_all<'a>(
         let segment = segment?;
         let (info, header) = (&segment.info, &segment.info.header);
         members += u64::from(info.number == 0);
-        let model = decoders.admit(info)?;
+        let coding = decoders.admit(info)?;
         within(
             info.text_offset + u64::from(header.text_len()),
             options.limits.max_text_len,
         )?;
-        batch.push(members - 1, segment, model);
+        batch.push(members - 1, segment, coding);
     }
     Ok(())
 }

@@ -1,18 +1,15 @@
-//! Segments to payloads: which mode is taken, and how each codes.
-
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
+//! Segments to payloads: the texts of segments in, for each the mode chosen and the payload out.
 
 use czip_coder::binary::Encoder;
 use czip_container::v2::Mode;
 use czip_mix::{Mixer, Variant};
 use czip_model::{AnyCache, AnyScratch, Row, Window};
 
-use super::codec::Codec;
-use super::plan::{NetPlan, Plan};
+use super::levels::{LevelParameters, NetWindow};
+use super::models::EncodingModel;
+use crate::model::Model;
 use crate::options::Options;
-use crate::work::{self, Counter};
-use crate::{Error, Model};
+use crate::work::{self, Counter, Stopped};
 
 /// Rows that share one pass over the weights: see CZIPv1.
 const BATCH: usize = 64;
@@ -53,69 +50,57 @@ impl Encoded {
 
 /// Encodes segments, as many side by side as there are threads. What comes out for each depends on its text alone.
 pub(crate) struct Encoders<'a> {
-    codec: Codec<'a>,
+    model: EncodingModel<'a>,
     options: Options,
     workers: Vec<SegmentEncoder<'a>>,
 }
 
 impl<'a> Encoders<'a> {
-    pub(crate) fn new(codec: Codec<'a>, options: &Options) -> Self {
+    pub(crate) fn new(model: EncodingModel<'a>, options: &Options) -> Self {
         Self {
-            codec,
+            model,
             options: options.clone(),
             workers: Vec::new(),
         }
     }
 
-    pub(crate) fn encode(&mut self, texts: &[&[u8]], counter: &Counter) -> Result<Vec<Encoded>, Error> {
-        // The longest first, so that no thread is left with a long one when the others have ended.
-        let mut order: Vec<usize> = (0..texts.len()).collect();
-        order.sort_by_key(|&text| std::cmp::Reverse(texts[text].len()));
+    pub(crate) fn encode(&mut self, texts: &[&[u8]], counter: &Counter) -> Result<Vec<Encoded>, Stopped> {
         let threads = work::thread_count(&self.options).clamp(1, texts.len().max(1));
         while self.workers.len() < threads {
-            self.workers.push(SegmentEncoder::new(self.codec, &self.options));
+            let worker = SegmentEncoder::new(self.model, &self.options);
+            self.workers.push(worker);
         }
-        let encoded: Vec<OnceLock<Encoded>> = texts.iter().map(|_| OnceLock::new()).collect();
-        let next = AtomicUsize::new(0);
-        work::share(&mut self.workers[..threads], |worker| {
-            while let Some(&text) = order.get(next.fetch_add(1, Ordering::Relaxed)) {
-                if counter.stops() {
-                    break;
-                }
-                // Nobody else has this number.
-                let _ = encoded[text].set(worker.encode(texts[text], counter));
-            }
-        });
-        counter.check()?;
-        let encoded: Option<Vec<Encoded>> = encoded.into_iter().map(OnceLock::into_inner).collect();
-        encoded.ok_or(Error::Interrupted)
+        let order = work::largest_first(texts.iter().map(|text| text.len()));
+        work::map(&mut self.workers[..threads], &order, counter, |worker, text| {
+            worker.encode(texts[text], counter)
+        })
     }
 }
 
 /// Encodes one segment after the other, in the same memory.
 struct SegmentEncoder<'a> {
-    codec: Codec<'a>,
-    plan: &'static Plan,
+    model: EncodingModel<'a>,
+    parameters: &'static LevelParameters,
     only: Option<Mode>,
     tokens: Vec<u16>,
     sample: Vec<u8>,
     spare: Vec<u8>,
     bytes: Option<Mixer<'a>>,
-    alone: Option<Mixer<'a>>,
+    without_net: Option<Mixer<'a>>,
     net: Option<NetEncoder<'a>>,
 }
 
 impl<'a> SegmentEncoder<'a> {
-    fn new(codec: Codec<'a>, options: &Options) -> Self {
+    fn new(model: EncodingModel<'a>, options: &Options) -> Self {
         Self {
-            codec,
-            plan: Plan::of(options.level),
+            model,
+            parameters: LevelParameters::of(options.level),
             only: options.only,
             tokens: Vec::new(),
             sample: Vec::new(),
             spare: Vec::new(),
             bytes: None,
-            alone: None,
+            without_net: None,
             net: None,
         }
     }
@@ -137,7 +122,7 @@ impl<'a> SegmentEncoder<'a> {
         let only = self.only;
         let mode = match only {
             Some(mode) => self.possible(mode),
-            None if self.plan.thorough && self.tokenize(text) => return self.try_all(text, counter),
+            None if self.parameters.thorough && self.tokenize(text) => return self.try_all(text, counter),
             None => self.choose(text, counter),
         };
         let mode = if mode != Mode::Bytes && !self.tokenize(text) {
@@ -145,12 +130,12 @@ impl<'a> SegmentEncoder<'a> {
         } else {
             mode
         };
-        self.code(mode, text, &mut Shown::new(text.len(), counter))
+        self.code(mode, text, &mut SegmentProgress::new(text.len(), counter))
     }
 
     /// The mode, or the next simpler one where level or model lack it.
     fn possible(&self, mode: Mode) -> Mode {
-        match (mode, self.codec.model, self.plan.net) {
+        match (mode, self.model.model, self.parameters.net) {
             (Mode::Net, Some(_), None) => Mode::Tokens,
             (Mode::Net | Mode::Tokens, None, _) => Mode::Bytes,
             _ => mode,
@@ -162,7 +147,7 @@ impl<'a> SegmentEncoder<'a> {
         let mut len = text.len();
         for mode in [Mode::Bytes, Mode::Tokens, Mode::Net] {
             if self.possible(mode) == mode {
-                let encoded = self.code(mode, text, &mut Shown::nowhere(counter));
+                let encoded = self.code(mode, text, &mut SegmentProgress::uncounted(counter));
                 if encoded.payload.len() < len {
                     len = encoded.payload.len();
                     best = encoded;
@@ -175,7 +160,7 @@ impl<'a> SegmentEncoder<'a> {
 
     /// The mode that promises the smallest payload, by a sample.
     fn choose(&mut self, text: &[u8], counter: &Counter) -> Mode {
-        if self.codec.model.is_none() {
+        if self.model.model.is_none() {
             return Mode::Bytes;
         }
         let mut sample = std::mem::take(&mut self.sample);
@@ -199,17 +184,17 @@ impl<'a> SegmentEncoder<'a> {
             return Mode::Bytes;
         }
         let bytes = self.trial(Mode::Bytes, sample, counter);
-        let alone = self.trial(Mode::Tokens, sample, counter);
+        let tokens = self.trial(Mode::Tokens, sample, counter);
         // The net rarely helps where tokens are hardly longer than bytes: such data are no text, or none that the model
         // knows.
         let is_known = self.tokens.len() < sample.len() - sample.len() / 8;
-        let simple = if bytes < alone { Mode::Bytes } else { Mode::Tokens };
-        if self.plan.net.is_none() || !is_known {
+        let simple = if bytes < tokens { Mode::Bytes } else { Mode::Tokens };
+        if self.parameters.net.is_none() || !is_known {
             return simple;
         }
         // Mixing with the net is nearly always smaller than without, but so slow that it is only tried in doubt.
         if simple == Mode::Tokens
-            || bytes > alone - alone / 4 && self.trial(Mode::Net, sample, counter) <= bytes
+            || bytes > tokens - tokens / 4 && self.trial(Mode::Net, sample, counter) <= bytes
         {
             Mode::Net
         } else {
@@ -218,7 +203,7 @@ impl<'a> SegmentEncoder<'a> {
     }
 
     fn trial(&mut self, mode: Mode, sample: &[u8], counter: &Counter) -> usize {
-        let encoded = self.code(mode, sample, &mut Shown::nowhere(counter));
+        let encoded = self.code(mode, sample, &mut SegmentProgress::uncounted(counter));
         let len = encoded.payload.len();
         self.spare = encoded.payload;
         len
@@ -227,36 +212,41 @@ impl<'a> SegmentEncoder<'a> {
     /// Cuts a text into tokens, none without a model.
     fn tokenize(&mut self, text: &[u8]) -> bool {
         self.tokens.clear();
-        let Some(model) = self.codec.model else {
+        let Some(model) = self.model.model else {
             return true;
         };
         model.tokenizer.encode_bytes(text, &mut self.tokens).is_ok()
     }
 
     /// Codes a text, or the tokens of it that are at hand.
-    fn code(&mut self, mode: Mode, text: &[u8], shown: &mut Shown<'_>) -> Encoded {
+    fn code(&mut self, mode: Mode, text: &[u8], progress: &mut SegmentProgress<'_>) -> Encoded {
         let mut buffer = std::mem::take(&mut self.spare);
         buffer.clear();
         let mut encoder = Encoder::from_vec(buffer);
-        match (mode, self.codec.model, self.plan.net) {
+        match (mode, self.model.model, self.parameters.net) {
             (Mode::Net, Some(model), Some(net)) => {
-                let variant = self.plan.tokens;
+                let variant = self.parameters.tokens;
                 self.net
                     .get_or_insert_with(|| NetEncoder::new(model, variant, net))
-                    .encode(&self.tokens, text.len(), &mut encoder, shown);
+                    .encode(&self.tokens, text.len(), &mut encoder, progress);
             }
             (Mode::Tokens | Mode::Net, Some(model), _) => {
-                let new = || Mixer::new(&model.alphabet, self.plan.tokens, false, text.len());
-                let mixer = restarted(&mut self.alone, new, text.len());
-                code_each(mixer, self.tokens.iter().copied(), &mut encoder, shown);
+                let new = || Mixer::new(&model.alphabet, self.parameters.tokens, false, text.len());
+                let mixer = restarted(&mut self.without_net, new, text.len());
+                code_each(mixer, self.tokens.iter().copied(), &mut encoder, progress);
             }
             _ => {
-                let new = || Mixer::new(self.codec.bytes, self.plan.bytes, false, text.len());
+                let new = || Mixer::new(self.model.bytes, self.parameters.bytes, false, text.len());
                 let mixer = restarted(&mut self.bytes, new, text.len());
-                code_each(mixer, text.iter().map(|&byte| byte.into()), &mut encoder, shown);
+                code_each(
+                    mixer,
+                    text.iter().map(|&byte| byte.into()),
+                    &mut encoder,
+                    progress,
+                );
             }
         }
-        shown.end();
+        progress.end();
         Encoded {
             mode,
             payload: encoder.finish(),
@@ -268,12 +258,12 @@ fn code_each(
     mixer: &mut Mixer<'_>,
     symbols: impl ExactSizeIterator<Item = u16>,
     encoder: &mut Encoder,
-    shown: &mut Shown<'_>,
+    progress: &mut SegmentProgress<'_>,
 ) {
     let count = symbols.len();
     for (index, symbol) in symbols.enumerate() {
         mixer.encode(symbol, None, encoder);
-        if index % Counter::PACE == Counter::PACE - 1 && !shown.at(index, count) {
+        if index % Counter::PACE == Counter::PACE - 1 && !progress.at(index, count) {
             break;
         }
     }
@@ -308,15 +298,15 @@ struct NetEncoder<'a> {
 }
 
 impl<'a> NetEncoder<'a> {
-    fn new(model: &'a Model, variant: Variant, net: NetPlan) -> Self {
+    fn new(model: &'a Model, variant: Variant, window: NetWindow) -> Self {
         let config = model.transformer.config();
-        let (length, kept) = net.window(config.context_length);
+        let NetWindow { len, kept } = window.within(config.context_length);
         Self {
             model,
             variant,
             mixer: None,
-            window: model.transformer.window(model.start_token, length, kept),
-            caches: [model.transformer.cache(length)],
+            window: model.transformer.window(model.start_token, len, kept),
+            caches: [model.transformer.cache(len)],
             scratch: model.transformer.scratch(BATCH),
             rows: Vec::with_capacity(BATCH),
             frequencies: vec![0; config.vocab_size],
@@ -324,7 +314,13 @@ impl<'a> NetEncoder<'a> {
         }
     }
 
-    fn encode(&mut self, tokens: &[u16], text_len: usize, encoder: &mut Encoder, shown: &mut Shown<'_>) {
+    fn encode(
+        &mut self,
+        tokens: &[u16],
+        text_len: usize,
+        encoder: &mut Encoder,
+        progress: &mut SegmentProgress<'_>,
+    ) {
         let Self {
             model,
             variant,
@@ -359,22 +355,22 @@ impl<'a> NetEncoder<'a> {
                 mixer.encode(token, Some(&self.cumulative), encoder);
             }
             coded += batch;
-            if !shown.at(coded, tokens.len()) {
+            if !progress.at(coded, tokens.len()) {
                 break;
             }
         }
     }
 }
 
-/// How much of a text has been counted as done.
-struct Shown<'c> {
+/// How much of a segment has been counted as done.
+struct SegmentProgress<'c> {
     counter: &'c Counter,
     silent: bool,
     text_len: usize,
     done: usize,
 }
 
-impl<'c> Shown<'c> {
+impl<'c> SegmentProgress<'c> {
     fn new(text_len: usize, counter: &'c Counter) -> Self {
         Self {
             counter,
@@ -384,8 +380,8 @@ impl<'c> Shown<'c> {
         }
     }
 
-    /// For work that may be stopped, but does not count.
-    fn nowhere(counter: &'c Counter) -> Self {
+    /// For work that may be stopped but does not count.
+    fn uncounted(counter: &'c Counter) -> Self {
         Self {
             silent: true,
             ..Self::new(0, counter)

@@ -1,4 +1,4 @@
-//! What can be restored of a damaged file.
+//! What can be restored of a damaged file: what is left of each member in, texts and what is missing out.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
@@ -7,9 +7,9 @@ use czip_container::v2::{FormatError, Index, IndexEntry, Mode, Part, ReadError, 
 
 use super::decode::Decoders;
 use super::decompress::{Batch, within};
-use crate::Error;
+use crate::error::Error;
 use crate::models::Models;
-use crate::options::Options;
+use crate::options::{Options, Unit};
 use crate::summary::{Format, Summary};
 use crate::work::Counter;
 
@@ -62,7 +62,7 @@ pub(crate) fn recover_to(
     output: impl Write,
     options: &Options,
 ) -> Result<Recovery, Error> {
-    let counter = Counter::new(None, options);
+    let counter = Counter::new(Unit::Bytes, None, options);
     let input = Stoppable {
         inner: input,
         counter: &counter,
@@ -243,9 +243,9 @@ impl<W: Write> Recoverer<'_, '_, W> {
                 let mode = segment.info.header.mode();
                 let with_it = text_len + u64::from(entry.text_len);
                 within(with_it, self.max_text_len)?;
-                let model = self.decoders.admit(&segment.info)?;
+                let coding = self.decoders.admit(&segment.info)?;
                 text_len = with_it;
-                batch.push(member, segment, model);
+                batch.push(member, segment, coding);
                 Ok(mode)
             });
             read.push((entry, mode));
@@ -253,9 +253,9 @@ impl<W: Write> Recoverer<'_, '_, W> {
         }
         let mut decoded = batch.decode(&mut self.decoders, self.counter)?.into_iter();
         let texts = read.into_iter().map(|(entry, mode)| {
-            let text = mode.and_then(|mode| {
-                let text = decoded.next().unwrap_or(Err(Error::Interrupted))?;
-                Ok((mode, text))
+            let text = mode.and_then(|mode| match decoded.next() {
+                Some(text) => Ok((mode, text?)),
+                None => unreachable!("each segment of the batch has a text or an error"),
             });
             (entry, text)
         });
@@ -310,7 +310,7 @@ impl Missing {
     /// Whether both are segments of one member, one after the other, that lack the same model.
     fn goes_on_with(&self, next: &Self) -> bool {
         let model = |missing: &Self| match missing.reason {
-            Error::MissingModel { file, .. } => Some(file),
+            Error::MissingModel { file, .. } => file,
             _ => None,
         };
         let place = |missing: &Self| (missing.member, missing.written);

@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::data::as_symbols;
 use crate::priors::sizes;
-use crate::reference::{Decision, PlainTree, Plan, Reference, Start};
+use crate::reference::{Decision, InitialState, PlainTree, Reference, VariantConfig};
 use crate::streams::{BYTE_PRIORS, Stream, kernels};
 
 const PAGE: &str = include_str!("../../../../docs/spec/mixing.md");
@@ -18,9 +18,9 @@ const TEXT: &[u8] = b"the the the\n";
 /// The text's decisions and its payload, by the reference.
 fn coded() -> (Vec<Decision>, Vec<u8>) {
     let tree = PlainTree::of_bytes();
-    let plan = Plan::light_bytes();
-    let start = Start::of(&plan, false, &tree, &BYTE_PRIORS);
-    let mut reference = Reference::new(plan, &tree, start, TEXT.len());
+    let config = VariantConfig::light_bytes();
+    let initial = InitialState::of(&config, false, &tree, &BYTE_PRIORS);
+    let mut reference = Reference::new(config, &tree, initial, TEXT.len());
     TEXT.iter().for_each(|&byte| reference.encode(byte.into(), None));
     let decisions = reference.decisions.clone();
     (decisions, reference.finish())

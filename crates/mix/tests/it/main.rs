@@ -2,6 +2,7 @@
 //! priors' stored form.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+mod api;
 mod data;
 mod example;
 mod priors;

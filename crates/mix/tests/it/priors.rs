@@ -323,29 +323,29 @@ fn error_after(change: impl FnOnce(&mut Vec<u8>)) -> String {
 fn errors_say_what_and_where() {
     assert_eq!(
         Priors::from_bytes(b"").unwrap_err().to_string(),
-        "no priors: they begin with []"
+        "not priors: they begin with []"
     );
     assert_eq!(
         error_after(|bytes| bytes[0] = 7),
-        "no priors: they begin with [07, 5a, 4d, 50]"
+        "not priors: they begin with [07, 5a, 4d, 50]"
     );
     assert_eq!(
         error_after(|bytes| bytes[3] = b'M'),
-        "no priors: they begin with [43, 5a, 4d, 4d]"
+        "not priors: they begin with [43, 5a, 4d, 4d]"
     );
     assert_eq!(
         error_after(|bytes| bytes.truncate(17)),
-        "no priors: they begin with [43, 5a, 4d, 50]"
+        "not priors: they begin with [43, 5a, 4d, 50]"
     );
     assert_eq!(
         error_after(|bytes| bytes[4] = 2),
-        "version 2 of priors at byte 4; only 1 is known"
+        "version 2 of priors at byte 4 is unknown; only 1 is supported"
     );
     assert_eq!(
         error_after(|bytes| bytes[4] = 0),
-        "version 0 of priors at byte 4; only 1 is known"
+        "version 0 of priors at byte 4 is unknown; only 1 is supported"
     );
-    let shape = |sizes: &str| format!("sizes {sizes} of priors at byte 5 are those of no variant");
+    let shape = |sizes: &str| format!("sizes {sizes} of priors at byte 5 do not belong to any variant");
     assert_eq!(error_after(|bytes| bytes[5] = 6), shape("[6, 2, 0]"));
     assert_eq!(error_after(|bytes| bytes[6] = 3), shape("[5, 3, 0]"));
     assert_eq!(error_after(|bytes| bytes[7] = 2), shape("[5, 2, 2]"));

@@ -125,7 +125,7 @@ const RECORDS: u64 = 21;
 
 /// A row of the table of variants.
 #[derive(Clone, Debug)]
-pub(crate) struct Plan {
+pub(crate) struct VariantConfig {
     contexts: Vec<u64>,
     runs: Vec<usize>,
     long: usize,
@@ -136,7 +136,7 @@ pub(crate) struct Plan {
     lines_max: u32,
 }
 
-impl Plan {
+impl VariantConfig {
     pub(crate) fn light() -> Self {
         Self {
             contexts: vec![ORDER0, ORDER1, ORDER2, WORD, SHAPE],
@@ -150,24 +150,25 @@ impl Plan {
     }
 
     pub(crate) fn standard() -> Self {
-        let mut plan = Self::light();
-        plan.contexts.extend([ORDER3, WORD2, BYTES3]);
+        let mut config = Self::light();
+        config.contexts.extend([ORDER3, WORD2, BYTES3]);
         Self {
             runs: vec![2, 3, 5],
             joint: 8,
             lines_max: 18,
-            ..plan
+            ..config
         }
     }
 
     pub(crate) fn max() -> Self {
-        let mut plan = Self::standard();
-        plan.contexts
+        let mut config = Self::standard();
+        config
+            .contexts
             .extend([ORDER4, ORDER6, SKIP1, ABOVE, FIELD, WORD3, BYTES5, WORD_SKIP]);
         Self {
             runs: vec![1, 2, 3, 5],
             lines_max: 19,
-            ..plan
+            ..config
         }
     }
 
@@ -244,7 +245,7 @@ impl Entry {
 
 /// What holds for all texts.
 #[derive(Clone, Debug)]
-pub(crate) struct Start {
+pub(crate) struct InitialState {
     states: Vec<Vec<Entry>>,
     runs: Vec<Vec<Entry>>,
     matches: Vec<Entry>,
@@ -253,9 +254,9 @@ pub(crate) struct Start {
     second: Vec<[i64; 4]>,
 }
 
-impl Start {
-    /// The start without priors.
-    fn untrained(plan: &Plan, net: bool, rows: usize) -> Self {
+impl InitialState {
+    /// The initial state without priors.
+    fn untrained(config: &VariantConfig, net: bool, rows: usize) -> Self {
         let state = |z: i64, o: i64| Entry::new((65_536 * (2 * o + 1) / (2 * (o + z) + 2)).min(65_535), 0);
         let states: Vec<Entry> = (0..512)
             .map(|history| state(history >> 1 & 15, history >> 5))
@@ -268,24 +269,24 @@ impl Start {
         let weight = |input: usize| match input {
             0 => 13_107,
             1 => 0,
-            _ if input < 2 + 2 * plan.contexts.len() => 819,
-            _ if input < plan.inputs(false) => 1_638,
+            _ if input < 2 + 2 * config.contexts.len() => 819,
+            _ if input < config.inputs(false) => 1_638,
             _ => 0,
         };
-        let row: Vec<i64> = (0..plan.inputs(net)).map(weight).collect();
+        let row: Vec<i64> = (0..config.inputs(net)).map(weight).collect();
         Self {
-            states: vec![states; plan.contexts.len()],
-            runs: vec![others.clone(); plan.runs.len()],
+            states: vec![states; config.contexts.len()],
+            runs: vec![others.clone(); config.runs.len()],
             matches: others,
-            joint: vec![joint; plan.joint(net)],
+            joint: vec![joint; config.joint(net)],
             first: [256, 512, rows, rows].map(|rows| vec![row.clone(); rows]),
             second: vec![[1 << 14; 4]; rows],
         }
     }
 
     /// Reads priors, if they fit.
-    fn read(plan: &Plan, net: bool, tree_hash: u64, rows: usize, bytes: &[u8]) -> Option<Self> {
-        let (contexts, runs) = (plan.contexts.len(), plan.runs.len());
+    fn read(config: &VariantConfig, net: bool, tree_hash: u64, rows: usize, bytes: &[u8]) -> Option<Self> {
+        let (contexts, runs) = (config.contexts.len(), config.runs.len());
         if bytes[5..8] != [contexts as u8, runs as u8, u8::from(net)] {
             return None;
         }
@@ -312,12 +313,12 @@ impl Start {
         let states = (0..contexts).map(|_| map(512)).collect();
         let run_maps = (0..runs).map(|_| map(256)).collect();
         let matches = map(256);
-        let joint = (0..plan.joint(net)).map(|_| map(1_024)).collect();
-        let shifts = take(plan.inputs(net));
+        let joint = (0..config.joint(net)).map(|_| map(1_024)).collect();
+        let shifts = take(config.inputs(net));
         let mut first = [256, 512, stored_rows, stored_rows].map(|rows| {
             let mut row = || {
                 let weight = |(&byte, &shift): (&u8, &u8)| i64::from(byte as i8) << shift;
-                take(plan.inputs(net)).iter().zip(shifts).map(weight).collect()
+                take(config.inputs(net)).iter().zip(shifts).map(weight).collect()
             };
             (0..rows).map(|_| row()).collect::<Vec<Vec<i64>>>()
         });
@@ -331,7 +332,7 @@ impl Start {
         if stored_hash != tree_hash {
             for set in &mut first[2..] {
                 let mean = |input: usize| set.iter().map(|row| row[input]).sum::<i64>() / stored_rows as i64;
-                let row: Vec<i64> = (0..plan.inputs(net)).map(mean).collect();
+                let row: Vec<i64> = (0..config.inputs(net)).map(mean).collect();
                 *set = vec![row; rows];
             }
             second = vec![[1 << 14; 4]; rows];
@@ -346,11 +347,11 @@ impl Start {
         })
     }
 
-    /// The start of a stream, from the last of the priors that fits.
-    pub(crate) fn of(plan: &Plan, net: bool, tree: &PlainTree, priors: &[&[u8]]) -> Self {
-        let read = |bytes: &&[u8]| Self::read(plan, net, tree.hash(), tree.rows(), bytes);
+    /// What a stream starts from, from the last of the priors that fits.
+    pub(crate) fn of(config: &VariantConfig, net: bool, tree: &PlainTree, priors: &[&[u8]]) -> Self {
+        let read = |bytes: &&[u8]| Self::read(config, net, tree.hash(), tree.rows(), bytes);
         let last = priors.iter().rev().find_map(read);
-        last.unwrap_or_else(|| Self::untrained(plan, net, tree.rows()))
+        last.unwrap_or_else(|| Self::untrained(config, net, tree.rows()))
     }
 }
 
@@ -639,7 +640,7 @@ impl Repetition {
     }
 
     /// After a symbol, which is the last of these.
-    fn update(&mut self, plan: &Plan, symbols: &[usize]) {
+    fn update(&mut self, config: &VariantConfig, symbols: &[usize]) {
         let n = symbols.len();
         if self.len > 0 && symbols[self.position] == symbols[n - 1] {
             self.len = (self.len + 1).min(Self::MAX_LEN);
@@ -647,7 +648,7 @@ impl Repetition {
         } else {
             self.len = 0;
         }
-        for (which, min_len) in [plan.long, plan.short].into_iter().enumerate() {
+        for (which, min_len) in [config.long, config.short].into_iter().enumerate() {
             if n < min_len {
                 continue;
             }
@@ -657,7 +658,7 @@ impl Repetition {
             let i = (hash >> (64 - self.table_log2)) as usize;
             let entry = self.tables[which][i];
             let wanted = if which == 0 {
-                self.len < plan.long
+                self.len < config.long
             } else {
                 self.len == 0
             };
@@ -700,10 +701,10 @@ type Expectation = Option<(usize, bool)>;
 
 /// An encoder of one segment.
 pub(crate) struct Reference<'a> {
-    plan: Plan,
+    config: VariantConfig,
     tree: &'a PlainTree,
     rows: usize,
-    start: Start,
+    state: InitialState,
     table: Table,
     history: History,
     repetition: Repetition,
@@ -727,8 +728,13 @@ pub(crate) struct Decision {
 }
 
 impl<'a> Reference<'a> {
-    pub(crate) fn new(plan: Plan, tree: &'a PlainTree, start: Start, text_len: usize) -> Self {
-        let lines_log2 = log2up(text_len * plan.contexts.len() / 2).clamp(8, plan.lines_max);
+    pub(crate) fn new(
+        config: VariantConfig,
+        tree: &'a PlainTree,
+        initial: InitialState,
+        text_len: usize,
+    ) -> Self {
+        let lines_log2 = log2up(text_len * config.contexts.len() / 2).clamp(8, config.lines_max);
         let points_log2 = log2up(text_len / 2).clamp(6, 15);
         let mut line = [0; 25];
         for (j, point) in line.iter_mut().enumerate() {
@@ -737,7 +743,7 @@ impl<'a> Reference<'a> {
         let points = vec![line; 1 << points_log2];
         Self {
             rows: tree.rows(),
-            start,
+            state: initial,
             table: Table {
                 lines_log2,
                 lines: vec![[[0; 8]; 2]; 1 << lines_log2],
@@ -749,9 +755,14 @@ impl<'a> Reference<'a> {
             rate: 1_000 << 8,
             coder: RangeEncoder::new(),
             decisions: Vec::new(),
-            plan,
+            config,
             tree,
         }
+    }
+
+    /// Begins another text with the maps and weights of this one.
+    pub(crate) fn forget_text(self, text_len: usize) -> Self {
+        Self::new(self.config, self.tree, self.state, text_len)
     }
 
     /// Section 11. The net's frequencies are in the order of ids.
@@ -767,7 +778,7 @@ impl<'a> Reference<'a> {
         });
         let leaf = tree.leaves[symbol];
         let hashes: Vec<u64> = self
-            .plan
+            .config
             .contexts
             .iter()
             .map(|&context| self.history.hash(context))
@@ -792,7 +803,7 @@ impl<'a> Reference<'a> {
                     let (symbol, count) = (word & 0xffff, word >> 16 & 15);
                     (count != 0).then_some((symbol, count))
                 };
-                runs = self.plan.runs.iter().map(run).collect();
+                runs = self.config.runs.iter().map(run).collect();
             }
             let net_logit = cumulative.as_ref().map(|f| {
                 let quotient = ln(f[high] - f[node]) - ln(f[node] - f[low]);
@@ -834,13 +845,13 @@ impl<'a> Reference<'a> {
             self.update_runs(&roots, symbol);
         }
         self.history
-            .push(symbol, &tree.spellings[symbol], self.plan.records);
-        self.repetition.update(&self.plan, &self.history.symbols);
+            .push(symbol, &tree.spellings[symbol], self.config.records);
+        self.repetition.update(&self.config, &self.history.symbols);
         self.rate = (self.rate - (self.rate >> 11)).max(328 << 8);
     }
 
     fn update_runs(&mut self, roots: &[Found], symbol: usize) {
-        for &context in &self.plan.runs {
+        for &context in &self.config.runs {
             let root = &roots[context];
             let word = &mut self.table.lines[root.line][root.place][0];
             if *word >> 20 != root.check {
@@ -869,22 +880,22 @@ impl<'a> Reference<'a> {
         expected_runs: &[Expectation],
         expected_repetition: Expectation,
     ) {
-        let start = &mut self.start;
+        let state = &mut self.state;
         let mut slots: Vec<Slot> = found.iter().map(|found| Slot::new(found.bucket[heap])).collect();
 
         let mut inputs = vec![net_logit.unwrap_or(0), 102];
-        for (map, slot) in start.states.iter().zip(&slots) {
+        for (map, slot) in state.states.iter().zip(&slots) {
             inputs.push(stretch(map[slot.history as usize].p()));
             inputs.push(stretch(slot.p));
         }
-        for (map, expected) in start.runs.iter().zip(expected_runs) {
+        for (map, expected) in state.runs.iter().zip(expected_runs) {
             inputs.push(expected.map_or(0, |(entry, bit)| signed(stretch(map[entry].p()), bit)));
         }
-        let q = expected_repetition.map(|(entry, bit)| (start.matches[entry].p(), bit));
+        let q = expected_repetition.map(|(entry, bit)| (state.matches[entry].p(), bit));
         inputs.push(q.map_or(0, |(q, bit)| signed(stretch(q), bit)));
         inputs.push(q.map_or(0, |(q, bit)| signed((q - 32_768) >> 6, bit)));
         let joint_entries: Vec<usize> = match net_logit {
-            Some(logit) => slots[..self.plan.joint]
+            Some(logit) => slots[..self.config.joint]
                 .iter()
                 .map(|slot| {
                     let (z, o) = ((slot.history >> 1 & 15).min(7), (slot.history >> 5).min(7));
@@ -893,10 +904,10 @@ impl<'a> Reference<'a> {
                 .collect(),
             None => Vec::new(),
         };
-        for (map, &entry) in start.joint.iter().zip(&joint_entries) {
+        for (map, &entry) in state.joint.iter().zip(&joint_entries) {
             inputs.push(stretch(map[entry].p()));
         }
-        assert_eq!(inputs.len(), self.plan.inputs(net_logit.is_some()));
+        assert_eq!(inputs.len(), self.config.inputs(net_logit.is_some()));
         assert!(inputs.iter().all(|x| x.abs() <= LIMIT));
 
         let known = slots.iter().filter(|slot| slot.history != 0).count();
@@ -911,7 +922,7 @@ impl<'a> Reference<'a> {
             node % self.rows,
             last % self.rows,
         ];
-        let outputs: Vec<i64> = start
+        let outputs: Vec<i64> = state
             .first
             .iter()
             .zip(rows)
@@ -921,7 +932,7 @@ impl<'a> Reference<'a> {
             })
             .collect();
 
-        let second = &mut start.second[rows[2]];
+        let second = &mut state.second[rows[2]];
         let terms = second
             .iter()
             .zip(&outputs)
@@ -959,7 +970,7 @@ impl<'a> Reference<'a> {
 
         let target = if decision { 65_535 } else { 0 };
         let i16_range = |number: i64| number.clamp(-32_768, 32_767);
-        for ((set, row), output) in start.first.iter_mut().zip(rows).zip(&outputs) {
+        for ((set, row), output) in state.first.iter_mut().zip(rows).zip(&outputs) {
             let step = i16_range(((target - squash(*output)) * (self.rate >> 8)) >> 11);
             for (weight, x) in set[row].iter_mut().zip(&inputs) {
                 *weight = i16_range(*weight + i16_range((x * step + (1 << 14)) >> 15));
@@ -969,22 +980,22 @@ impl<'a> Reference<'a> {
             *weight += (output * ((target - mixed) >> 2)) >> 15;
             *weight = (*weight).clamp(-(1 << 19), 1 << 19);
         }
-        for ((map, slot), found) in start.states.iter_mut().zip(&mut slots).zip(found) {
+        for ((map, slot), found) in state.states.iter_mut().zip(&mut slots).zip(found) {
             if slot.history != 0 {
                 map[slot.history as usize].learn(decision);
             }
             slot.learn(decision);
             found.bucket[heap] = slot.word();
         }
-        for (map, expected) in start.runs.iter_mut().zip(expected_runs) {
+        for (map, expected) in state.runs.iter_mut().zip(expected_runs) {
             if let Some((entry, bit)) = *expected {
                 map[entry].learn(bit == decision);
             }
         }
         if let Some((entry, bit)) = expected_repetition {
-            start.matches[entry].learn(bit == decision);
+            state.matches[entry].learn(bit == decision);
         }
-        for (map, &entry) in start.joint.iter_mut().zip(&joint_entries) {
+        for (map, &entry) in state.joint.iter_mut().zip(&joint_entries) {
             map[entry].learn(decision);
         }
         for line in &mut lines {

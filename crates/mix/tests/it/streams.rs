@@ -9,18 +9,18 @@ use crate::data::{
     ENGLISH, Random, as_symbols, log, net, noise, records, shuffled_noise, slices, texts, tokenize,
     vocabulary,
 };
-use crate::reference::{PlainTree, Plan, Reference, Start};
+use crate::reference::{InitialState, PlainTree, Reference, VariantConfig};
 
 pub(crate) const TOKEN_VARIANTS: [Variant; 3] = [Variant::Light, Variant::Standard, Variant::Max];
 pub(crate) const BYTE_VARIANTS: [Variant; 2] = [Variant::LightBytes, Variant::Bytes];
 
-pub(crate) fn plan(variant: Variant) -> Plan {
+pub(crate) fn config(variant: Variant) -> VariantConfig {
     match variant {
-        Variant::Light => Plan::light(),
-        Variant::Standard => Plan::standard(),
-        Variant::Max => Plan::max(),
-        Variant::LightBytes => Plan::light_bytes(),
-        Variant::Bytes => Plan::bytes(),
+        Variant::Light => VariantConfig::light(),
+        Variant::Standard => VariantConfig::standard(),
+        Variant::Max => VariantConfig::max(),
+        Variant::LightBytes => VariantConfig::light_bytes(),
+        Variant::Bytes => VariantConfig::bytes(),
     }
 }
 
@@ -68,9 +68,9 @@ impl Stream<'_> {
     }
 
     fn by_reference(&self, tree: &PlainTree, priors: &[&[u8]]) -> Vec<u8> {
-        let plan = plan(self.variant);
-        let start = Start::of(&plan, self.net.is_some(), tree, priors);
-        let mut reference = Reference::new(plan, tree, start, self.text_len);
+        let config = config(self.variant);
+        let initial = InitialState::of(&config, self.net.is_some(), tree, priors);
+        let mut reference = Reference::new(config, tree, initial, self.text_len);
         for (at, &symbol) in self.symbols.iter().enumerate() {
             reference.encode(symbol.into(), self.frequencies(at));
         }
@@ -353,6 +353,78 @@ fn a_mixer_restarts_as_a_new_one() {
     }
 }
 
+/// A mixer that forgets a text keeps maps and weights, as the reference does if it takes them over.
+#[test]
+fn a_mixer_forgets_a_text() {
+    let tokens = vocabulary();
+    let tree = PlainTree::new(&tokens, None);
+    let alphabet = Alphabet::for_tokens(kernels(), &slices(&tokens));
+    let (first, second) = (tokenize(&tokens, &ENGLISH[..700]), tokenize(&tokens, &log(6)));
+    for variant in TOKEN_VARIANTS {
+        let stream = Stream {
+            variant,
+            symbols: &second,
+            net: None,
+            text_len: 300,
+        };
+        let mut mixer = Mixer::new(&alphabet, variant, false, 700);
+        let mut encoder = Encoder::new();
+        first
+            .iter()
+            .for_each(|&symbol| mixer.encode(symbol, None, &mut encoder));
+        mixer.forget_text(300);
+
+        let config = config(variant);
+        let initial = InitialState::of(&config, false, &tree, &TOKEN_PRIORS);
+        let mut reference = Reference::new(config, &tree, initial, 700);
+        first
+            .iter()
+            .for_each(|&symbol| reference.encode(symbol.into(), None));
+        let mut reference = reference.forget_text(300);
+        second
+            .iter()
+            .for_each(|&symbol| reference.encode(symbol.into(), None));
+        assert!(
+            stream.encoded(&alphabet, &mut mixer) == reference.finish(),
+            "{variant:?}"
+        );
+    }
+}
+
+/// At the rate 0 the first layer learns nothing, and everything else does.
+#[test]
+fn the_rate_is_that_of_the_first_layer() {
+    let alphabet = Alphabet::for_bytes(kernels());
+    let text = as_symbols(&ENGLISH[..300]);
+    let stream = Stream {
+        variant: Variant::LightBytes,
+        symbols: &text,
+        net: None,
+        text_len: 300,
+    };
+    let priors = |rate: Option<u16>| {
+        let mut mixer = stream.mixer(&alphabet);
+        if let Some(rate) = rate {
+            mixer.set_rate(rate);
+            stream.encoded(&alphabet, &mut mixer);
+            // It stays.
+            mixer.forget_text(300);
+            stream.encoded(&alphabet, &mut mixer);
+        }
+        mixer.priors().as_bytes().to_vec()
+    };
+    let untouched = priors(None);
+    // Behind the maps: shifts, rows, and weights of the second layer.
+    let weights = 18 + 3 * (5 * 512 + 2 * 256 + 256);
+    let outer = untouched.len() - 8 * 256;
+    let still = priors(Some(0));
+    assert!(still[weights..outer] == untouched[weights..outer]);
+    assert!(still[..weights] != untouched[..weights] && still[outer..] != untouched[outer..]);
+    assert!(priors(Some(1_000))[weights..outer] != untouched[weights..outer]);
+    // The largest is just below one half.
+    assert!(priors(Some(u16::MAX)) == priors(Some(i16::MAX as u16)));
+}
+
 fn any_variant() -> impl Strategy<Value = Variant> {
     prop::sample::select([&TOKEN_VARIANTS[..], &BYTE_VARIANTS].concat())
 }
@@ -402,14 +474,20 @@ proptest! {
         count in prop::sample::select(vec![1_usize, 2, 3, 257]),
         symbol_count in 0_usize..60,
         variant in any_variant(),
+        with_net: bool,
     ) {
         let tokens = spellings(count);
         let alphabet = Alphabet::untrained(kernels(), &slices(&tokens), None);
-        let mut mixer = Mixer::new(&alphabet, variant, false, 40);
+        // It predicts other symbols than those that come.
+        let net = with_net.then(|| net(&vec![0; symbol_count], count));
+        let mut stream = Stream { variant, symbols: &[], net: net.as_deref(), text_len: 40 };
+        let mut mixer = stream.mixer(&alphabet);
         let mut decoder = Decoder::new(&message);
-        let symbols: Vec<u16> = (0..symbol_count).map(|_| mixer.decode(None, &mut decoder)).collect();
+        let symbols: Vec<u16> = (0..symbol_count)
+            .map(|at| mixer.decode(stream.cumulative(&alphabet, at).as_deref(), &mut decoder))
+            .collect();
         prop_assert!(symbols.iter().all(|&symbol| usize::from(symbol) < count));
-        let stream = Stream { variant, symbols: &symbols, net: None, text_len: 40 };
+        stream.symbols = &symbols;
         let again = stream.encoded(&alphabet, &mut stream.mixer(&alphabet));
         prop_assert_eq!(decoder.finish().is_ok(), again == message);
     }

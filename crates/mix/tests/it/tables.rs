@@ -157,3 +157,17 @@ fn logarithms_and_rates() {
     assert_eq!(ln((1 << 31) - 1), 30 * 45_426 + 45_394); // ln(1 + 1,023 / 1,024)
     assert_eq!([0, 1, 30, 255].map(rate), [43_690, 26_214, 2_080, 255]);
 }
+
+/// Every entry, as the tests of the library's own tables have them.
+#[test]
+fn tables_have_these_hashes() {
+    fn hash<const N: usize>(entries: impl Iterator<Item = [u8; N]>) -> u64 {
+        crate::reference::fnv1a(&entries.flatten().collect::<Vec<u8>>())
+    }
+    let squashed = (-LIMIT..=LIMIT).map(|x| (squash(x) as u16).to_le_bytes());
+    assert_eq!(hash(squashed), 0x994e_1938_8487_b0c4);
+    let stretched = (0..1 << 12).map(|i| (stretch(i << 4) as i16).to_le_bytes());
+    assert_eq!(hash(stretched), 0x565b_fede_097a_2147);
+    let logarithms = (1 << 10..1 << 11).map(|x| (ln(x) as i32).to_le_bytes());
+    assert_eq!(hash(logarithms), 0xd824_06d9_189c_44ae);
+}

@@ -135,4 +135,23 @@ proptest! {
         let tokens: Vec<Vec<u8>> = tokens.into_iter().map(|(token, ..)| token).collect();
         check(&tokens, with_weights.then_some(&weights));
     }
+    /// The leaves are a permutation in the order of spellings, and frequencies are summed in that order.
+    #[test]
+    fn laws_of_trees(
+        tokens in prop::collection::vec((prop::collection::vec(0..3_u8, 0..4), 0..1_u32 << 20), 1..80),
+    ) {
+        let (spellings, frequencies): (Vec<Vec<u8>>, Vec<u32>) = tokens.into_iter().unzip();
+        let tree = Tree::of_tokens(&slices(&spellings), Some(&frequencies));
+        for (leaf, &symbol) in tree.order().iter().enumerate() {
+            prop_assert_eq!(usize::from(tree.leaves()[usize::from(symbol)]), leaf);
+        }
+        let key = |&symbol: &u16| (spellings[usize::from(symbol)].clone(), symbol);
+        prop_assert!(tree.order().is_sorted_by_key(key));
+        let mut cumulative = vec![7; frequencies.len() + 1];
+        tree.accumulate(&frequencies, &mut cumulative);
+        prop_assert_eq!(cumulative[0], 0);
+        for (leaf, &symbol) in tree.order().iter().enumerate() {
+            prop_assert_eq!(cumulative[leaf + 1] - cumulative[leaf], frequencies[usize::from(symbol)]);
+        }
+    }
 }

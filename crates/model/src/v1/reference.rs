@@ -1,6 +1,7 @@
-//! The transformer in its plainest form: one token at a time, written straight from the specification.
+//! The transformer in its plainest form: one token at a time in, logits out, int32 `[vocab]`. It is written straight from
+//! the specification.
 //!
-//! This is the oracle of the tests and the baseline of the benchmarks. It shares no code with [`Transformer`] but the
+//! This is the oracle of the tests and the baseline of the benchmarks. All that it shares with [`Transformer`] is the
 //! kernels' `oracle` module and the reading of the file.
 //!
 //! [`Transformer`]: super::Transformer

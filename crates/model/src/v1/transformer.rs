@@ -1,6 +1,5 @@
-//! The transformer, packed for one instruction set, and its batched forward pass.
-
-use std::borrow::{Borrow, BorrowMut};
+//! The transformer, packed for one instruction set, and its batched forward pass: rows of tokens in, logits out, int32
+//! `[rows, vocab]`. The residual is int32 `[rows, d]`; what goes into and comes out of matrices is int8.
 
 use czip_kernels::{
     Attention, AttentionInput, HEAD_DIM, Interval, Kernels, KeyValueCache, PackedMatrix, Requantization,
@@ -8,10 +7,11 @@ use czip_kernels::{
 };
 
 use crate::Row;
+use crate::slot::CacheSlot;
 
 use super::weights::{Config, LayerWeights, Linear, Rotation, Weights};
 
-/// A model ready to run. Immutable, so that any number of threads share one.
+/// A model ready to run. It is immutable, and any number of threads can share one.
 #[derive(Debug)]
 pub struct Transformer {
     kernels: Kernels,
@@ -87,6 +87,16 @@ impl Cache {
     }
 }
 
+impl CacheSlot<Self> for Cache {
+    fn cache(&self) -> &Self {
+        self
+    }
+
+    fn cache_mut(&mut self) -> &mut Self {
+        self
+    }
+}
+
 /// Working space for batches of up to a given number of rows, and the logits of the last one.
 #[derive(Debug)]
 pub struct Scratch {
@@ -126,7 +136,7 @@ impl Scratch {
 }
 
 impl Transformer {
-    /// Packs the weights for the instruction set of `kernels`. The file's bytes are not needed any more.
+    /// Packs the weights for the instruction set of `kernels`. The file's bytes are no longer needed.
     #[must_use]
     pub fn new(kernels: Kernels, weights: &Weights<'_>) -> Self {
         let mut transformer = Self {
@@ -263,14 +273,14 @@ impl Transformer {
 
     /// Takes a batch of tokens; afterwards `scratch` holds the logits of the token after each.
     ///
-    /// The rows may belong to different sequences (so that one pass over the weights serves all of them), or be
-    /// consecutive positions of one (when its tokens are known), or both. The result does not depend on how tokens
-    /// are grouped into batches.
+    /// The rows may belong to different sequences, all of which one pass over the weights serves, or be consecutive
+    /// positions of one whose tokens are known, or both. The result does not depend on how tokens are grouped into
+    /// batches.
     ///
     /// # Panics
     ///
     /// If there are more rows than `scratch` has room for, or a row's sequence, position or token is out of range.
-    pub fn forward(&self, rows: &[Row], caches: &mut [impl BorrowMut<Cache>], scratch: &mut Scratch) {
+    pub fn forward(&self, rows: &[Row], caches: &mut [impl CacheSlot<Cache>], scratch: &mut Scratch) {
         self.begin(rows, scratch);
         for (index, layer) in self.layers.iter().enumerate() {
             self.store(index, rows, caches, scratch);
@@ -293,7 +303,7 @@ impl Transformer {
     /// # Panics
     ///
     /// As [`Transformer::forward`].
-    pub fn remember(&self, rows: &[Row], caches: &mut [impl BorrowMut<Cache>], scratch: &mut Scratch) {
+    pub fn remember(&self, rows: &[Row], caches: &mut [impl CacheSlot<Cache>], scratch: &mut Scratch) {
         self.begin(rows, scratch);
         for (index, layer) in self.layers.iter().enumerate() {
             self.store(index, rows, caches, scratch);
@@ -321,7 +331,7 @@ impl Transformer {
         index: usize,
         layer: &Layer,
         rows: &[Row],
-        caches: &[impl Borrow<Cache>],
+        caches: &[impl CacheSlot<Cache>],
         s: &mut Scratch,
     ) {
         self.attend(index, layer, rows, caches, s);
@@ -398,7 +408,7 @@ impl Transformer {
     }
 
     /// Computes queries, keys and values of a layer, and stores every row's key and value.
-    fn store(&self, index: usize, rows: &[Row], caches: &mut [impl BorrowMut<Cache>], s: &mut Scratch) {
+    fn store(&self, index: usize, rows: &[Row], caches: &mut [impl CacheSlot<Cache>], s: &mut Scratch) {
         if index == 0 && !self.first_qkv.is_empty() {
             self.look_up_qkv(rows, s);
         } else {
@@ -416,7 +426,7 @@ impl Transformer {
             };
             self.kernels.rotate_key(key, cos, sin);
             self.kernels.store(
-                &mut caches[row.sequence].borrow_mut().layers[index],
+                &mut caches[row.sequence].cache_mut().layers[index],
                 row.position,
                 key,
                 value,
@@ -430,7 +440,7 @@ impl Transformer {
         index: usize,
         layer: &Layer,
         rows: &[Row],
-        caches: &[impl Borrow<Cache>],
+        caches: &[impl CacheSlot<Cache>],
         s: &mut Scratch,
     ) {
         let d = self.config.d_model;
@@ -446,7 +456,7 @@ impl Transformer {
             }
             let input = AttentionInput {
                 attention: &layer.attention,
-                cache: &caches[row.sequence].borrow().layers[index],
+                cache: &caches[row.sequence].cache().layers[index],
                 length: row.position + 1,
                 queries,
             };

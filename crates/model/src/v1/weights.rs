@@ -1,4 +1,4 @@
-//! The tensors of a `czip-model-v1` file, checked against its metadata.
+//! From the bytes of a `czip-model-v1` file to its sizes and tensors, checked against each other.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ pub const FORMAT: &str = "czip-model-v1";
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// Symbols of the vocabulary, 2 to 65,536.
+    /// Tokens in the vocabulary, 2 to 65,536.
     pub vocab_size: usize,
     /// Transformer layers, 1 to 64.
     pub layers: usize,
@@ -24,9 +24,9 @@ pub struct Config {
     pub d_model: usize,
     /// Units of the feed-forward network, 1 to 65,536.
     pub d_ff: usize,
-    /// Positions that a chunk may have; a power of two, 2 to 2^15.
+    /// The most positions of a chunk: a power of two, 2 to 2^15.
     pub context_length: usize,
-    /// The base of the rotary frequencies, Q16.16, as the metadata state it; the tables are what counts.
+    /// The base of the rotary frequencies, Q16.16, as the metadata state it. Only the tables count.
     pub rope_theta_q16: u64,
 }
 
@@ -37,7 +37,7 @@ impl Config {
         self.d_model + 2 * HEAD_DIM
     }
 
-    /// Int8 multiply-adds for one token, attention aside.
+    /// Int8 multiply-adds per token, without attention.
     #[must_use]
     pub const fn multiply_adds(&self) -> usize {
         let layer = self.d_model * (self.qkv_rows() + self.d_model + 3 * self.d_ff);
@@ -145,6 +145,12 @@ pub struct LayerWeights<'a> {
 pub(crate) type Rotation = ([i16; HEAD_DIM / 2], [i16; HEAD_DIM / 2]);
 
 /// A model file, validated. Matrices and gains are views of the file's bytes.
+///
+/// [`Weights::from_bytes`] is the only way to make one. It has checked every rule of `docs/spec/czm-v1.md` about metadata and
+/// tensors: all that is needed is there, with its type and shape, and scores, shifts and the sum of frequencies are in
+/// range. Nothing that runs the model checks again. Whoever then replaces a field by a slice of another length makes later
+/// calls panic. It has not checked the tokenizer (rules 14 and 15) and the priors (rule 16), which are text and bytes to
+/// this crate.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Weights<'a> {
@@ -160,13 +166,13 @@ pub struct Weights<'a> {
     pub head: &'a [i8],
     /// How logits become frequencies.
     pub softmax: Softmax,
-    /// The tokenizer, and what is known to the adaptive coder.
+    /// The tokenizer, and the mixer's priors.
     pub extras: Extras<'a>,
     pub(crate) rotations: Vec<Rotation>,
 }
 
 impl<'a> Weights<'a> {
-    /// The factor of logits, Q24, that a model without `softmax.coef_q24` means.
+    /// The factor of logits, Q24, of a model without `softmax.coef_q24`.
     pub const DEFAULT_COEFFICIENT: u32 = czip_fixed::tables::LOGIT_COEFFICIENT;
 
     /// Reads a model file and checks every tensor's type, shape and range against the metadata.

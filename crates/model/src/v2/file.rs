@@ -1,24 +1,19 @@
-//! The file of a model: `docs/spec/czm-v2.md`.
+//! A model file: from bytes to [`File`], and from [`Contents`] to bytes. The format is `docs/spec/czm-v2.md`.
 
 use std::collections::BTreeMap;
 
-use czip_kernels::{HEAD_DIM, SlidingAttention};
+use czip_kernels::SlidingAttention;
 use safetensors::tensor::Dtype;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{Config, Layer, Matrix, Weights};
+use super::tensors::{self, Stored};
+use super::{Config, Weights};
 use crate::Error;
-use crate::envelope::{Envelope, Extras, Metadata, PriorsAre, Tensors, out_of_range};
+use crate::codec::{self, ZSTD};
+use crate::envelope::{Envelope, Extras, Metadata, PriorsAre, TOKENIZER};
 
 /// The value of the metadata's key `format`.
 pub const FORMAT: &str = "czip-model-v2";
-
-/// The largest shift of a sum of products.
-const MAX_SHIFT: u8 = 24;
-/// The largest shift of a row that is looked up.
-const MAX_TABLE_SHIFT: u8 = 8;
-/// The largest magnitude of a sink's score.
-const MAX_SINK: i32 = 1 << 20;
 
 /// A model file, validated.
 #[derive(Clone, Debug)]
@@ -26,7 +21,7 @@ const MAX_SINK: i32 = 1 << 20;
 pub struct File<'a> {
     /// The weights.
     pub weights: Weights,
-    /// The tokenizer, and what is known to the adaptive coder.
+    /// The tokenizer, and the mixer's priors.
     pub extras: Extras<'a>,
     /// What the file says of itself: its name, its licence, how it was trained. For people; nothing depends on it.
     pub facts: BTreeMap<String, String>,
@@ -45,14 +40,17 @@ impl<'a> File<'a> {
     }
 
     pub(crate) fn from_envelope(envelope: &Envelope<'a>) -> Result<Self, Error> {
-        let Envelope { tensors, metadata } = envelope;
+        let Envelope {
+            tensors: of_file,
+            metadata,
+        } = envelope;
         let numbers = Metadata(metadata);
         if numbers.text("format")? != FORMAT {
             return Err(numbers.bad("format", "must be czip-model-v2"));
         }
         let config = read_config(&numbers)?;
         let content_hash = content_hash(
-            tensors
+            of_file
                 .0
                 .tensors()
                 .iter()
@@ -64,11 +62,11 @@ impl<'a> File<'a> {
         let extras = Extras::read(envelope, config.vocab_size, PriorsAre::Compressed)?;
         let facts = metadata
             .iter()
-            .filter(|(key, _)| !KEYS.contains(&key.as_str()))
+            .filter(|(key, _)| !has_meaning(key))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
         Ok(Self {
-            weights: read_weights(tensors, config)?,
+            weights: tensors::read(of_file, config)?,
             extras,
             facts,
             content_hash,
@@ -76,20 +74,22 @@ impl<'a> File<'a> {
     }
 }
 
-/// The keys of the metadata that have a meaning.
-const KEYS: [&str; 11] = [
-    "format",
-    "content_hash",
+/// The keys of the sizes in the metadata, in the order of [`Config::to_array`].
+const SIZE_KEYS: [&str; 8] = [
     "vocab_size",
     "n_layers",
-    "n_heads",
     "d_model",
+    "n_heads",
     "d_ff",
     "window",
     "bigram_buckets",
     "bigram_width",
-    "tokenizer_codec",
 ];
+
+/// Whether a key of the metadata has a meaning in the format.
+fn has_meaning(key: &str) -> bool {
+    SIZE_KEYS.contains(&key) || ["format", "content_hash", "tokenizer_codec"].contains(&key)
+}
 
 fn read_config(numbers: &Metadata<'_>) -> Result<Config, Error> {
     let d_model = numbers.within("d_model", 4, 4096, "must be a multiple of 4 from 4 to 4096")?;
@@ -122,94 +122,18 @@ fn read_config(numbers: &Metadata<'_>) -> Result<Config, Error> {
     })
 }
 
-fn read_weights(tensors: &Tensors<'_>, config: Config) -> Result<Weights, Error> {
-    let Config {
-        vocab_size,
-        d_model,
-        heads,
-        d_ff,
-        ..
-    } = config;
-    let frequencies = tensors.numbers("rope.frequencies", &[HEAD_DIM / 2], u16::from_le_bytes)?;
-    let frequencies = std::array::from_fn(|i| frequencies[i]);
-    let matrix = |name: &str, rows, cols| read_matrix(tensors, name, rows, cols);
-    let layers = (0..config.layers)
-        .map(|layer| {
-            let name = |name: &str| format!("layers.{layer}.{name}");
-            let sinks = tensors.numbers(&name("attn.sinks"), &[heads], i32::from_le_bytes)?;
-            let range = -MAX_SINK..=MAX_SINK;
-            if let Some(&sink) = sinks.iter().find(|sink| !range.contains(sink)) {
-                return Err(out_of_range(
-                    &name("attn.sinks"),
-                    sink.into(),
-                    (*range.start()).into(),
-                    MAX_SINK.into(),
-                ));
-            }
-            Ok(Layer {
-                qkv: matrix(&name("attn.qkv"), config.qkv_rows(), d_model)?,
-                gains: tensors.numbers(&name("attn.gains"), &[heads], u16::from_le_bytes)?,
-                sinks,
-                out: matrix(&name("attn.out"), d_model, heads * HEAD_DIM)?,
-                up: matrix(&name("ffn.up"), d_ff, d_model)?,
-                down: matrix(&name("ffn.down"), d_model, d_ff)?,
-            })
-        })
-        .collect::<Result<_, _>>()?;
-    Ok(Weights {
-        frequencies,
-        embedding: read_table(tensors, "embed", vocab_size, d_model)?,
-        bigram: read_table(tensors, "bigram", config.bigram_buckets, config.bigram_width)?,
-        layers,
-        head: matrix("head", vocab_size, d_model)?,
-        config,
-    })
-}
-
-fn read_matrix(tensors: &Tensors<'_>, name: &str, rows: usize, cols: usize) -> Result<Matrix, Error> {
-    Ok(Matrix {
-        weights: tensors.int8(&format!("{name}.weight"), &[rows, cols])?.to_vec(),
-        shifts: read_shifts(tensors, name, rows, MAX_SHIFT)?,
-    })
-}
-
-fn read_shifts(tensors: &Tensors<'_>, name: &str, rows: usize, max_shift: u8) -> Result<Vec<u8>, Error> {
-    let name = format!("{name}.shift");
-    let shifts = tensors.numbers(&name, &[rows], u8::from_le_bytes)?;
-    match shifts.iter().find(|&&shift| shift > max_shift) {
-        Some(&shift) => Err(out_of_range(&name, shift.into(), 0, max_shift.into())),
-        None => Ok(shifts),
-    }
-}
-
-/// A table whose rows are looked up: two elements a byte, the first in the lower half, each in two's complement.
-fn read_table(tensors: &Tensors<'_>, name: &str, rows: usize, cols: usize) -> Result<Matrix, Error> {
-    if rows == 0 {
-        return Ok(Matrix {
-            weights: Vec::new(),
-            shifts: Vec::new(),
-        });
-    }
-    let packed = tensors.numbers(&format!("{name}.weight"), &[rows, cols / 2], u8::from_le_bytes)?;
-    let halves = |byte: &u8| [(byte << 4) as i8 >> 4, *byte as i8 >> 4];
-    Ok(Matrix {
-        weights: packed.iter().flat_map(halves).collect(),
-        shifts: read_shifts(tensors, name, rows, MAX_TABLE_SHIFT)?,
-    })
-}
-
-/// What a model file is made of.
+/// What goes into a model file.
 #[derive(Clone, Debug)]
 pub struct Contents<'a> {
-    /// The weights. Elements of embeddings and of the table of pairs are -8 to 7.
+    /// The weights.
     pub weights: &'a Weights,
     /// The tokenizer's JSON.
     pub tokenizer_json: &'a [u8],
     /// Priors of the mixer in their stored form.
     pub mixing_priors: Vec<Vec<u8>>,
-    /// How often each symbol is to be expected.
+    /// How often each symbol is to be expected: uint16 `[vocab]`.
     pub mixing_weights: Option<Vec<u16>>,
-    /// What the file is to say of itself. Keys that have a meaning in the format are left out.
+    /// What the file says of itself. Keys that have a meaning in the format are left out.
     pub facts: BTreeMap<String, String>,
 }
 
@@ -228,73 +152,34 @@ impl<'a> Contents<'a> {
 
     /// The bytes of the file. The same contents make the same bytes.
     ///
-    /// The hash is that of all tensors in the order of their names: for each the name, a zero byte, the name of the type, a
-    /// zero byte, the number of dimensions and the dimensions as u64, and the data.
+    /// The content hash covers all tensors in the order of their names: for each the name, a zero byte, the name of the
+    /// type, a zero byte, the number of dimensions and the dimensions as u64, and the data.
     ///
     /// # Errors
     ///
-    /// [`Error::Tokenizer`] or [`Error::Compressed`] if the tokenizer or the priors do not compress.
+    /// [`Error::Tensor`] if an element of the weights is outside the range that the format allows;
+    /// [`Error::Tokenizer`] or [`Error::Compressed`] if the tokenizer or the priors cannot be compressed;
+    /// [`Error::CodecNotBuilt`] without the feature `zstd`.
+    ///
+    /// # Panics
+    ///
+    /// If a tensor of the weights has another number of elements than their sizes demand.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
-        let weights = self.weights;
-        let config = &weights.config;
-        let mut tensors: BTreeMap<String, Stored> = BTreeMap::new();
-        let mut matrix = |name: String, matrix: &Matrix| {
-            let data = bytemuck::cast_slice(&matrix.weights).to_vec();
-            let shape = vec![matrix.rows(), matrix.cols()];
-            tensors.insert(format!("{name}.weight"), (Dtype::I8, shape, data));
-            let shifts = (Dtype::U8, vec![matrix.rows()], matrix.shifts.clone());
-            tensors.insert(format!("{name}.shift"), shifts);
-        };
-        matrix("head".into(), &weights.head);
-        for (index, layer) in weights.layers.iter().enumerate() {
-            let name = |name: &str| format!("layers.{index}.{name}");
-            matrix(name("attn.qkv"), &layer.qkv);
-            matrix(name("attn.out"), &layer.out);
-            matrix(name("ffn.up"), &layer.up);
-            matrix(name("ffn.down"), &layer.down);
-        }
+        let config = &self.weights.config;
+        let mut tensors: BTreeMap<String, Stored> = tensors::to_stored(self.weights)?.into_iter().collect();
         let mut put = |name: String, dtype, shape: &[usize], data: Vec<u8>| {
             tensors.insert(name, (dtype, shape.to_vec(), data));
         };
-        for (index, layer) in weights.layers.iter().enumerate() {
-            let name = |name: &str| format!("layers.{index}.{name}");
-            let gains = layer.gains.iter().flat_map(|gain| gain.to_le_bytes()).collect();
-            put(name("attn.gains"), Dtype::U16, &[config.heads], gains);
-            let sinks = layer.sinks.iter().flat_map(|sink| sink.to_le_bytes()).collect();
-            put(name("attn.sinks"), Dtype::I32, &[config.heads], sinks);
-        }
-        for (name, table) in [("embed", &weights.embedding), ("bigram", &weights.bigram)] {
-            if table.rows() == 0 {
-                continue;
-            }
-            let pairs = table.weights.as_chunks::<2>().0;
-            let packed = pairs
-                .iter()
-                .map(|&[low, high]| low as u8 & 15 | (high as u8) << 4)
-                .collect();
-            let shape = [table.rows(), table.cols() / 2];
-            put(format!("{name}.weight"), Dtype::U8, &shape, packed);
-            let shifts = table.shifts.clone();
-            put(format!("{name}.shift"), Dtype::U8, &[table.rows()], shifts);
-        }
-        let frequencies = weights.frequencies.iter().flat_map(|f| f.to_le_bytes()).collect();
-        put(
-            "rope.frequencies".into(),
-            Dtype::U16,
-            &[HEAD_DIM / 2],
-            frequencies,
-        );
-        let tokenizer = zstd::bulk::compress(self.tokenizer_json, 19).map_err(|error| Error::Tokenizer {
-            codec: "zstd",
-            reason: error.to_string(),
-        })?;
-        put("tokenizer.data".into(), Dtype::U8, &[tokenizer.len()], tokenizer);
+        let bad = |reason| Error::Tokenizer { codec: ZSTD, reason };
+        let tokenizer = codec::compress(TOKENIZER, self.tokenizer_json, bad)?;
+        put(TOKENIZER.into(), Dtype::U8, &[tokenizer.len()], tokenizer);
         for (number, priors) in self.mixing_priors.iter().enumerate() {
             let name = format!("mixing.priors.{number}");
-            let data = zstd::bulk::compress(priors, 19).map_err(|error| Error::Compressed {
+            let bad = |reason| Error::Compressed {
                 name: name.clone(),
-                reason: error.to_string(),
-            })?;
+                reason,
+            };
+            let data = codec::compress(&name, priors, bad)?;
             put(name, Dtype::U8, &[data.len()], data);
         }
         if let Some(counts) = &self.mixing_weights {
@@ -309,28 +194,21 @@ impl<'a> Contents<'a> {
         let mut metadata: BTreeMap<String, String> = self
             .facts
             .iter()
-            .filter(|(key, _)| !KEYS.contains(&key.as_str()))
+            .filter(|(key, _)| !has_meaning(key))
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
-        let values = [
-            FORMAT.to_owned(),
-            format!("{hash:032x}"),
-            config.vocab_size.to_string(),
-            config.layers.to_string(),
-            config.heads.to_string(),
-            config.d_model.to_string(),
-            config.d_ff.to_string(),
-            config.window.to_string(),
-            config.bigram_buckets.to_string(),
-            config.bigram_width.to_string(),
-            "zstd".to_owned(),
+        let sizes = SIZE_KEYS
+            .into_iter()
+            .zip(config.to_array().map(|size| size.to_string()));
+        let others = [
+            ("format", FORMAT.to_owned()),
+            ("content_hash", format!("{hash:032x}")),
+            ("tokenizer_codec", ZSTD.to_owned()),
         ];
-        metadata.extend(KEYS.iter().map(|&key| key.to_owned()).zip(values));
+        metadata.extend(sizes.chain(others).map(|(key, value)| (key.to_owned(), value)));
         Ok(serialize(&tensors, metadata))
     }
 }
-
-type Stored = (Dtype, Vec<usize>, Vec<u8>);
 
 /// The envelope of safetensors, with the keys of every object in order, so that the same tensors make the same bytes.
 fn serialize(tensors: &BTreeMap<String, Stored>, metadata: BTreeMap<String, String>) -> Vec<u8> {

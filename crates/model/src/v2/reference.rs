@@ -1,4 +1,5 @@
-//! The transformer in its plainest form: one token at a time, written straight from `docs/spec/czm-v2.md`.
+//! The transformer in its plainest form: one token at a time in, logits out, `[vocab]`. It is written straight from
+//! `docs/spec/czm-v2.md`.
 //!
 //! This is the oracle of the tests. It shares no arithmetic with [`Transformer`] or the kernels, only the tables of
 //! powers and sines and the reading of the file: all numbers are i64, and keys and values are plain lists.
@@ -21,7 +22,7 @@ const HIDDEN_UNIT: i64 = 8;
 pub struct Reference<'a> {
     weights: &'a Weights,
     tokens: Vec<u16>,
-    /// The keys and values of each layer, turned and normed.
+    /// The keys and values of each layer, rotated and normed.
     cache: Vec<Vec<(Vec<i64>, Vec<i64>)>>,
     residual: Vec<i64>,
     logits: Vec<i64>,
@@ -96,14 +97,14 @@ impl<'a> Reference<'a> {
         if let Some(&previous) = self.tokens.last()
             && weights.config.bigram_buckets > 0
         {
-            let bucket = pair_hash(
+            let bucket = bigram_hash(
                 previous.into(),
                 token.into(),
                 weights.config.bigram_buckets as u64,
             );
-            let pair = table_row(&weights.bigram, bucket as usize);
-            for (x, pair) in self.residual.iter_mut().zip(pair) {
-                *x = sat16(*x + pair);
+            let bigram = table_row(&weights.bigram, bucket as usize);
+            for (x, bigram) in self.residual.iter_mut().zip(bigram) {
+                *x = sat16(*x + bigram);
             }
         }
         self.tokens.push(token);
@@ -116,14 +117,14 @@ impl<'a> Reference<'a> {
         let position = self.tokens.len() - 1;
         let normed = norm(&self.residual, UNIT);
         self.observe(&format!("{index}.attention_norm"), &normed);
-        let qkv = words(&layer.qkv, &normed);
+        let qkv = linear_int16(&layer.qkv, &normed);
         self.observe(&format!("{index}.qkv"), &qkv);
-        let turned_and_normed =
-            |vector: &[i64]| norm(&turn(vector, position, &self.weights.frequencies), UNIT);
+        let rotated_and_normed =
+            |vector: &[i64]| norm(&rotate(vector, position, &self.weights.frequencies), UNIT);
         let (queries, rest) = qkv.split_at(config.heads * HEAD_DIM);
         let (key, value) = rest.split_at(HEAD_DIM);
-        let key = turned_and_normed(key);
-        let queries: Vec<Vec<i64>> = queries.chunks(HEAD_DIM).map(turned_and_normed).collect();
+        let key = rotated_and_normed(key);
+        let queries: Vec<Vec<i64>> = queries.chunks(HEAD_DIM).map(rotated_and_normed).collect();
         self.observe(&format!("{index}.queries"), &queries.concat());
         self.observe(&format!("{index}.key"), &key);
         let value = value.iter().map(|&value| clamp127(value)).collect();
@@ -145,7 +146,7 @@ impl<'a> Reference<'a> {
 
     fn feed_forward(&mut self, index: usize, layer: &Layer) {
         let normed = norm(&self.residual, UNIT);
-        let up = words(&layer.up, &normed);
+        let up = linear_int16(&layer.up, &normed);
         self.observe(&format!("{index}.up"), &up);
         let squares: Vec<i64> = up
             .iter()
@@ -201,16 +202,16 @@ fn attend(query: &[i64], window: &[(Vec<i64>, Vec<i64>)], gain: i64, sink: i64) 
 }
 
 /// Rotation of the pairs of a vector for a position.
-fn turn(vector: &[i64], position: usize, frequencies: &[u16; HALF]) -> Vec<i64> {
-    let mut turned = vec![0; HEAD_DIM];
+fn rotate(vector: &[i64], position: usize, frequencies: &[u16; HALF]) -> Vec<i64> {
+    let mut rotated = vec![0; HEAD_DIM];
     for (i, &frequency) in frequencies.iter().enumerate() {
         let angle = (position % TURN) * usize::from(frequency) % TURN;
         let (c, s) = (i64::from(sine((angle + TURN / 4) % TURN)), i64::from(sine(angle)));
         let (e, f) = (vector[i], vector[i + HALF]);
-        turned[i] = sat16(round_shift(e * c - f * s, 15));
-        turned[i + HALF] = sat16(round_shift(e * s + f * c, 15));
+        rotated[i] = sat16(round_shift(e * c - f * s, 15));
+        rotated[i + HALF] = sat16(round_shift(e * s + f * c, 15));
     }
-    turned
+    rotated
 }
 
 /// The norm of 16-bit numbers, int8: `unit` for each root mean square.
@@ -265,7 +266,7 @@ fn linear(matrix: &Matrix, x: &[i64]) -> Vec<i64> {
     matrix.shifts.iter().enumerate().map(row).collect()
 }
 
-fn words(matrix: &Matrix, x: &[i64]) -> Vec<i64> {
+fn linear_int16(matrix: &Matrix, x: &[i64]) -> Vec<i64> {
     linear(matrix, x).into_iter().map(sat16).collect()
 }
 
@@ -278,8 +279,8 @@ fn table_row(table: &Matrix, row: usize) -> Vec<i64> {
         .collect()
 }
 
-/// The hash of a pair, modulo 2^32 at every step.
-fn pair_hash(previous: u64, token: u64, buckets: u64) -> u64 {
+/// The hash of a bigram, modulo 2^32 at every step.
+fn bigram_hash(previous: u64, token: u64, buckets: u64) -> u64 {
     const MODULUS: u64 = 1 << 32;
     let h = (previous * 0x9e37_79b1 + token * 0x85eb_ca77) % MODULUS;
     let h = (h ^ h >> 15) * 0x2c1b_3c6d % MODULUS;

@@ -1,14 +1,48 @@
-//! The net, packed for one instruction set, and its batched forward pass.
-
-use std::borrow::BorrowMut;
+//! The net, packed for one instruction set, and its batched forward pass: rows of tokens in, logits out, int32
+//! `[rows, vocab]`. Between the matrices stand int8 `[rows, d]` and int16 `[rows, d]`; see [`bits`](super::bits).
+//!
+//! This is the only implementation of the integer net besides the oracle in `reference`: coding and training both run it.
 
 use czip_fixed::tables::TURN;
 use czip_kernels::{
-    HEAD_DIM, Kernels, KeyValueCache, PackedMatrix, SlidingAttention, WindowInput, Workspace,
+    HEAD_DIM, Kernels, KeyValueCache, PackedMatrix, SlidingAttention, WeightsObserver, WindowInput, Workspace,
 };
 
+use super::observer::{Norm, Observer};
 use super::{Config, Layer, Matrix, Norms, SQUARE_SHIFT, Weights, bigram_bucket, frequency_bits, rotation};
-use crate::Row;
+use crate::slot::CacheSlot;
+
+/// One token to take at one position of one sequence.
+///
+/// A sequence may hold several texts one after another, as training packs them: each row says where its own begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The index of the sequence's [`Cache`].
+    pub sequence: usize,
+    /// The position of the token, from 0; all positions before it have been taken, in this batch or earlier.
+    pub position: usize,
+    /// The position at which the token's text begins, 0 unless the sequence holds several texts. Nothing before it is
+    /// attended to or makes a bigram.
+    pub start: usize,
+    /// The token.
+    pub token: u16,
+}
+
+impl From<crate::Row> for Row {
+    fn from(row: crate::Row) -> Self {
+        Self {
+            sequence: row.sequence,
+            position: row.position,
+            start: 0,
+            token: row.token,
+        }
+    }
+}
+
+/// Whether anything is to be observed: known when the code is compiled.
+const fn observes<O: Observer>(_: &O) -> bool {
+    O::ACTIVE
+}
 
 /// The most rows of a batch.
 pub const MAX_BATCH: usize = 256;
@@ -16,7 +50,7 @@ pub const MAX_BATCH: usize = 256;
 /// Caches forget positions in groups of this many.
 const POSITION_GROUP: usize = 16;
 
-/// A model ready to run. Immutable, so that any number of threads share one.
+/// A model ready to run. It is immutable, and any number of threads can share one.
 #[derive(Debug)]
 pub struct Transformer {
     kernels: Kernels,
@@ -26,7 +60,7 @@ pub struct Transformer {
     bigram: Matrix,
     layers: Vec<PackedLayer>,
     head: Linear,
-    /// For each position of a turn.
+    /// For each position modulo a full turn.
     rotations: Vec<([i16; HEAD_DIM / 2], [i16; HEAD_DIM / 2])>,
 }
 
@@ -76,18 +110,31 @@ pub struct Cache {
     previous: u16,
 }
 
+impl CacheSlot<Self> for Cache {
+    fn cache(&self) -> &Self {
+        self
+    }
+
+    fn cache_mut(&mut self) -> &mut Self {
+        self
+    }
+}
+
 /// Working space for batches of up to a given number of rows, and the logits of the last one.
 #[derive(Debug)]
 pub struct Scratch {
     capacity: usize,
     rows: usize,
     vocab_size: usize,
+    /// `[rows, d]`.
     residual: Vec<i16>,
     /// Normed activations, `[rows, widest input]`.
     normed: Vec<i8>,
     /// Sums of products, `[rows, widest output]`.
     sums: Vec<i32>,
-    words: Vec<i16>,
+    /// Those sums as 16-bit numbers, `[rows, widest output]`.
+    int16: Vec<i16>,
+    /// Outputs of attention, `[rows, heads * 64]`.
     attended: Vec<i16>,
     workspace: Workspace,
     logits: Vec<i32>,
@@ -146,13 +193,13 @@ impl Transformer {
         self.kernels
     }
 
-    /// Positions that a cache has room for: those that are kept, and a window more, so that moving them costs little.
+    /// Positions that a cache has room for: those that are kept and a window more, so that positions are seldom moved.
     const fn positions(&self) -> usize {
         self.kept() + self.config.window.next_multiple_of(POSITION_GROUP)
     }
 
-    /// The newest positions that a cache keeps when it is full: the rows of a batch may reach as far back as a window
-    /// before the first of them.
+    /// The newest positions that a cache keeps when it is full: the rows of a batch reach back as far as a window before
+    /// the first of them, and the cache may be full at the last.
     const fn kept(&self) -> usize {
         (self.config.window + MAX_BATCH).next_multiple_of(POSITION_GROUP)
     }
@@ -205,7 +252,7 @@ impl Transformer {
             residual: vec![0; rows * d_model],
             normed: vec![0; rows * input],
             sums: vec![0; rows * output],
-            words: vec![0; rows * output],
+            int16: vec![0; rows * output],
             attended: vec![0; rows * attended],
             workspace: Workspace::default(),
             logits: vec![0; rows * vocab_size],
@@ -219,8 +266,23 @@ impl Transformer {
     ///
     /// # Panics
     ///
-    /// If there are more rows than `scratch` has room for, or a row's sequence, position or token is out of range.
-    pub fn forward(&self, rows: &[Row], caches: &mut [impl BorrowMut<Cache>], scratch: &mut Scratch) {
+    /// If there are more rows than `scratch` has room for, or a row's sequence, position, start or token is out of range.
+    pub fn forward(&self, rows: &[Row], caches: &mut [impl CacheSlot<Cache>], scratch: &mut Scratch) {
+        self.forward_observed(rows, caches, scratch, &mut ());
+    }
+
+    /// [`Transformer::forward`], with an observer of the numbers between the matrices.
+    ///
+    /// # Panics
+    ///
+    /// As [`Transformer::forward`].
+    pub fn forward_observed(
+        &self,
+        rows: &[Row],
+        caches: &mut [impl CacheSlot<Cache>],
+        scratch: &mut Scratch,
+        observer: &mut impl Observer,
+    ) {
         assert!(
             rows.len() <= scratch.capacity,
             "{} rows in a scratch for {}",
@@ -230,48 +292,41 @@ impl Transformer {
         scratch.rows = rows.len();
         self.embed(rows, caches, scratch);
         for (index, layer) in self.layers.iter().enumerate() {
-            self.normalize_residual(scratch);
-            self.linear(&layer.qkv, rows.len(), scratch);
-            let len = rows.len() * self.config.qkv_rows();
-            self.kernels
-                .to_i16(&scratch.sums[..len], &layer.qkv.shifts, &mut scratch.words[..len]);
-            self.attend(index, layer, rows, caches, scratch);
+            self.normalize_residual(Norm::AttentionInput(index), scratch, observer);
+            self.linear_to_int16(&layer.qkv, scratch);
+            self.rotate_and_store(index, rows, caches, scratch, observer);
+            self.attend(index, layer, rows, caches, scratch, observer);
             self.linear_to_residual(&layer.out, scratch);
 
-            self.normalize_residual(scratch);
-            self.linear(&layer.up, rows.len(), scratch);
-            let d_ff = self.config.d_ff;
-            let words = &mut scratch.words[..rows.len() * d_ff];
-            self.kernels
-                .to_i16(&scratch.sums[..words.len()], &layer.up.shifts, words);
-            self.kernels.square_relu(words, SQUARE_SHIFT);
-            let stride = layer.down.matrix.stride();
-            for (words, normed) in words
-                .chunks_exact(d_ff)
-                .zip(scratch.normed.chunks_exact_mut(stride))
-            {
-                self.kernels
-                    .normalize(words, self.norms.hidden, &mut normed[..d_ff]);
-            }
+            self.normalize_residual(Norm::FeedForwardInput(index), scratch, observer);
+            self.linear_to_int16(&layer.up, scratch);
+            self.square(index, layer, scratch, observer);
             self.linear_to_residual(&layer.down, scratch);
         }
-        self.normalize_residual(scratch);
-        let logits = &mut scratch.logits[..rows.len() * self.config.vocab_size];
+        self.normalize_residual(Norm::HeadInput, scratch, observer);
+        let vocab_size = self.config.vocab_size;
+        let logits = &mut scratch.logits[..rows.len() * vocab_size];
         let normed = &scratch.normed[..rows.len() * self.config.d_model];
         self.kernels
             .matmul(&self.head.matrix, normed, &mut scratch.workspace, logits);
         self.kernels.to_logits(logits, &self.head.shifts);
+        if observes(observer) {
+            for (row, logits) in logits.chunks_exact(vocab_size).enumerate() {
+                observer.logits(row, logits);
+            }
+        }
     }
 
-    /// Makes room in the caches, and embeds each token and the pair that it makes with the one before.
-    fn embed(&self, rows: &[Row], caches: &mut [impl BorrowMut<Cache>], s: &mut Scratch) {
+    /// Makes room in the caches, and embeds each token and the bigram that it makes with the one before.
+    fn embed(&self, rows: &[Row], caches: &mut [impl CacheSlot<Cache>], s: &mut Scratch) {
         let Config {
             d_model,
             bigram_buckets,
             ..
         } = self.config;
         for (row, residual) in rows.iter().zip(s.residual.chunks_exact_mut(d_model)) {
-            let cache = caches[row.sequence].borrow_mut();
+            assert!(row.start <= row.position, "{row:?}");
+            let cache = caches[row.sequence].cache_mut();
             if row.position == 0 {
                 cache.first = 0;
             }
@@ -285,7 +340,7 @@ impl Transformer {
             for (x, &weight) in residual.iter_mut().zip(self.embedding.row(token)) {
                 *x = i16::from(weight) << shift;
             }
-            if bigram_buckets > 0 && row.position > 0 {
+            if bigram_buckets > 0 && row.position > row.start {
                 let bucket = bigram_bucket(cache.previous, row.token, bigram_buckets);
                 let shift = self.bigram.shifts[bucket];
                 for (x, &weight) in residual.iter_mut().zip(self.bigram.row(bucket)) {
@@ -296,89 +351,130 @@ impl Transformer {
         }
     }
 
-    fn normalize_residual(&self, s: &mut Scratch) {
+    fn normalize_residual(&self, norm: Norm, s: &mut Scratch, observer: &mut impl Observer) {
         let d = self.config.d_model;
         let rows = s.residual.chunks_exact(d).zip(s.normed.chunks_exact_mut(d));
-        for (residual, normed) in rows.take(s.rows) {
-            self.kernels.normalize(residual, self.norms.residual, normed);
+        for (row, (residual, normed)) in rows.take(s.rows).enumerate() {
+            let factor = self.kernels.normalize(residual, self.norms.residual, normed);
+            observer.normed(norm, row, factor, normed);
         }
     }
 
     /// The sums of a matrix's products with the normed activations.
-    fn linear(&self, linear: &Linear, rows: usize, s: &mut Scratch) {
-        let input = &s.normed[..rows * linear.matrix.stride()];
-        let sums = &mut s.sums[..rows * linear.matrix.rows()];
+    fn linear(&self, linear: &Linear, s: &mut Scratch) {
+        let input = &s.normed[..s.rows * linear.matrix.stride()];
+        let sums = &mut s.sums[..s.rows * linear.matrix.rows()];
         self.kernels.matmul(&linear.matrix, input, &mut s.workspace, sums);
     }
 
+    fn linear_to_int16(&self, linear: &Linear, s: &mut Scratch) {
+        self.linear(linear, s);
+        let len = s.rows * linear.matrix.rows();
+        self.kernels
+            .to_i16(&s.sums[..len], &linear.shifts, &mut s.int16[..len]);
+    }
+
     fn linear_to_residual(&self, linear: &Linear, s: &mut Scratch) {
-        self.linear(linear, s.rows, s);
+        self.linear(linear, s);
         let len = s.rows * self.config.d_model;
         self.kernels
             .add_i16(&s.sums[..len], &linear.shifts, &mut s.residual[..len]);
     }
 
-    /// Turns and norms queries and keys, stores keys and values, attends, and norms what comes of it.
+    /// Rotates and norms queries and keys. Queries go to `normed`, `[rows, heads * 64]`; keys and values to the caches.
+    fn rotate_and_store(
+        &self,
+        index: usize,
+        rows: &[Row],
+        caches: &mut [impl CacheSlot<Cache>],
+        s: &mut Scratch,
+        observer: &mut impl Observer,
+    ) {
+        let heads = self.config.heads;
+        let vectors = s
+            .int16
+            .chunks_exact_mut(self.config.qkv_rows())
+            .zip(s.normed.chunks_exact_mut(heads * HEAD_DIM));
+        for (r, (row, (qkv, queries))) in rows.iter().zip(vectors).enumerate() {
+            let (cos, sin) = &self.rotations[row.position % TURN];
+            let vectors = qkv.as_chunks_mut::<HEAD_DIM>().0;
+            let queries = queries.as_chunks_mut::<HEAD_DIM>().0;
+            for (head, (vector, query)) in vectors.iter_mut().zip(queries).enumerate() {
+                self.kernels.rotate_i16(vector, cos, sin);
+                let factor = self.kernels.normalize(vector, self.norms.head, query);
+                observer.query(index, r, head, factor, query);
+            }
+            let mut key = [0; HEAD_DIM];
+            self.kernels.rotate_i16(&mut vectors[heads], cos, sin);
+            let factor = self.kernels.normalize(&vectors[heads], self.norms.head, &mut key);
+            let value = vectors[heads + 1].map(|x| x.clamp(-127, 127) as i8);
+            observer.key_value(index, r, factor, &key, &value);
+            let cache = caches[row.sequence].cache_mut();
+            let position = row.position - cache.first;
+            self.kernels
+                .store(&mut cache.layers[index], position, &key, &value);
+        }
+    }
+
+    /// Attends with the queries in `normed`, and norms what comes of it, back into `normed`.
     fn attend(
         &self,
         index: usize,
         layer: &PackedLayer,
         rows: &[Row],
-        caches: &mut [impl BorrowMut<Cache>],
+        caches: &[impl CacheSlot<Cache>],
         s: &mut Scratch,
+        observer: &mut impl Observer,
     ) {
         let Config { heads, window, .. } = self.config;
         let width = heads * HEAD_DIM;
-        let row_len = self.config.qkv_rows();
-        let queries = &mut s.normed[..rows.len() * width];
         let vectors = s
-            .words
-            .chunks_exact_mut(row_len)
-            .zip(queries.chunks_exact_mut(width));
-        for (row, (words, queries)) in rows.iter().zip(vectors) {
-            let (cos, sin) = &self.rotations[row.position % TURN];
-            let vectors = words.as_chunks_mut::<HEAD_DIM>().0;
-            for (vector, query) in vectors.iter_mut().zip(queries.chunks_exact_mut(HEAD_DIM)) {
-                self.kernels.rotate_i16(vector, cos, sin);
-                self.kernels.normalize(vector, self.norms.head, query);
-            }
-            let (key, value) = (&mut vectors[heads..], &mut [0; HEAD_DIM]);
-            self.kernels.rotate_i16(&mut key[0], cos, sin);
-            for (to, &from) in value.iter_mut().zip(&key[1]) {
-                *to = from.clamp(-127, 127) as i8;
-            }
-            let mut normed = [0; HEAD_DIM];
-            self.kernels.normalize(&key[0], self.norms.head, &mut normed);
-            let cache = caches[row.sequence].borrow_mut();
-            self.kernels.store(
-                &mut cache.layers[index],
-                row.position - cache.first,
-                &normed,
-                value,
-            );
-        }
-        let outputs = s
             .attended
             .chunks_exact_mut(width)
-            .zip(queries.chunks_exact(width));
-        for (row, (out, queries)) in rows.iter().zip(outputs) {
-            let cache: &Cache = caches[row.sequence].borrow();
+            .zip(s.normed.chunks_exact(width));
+        for (r, (row, (out, queries))) in rows.iter().zip(vectors).enumerate() {
+            let cache = caches[row.sequence].cache();
             let end = row.position + 1;
-            let window = end.saturating_sub(window) - cache.first..end - cache.first;
+            let first = end.saturating_sub(window).max(row.start);
             let input = WindowInput {
                 attention: &layer.attention,
                 cache: &cache.layers[index],
-                window,
+                window: first - cache.first..end - cache.first,
                 queries,
             };
-            self.kernels.attend_window(input, &mut s.workspace, out, None);
+            let active = observes(observer);
+            let mut observe = |head: usize, weights: &[u8], total: u32| {
+                observer.attention(index, r, head, weights, total);
+            };
+            let weights: WeightsObserver<'_> = if active { Some(&mut observe) } else { None };
+            self.kernels.attend_window(input, &mut s.workspace, out, weights);
         }
         let rows = s
             .attended
             .chunks_exact(width)
             .zip(s.normed.chunks_exact_mut(width));
-        for (attended, normed) in rows.take(s.rows) {
-            self.kernels.normalize(attended, self.norms.attended, normed);
+        for (row, (attended, normed)) in rows.take(s.rows).enumerate() {
+            let factor = self.kernels.normalize(attended, self.norms.attended, normed);
+            observer.normed(Norm::Attended(index), row, factor, normed);
+        }
+    }
+
+    /// The feed-forward network's nonlinearity: squares of what is positive in `int16`, normed.
+    fn square(&self, index: usize, layer: &PackedLayer, s: &mut Scratch, observer: &mut impl Observer) {
+        let d_ff = self.config.d_ff;
+        let up = &mut s.int16[..s.rows * d_ff];
+        if observes(observer) {
+            for (row, up) in up.chunks_exact(d_ff).enumerate() {
+                observer.up(index, row, up);
+            }
+        }
+        self.kernels.square_relu(up, SQUARE_SHIFT);
+        let stride = layer.down.matrix.stride();
+        let rows = up.chunks_exact(d_ff).zip(s.normed.chunks_exact_mut(stride));
+        for (row, (squares, normed)) in rows.enumerate() {
+            let normed = &mut normed[..d_ff];
+            let factor = self.kernels.normalize(squares, self.norms.hidden, normed);
+            observer.normed(Norm::Hidden(index), row, factor, normed);
         }
     }
 

@@ -1,11 +1,11 @@
-//! The weights of a model.
+//! The sizes and the weights of a model, in memory. How they are stored is in `tensors`.
 
 use czip_kernels::HEAD_DIM;
 
 /// The sizes of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Tokens, V.
+    /// Tokens in the vocabulary, V.
     pub vocab_size: usize,
     /// Layers.
     pub layers: usize,
@@ -15,22 +15,62 @@ pub struct Config {
     pub heads: usize,
     /// Units of the feed-forward network, F.
     pub d_ff: usize,
-    /// Positions that attention reaches, W: a token and those before it.
+    /// Positions that attention reaches, W: a token's own and those before it.
     pub window: usize,
-    /// Rows of the table of pairs, B; 0 for no table.
+    /// Rows of the bigram embedding, B; 0 if there is none.
     pub bigram_buckets: usize,
-    /// Elements of the residual stream that a row of the table of pairs adds to: the first ones.
+    /// Elements of the residual stream that a row of the bigram embedding is added to: the first ones.
     pub bigram_width: usize,
 }
 
 impl Config {
-    /// Rows of the matrix that makes queries, key and value.
+    /// The sizes in the order of the fields.
+    #[must_use]
+    pub const fn to_array(&self) -> [usize; 8] {
+        [
+            self.vocab_size,
+            self.layers,
+            self.d_model,
+            self.heads,
+            self.d_ff,
+            self.window,
+            self.bigram_buckets,
+            self.bigram_width,
+        ]
+    }
+
+    /// The inverse of [`Config::to_array`].
+    #[must_use]
+    pub const fn from_array(sizes: [usize; 8]) -> Self {
+        let [
+            vocab_size,
+            layers,
+            d_model,
+            heads,
+            d_ff,
+            window,
+            bigram_buckets,
+            bigram_width,
+        ] = sizes;
+        Self {
+            vocab_size,
+            layers,
+            d_model,
+            heads,
+            d_ff,
+            window,
+            bigram_buckets,
+            bigram_width,
+        }
+    }
+
+    /// Rows of the matrix that produces queries, key and value.
     #[must_use]
     pub const fn qkv_rows(&self) -> usize {
         (self.heads + 2) * HEAD_DIM
     }
 
-    /// Multiply-adds of one token in the matrices; attention adds `2 * 64 * heads` for each position in the window.
+    /// Multiply-adds per token in the matrices; attention adds `2 * 64 * heads` for each position in the window.
     #[must_use]
     pub const fn multiply_adds(&self) -> usize {
         let layer = self.qkv_rows() * self.d_model
@@ -39,10 +79,10 @@ impl Config {
         self.layers * layer + self.vocab_size * self.d_model
     }
 
-    /// Elements of all tensors that are trained.
+    /// Trained parameters: the elements of all tensors but the shifts and the rotary frequencies.
     #[must_use]
     pub const fn parameters(&self) -> usize {
-        // The tables are no multiply-adds; each head has a gain and a sink.
+        // The embeddings are not multiplied; each head has a gain and a sink.
         self.multiply_adds()
             + self.vocab_size * self.d_model
             + self.bigram_buckets * self.bigram_width
@@ -50,9 +90,9 @@ impl Config {
     }
 }
 
-/// An int8 matrix with a power of two for each row: row r stands for `weights[r] * 2^e` where `e` follows from
+/// An int8 matrix with a power of two for each row: row r stands for `weights[r] * 2^e`, where `e` follows from
 /// `shifts[r]` and the formats of input and output.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Matrix {
     /// Row by row, `[rows, cols]`.
     pub weights: Vec<i8>,
@@ -73,7 +113,11 @@ impl Matrix {
         self.weights.len() / self.shifts.len().max(1)
     }
 
-    /// A row.
+    /// One row.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such row.
     #[must_use]
     pub fn row(&self, row: usize) -> &[i8] {
         &self.weights[row * self.cols()..][..self.cols()]
@@ -83,11 +127,11 @@ impl Matrix {
 /// One layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layer {
-    /// `[(H + 2) * 64, d]`: each head's query in turn, the key, the value.
+    /// `[(H + 2) * 64, d]`: each head's query in turn, then the key, then the value.
     pub qkv: Matrix,
-    /// The gain of each head's scores.
+    /// The gain of each head's scores: uint16 `[H]`.
     pub gains: Vec<u16>,
-    /// The score of each head's sink, in 1/256 octaves.
+    /// The score of each head's attention sink, in 1/256 octaves: int32 `[H]`.
     pub sinks: Vec<i32>,
     /// `[d, H * 64]`.
     pub out: Matrix,
@@ -98,18 +142,30 @@ pub struct Layer {
 }
 
 /// All weights of a model.
+///
+/// The fields are public and nothing checks them: a trainer makes `Weights` from its parameters. Whoever does so
+/// promises what the rest of this module relies on:
+///
+/// * the sizes are those that `docs/spec/czm-v2.md` allows, and every tensor has the shape that they demand;
+/// * elements of the embeddings are -8 to 7 and their shifts at most 8, shifts of matrices are at most 24, sinks are at
+///   most 2^20 in magnitude.
+///
+/// With other shapes, calls panic. With other values no memory is at risk, but sums may overflow, and instruction sets
+/// may disagree. The weights of a [`File`](super::File) keep all of this, since reading has checked it, and
+/// [`Contents::to_bytes`](super::Contents::to_bytes) refuses weights that don't.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Weights {
     /// The sizes.
     pub config: Config,
     /// Turns of each pair of elements in 2048 positions.
     pub frequencies: [u16; HEAD_DIM / 2],
-    /// `[V, d]`, elements -8 to 7; shifts are to the left.
+    /// `[V, d]`, elements -8 to 7, shifted to the left by their row's shift.
     pub embedding: Matrix,
-    /// `[B, bigram_width]`, elements -8 to 7; shifts are to the left. Empty without a table of pairs.
+    /// The hashed bigram embedding, `[B, bigram_width]`, elements -8 to 7, shifted to the left by their row's shift.
+    /// Empty if there is none.
     pub bigram: Matrix,
-    /// The layers in order.
+    /// The layers, first to last.
     pub layers: Vec<Layer>,
-    /// `[V, d]`.
+    /// The output head: `[V, d]`.
     pub head: Matrix,
 }

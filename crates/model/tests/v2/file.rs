@@ -349,6 +349,69 @@ fn elements_out_of_range() {
     }
 }
 
+/// What would be refused is not written.
+#[test]
+fn weights_out_of_range_are_not_written() {
+    type Change = fn(&mut Weights);
+    let cases: [(Change, &str, [i64; 3]); 7] = [
+        (|w| w.embedding.weights[9] = 8, "embed.weight", [8, -8, 7]),
+        (|w| w.bigram.weights[1] = -9, "bigram.weight", [-9, -8, 7]),
+        (|w| w.embedding.shifts[5] = 9, "embed.shift", [9, 0, 8]),
+        (|w| w.head.shifts[0] = 25, "head.shift", [25, 0, 24]),
+        (
+            |w| w.layers[1].down.shifts[7] = 255,
+            "layers.1.ffn.down.shift",
+            [255, 0, 24],
+        ),
+        (
+            |w| w.layers[0].sinks[1] = (1 << 20) + 1,
+            "layers.0.attn.sinks",
+            [(1 << 20) + 1, -(1 << 20), 1 << 20],
+        ),
+        (
+            |w| w.layers[1].sinks[0] = i32::MIN,
+            "layers.1.attn.sinks",
+            [-(1 << 31), -(1 << 20), 1 << 20],
+        ),
+    ];
+    for (change, name, [value, low, high]) in cases {
+        let mut weights = WEIGHTS.clone();
+        change(&mut weights);
+        let problem = TensorProblem::Range { value, low, high };
+        assert_eq!(contents(&weights).to_bytes(), Err(tensor_error(name, problem)));
+    }
+}
+
+fn write(change: impl FnOnce(&mut Weights)) {
+    let mut weights = WEIGHTS.clone();
+    change(&mut weights);
+    let _ = contents(&weights).to_bytes();
+}
+
+#[test]
+#[should_panic(expected = "elements of the tensor layers.1.ffn.up.weight")]
+fn matrices_have_their_sizes() {
+    write(|weights| _ = weights.layers[1].up.weights.pop());
+}
+
+#[test]
+#[should_panic(expected = "layers")]
+fn layers_have_their_number() {
+    write(|weights| _ = weights.layers.pop());
+}
+
+#[test]
+#[should_panic(expected = "heads")]
+fn gains_have_their_number() {
+    write(|weights| _ = weights.layers[0].gains.pop());
+}
+
+#[test]
+#[should_panic(expected = "heads")]
+fn sinks_have_their_number() {
+    write(|weights| _ = weights.layers[1].sinks.pop());
+}
+
 #[test]
 fn a_tokenizer_that_does_not_decompress() {
     let bytes = changed(|file| {

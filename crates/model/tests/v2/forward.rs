@@ -110,6 +110,91 @@ fn sequences_longer_than_a_turn() {
     }
 }
 
+/// Caches that are full at the last row of the largest batch still hold the window of its first row.
+#[test]
+fn full_caches_keep_a_batch_and_a_window() {
+    // Every multiple of 16 and the one before: what is kept is rounded up to one.
+    for window in [15, 16, 31, 47] {
+        let mut random = Random(window as u64);
+        let weights = random.weights(&config([40, 1, 20, 1, 12, window, 8, 20]));
+        let tokens = random.tokens(&weights.config, 1 + 3 * MAX_BATCH);
+        let expected = Expected::new(&weights, &tokens);
+        let transformer = AnyTransformer::from(v2::Transformer::new(Kernels::detect(), &weights));
+        let (mut caches, mut scratch) = ([transformer.cache(0)], transformer.scratch(MAX_BATCH));
+        let rows: Vec<Row> = (0..tokens.len())
+            .map(|position| row(0, position, &tokens))
+            .collect();
+        // From 16 positions on, one of each 16 batches begins where the last row makes the cache move.
+        for first in 1..=16 {
+            for rows in [&rows[..first]]
+                .into_iter()
+                .chain(rows[first..].chunks(MAX_BATCH))
+            {
+                transformer.forward(rows, &mut caches, &mut scratch);
+                for (index, &row) in rows.iter().enumerate() {
+                    expected.check(&transformer, scratch.logits(index), row);
+                }
+            }
+        }
+    }
+}
+
+/// Texts one after another in one sequence know nothing of each other. Without rotation, positions make no difference.
+#[test]
+fn texts_in_one_sequence() {
+    let mut random = Random(11);
+    let config = config([40, 2, 20, 2, 12, 16, 8, 20]);
+    let mut weights = random.weights(&config);
+    weights.frequencies = [0; 32];
+    let texts = [1, 5, 40, 1, 3, 300].map(|count| random.tokens(&config, count));
+    let expected: Vec<Expected> = texts.iter().map(|text| Expected::new(&weights, text)).collect();
+    let mut rows = Vec::new();
+    let mut places = Vec::new();
+    for (number, text) in texts.iter().enumerate() {
+        let start = rows.len();
+        for (offset, &token) in text.iter().enumerate() {
+            places.push((number, offset));
+            rows.push(v2::Row {
+                sequence: 0,
+                position: start + offset,
+                start,
+                token,
+            });
+        }
+    }
+    for kernels in Kernels::available() {
+        let net = v2::Transformer::new(kernels, &weights);
+        for batch in [1, 3, 64, MAX_BATCH] {
+            let (mut caches, mut scratch) = ([net.cache()], net.scratch(batch));
+            for (rows, places) in rows.chunks(batch).zip(places.chunks(batch)) {
+                net.forward(rows, &mut caches, &mut scratch);
+                for (row, &(number, offset)) in places.iter().enumerate() {
+                    assert_eq!(
+                        scratch.logits(row),
+                        expected[number].logits[offset],
+                        "{}, batches of {batch}, token {offset} of text {number}",
+                        kernels.instruction_set()
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "start: 1")]
+fn texts_begin_before_they_go_on() {
+    let config = config([2, 1, 4, 1, 4, 1, 0, 0]);
+    let net = v2::Transformer::new(Kernels::detect(), &Random(1).weights(&config));
+    let row = v2::Row {
+        sequence: 0,
+        position: 0,
+        start: 1,
+        token: 0,
+    };
+    net.forward(&[row], &mut [net.cache()], &mut net.scratch(1));
+}
+
 #[test]
 fn the_longest_window() {
     check([20, 1, 8, 1, 8, 1024, 0, 0], 2600, &[64, MAX_BATCH]);

@@ -3,6 +3,7 @@
 
 mod file;
 mod forward;
+mod observer;
 mod random;
 mod spec;
 mod vectors;

@@ -89,26 +89,9 @@ impl Random {
 
 /// Odd sizes: `[vocabulary, layers, d, heads, d_ff, window, buckets, width]`.
 pub(crate) fn config(sizes: [usize; 8]) -> Config {
-    let [
-        vocab_size,
-        layers,
-        d_model,
-        heads,
-        d_ff,
-        window,
-        bigram_buckets,
-        bigram_width,
-    ] = sizes;
-    Config {
-        vocab_size,
-        layers,
-        d_model,
-        heads,
-        d_ff,
-        window,
-        bigram_buckets,
-        bigram_width,
-    }
+    let config = Config::from_array(sizes);
+    assert_eq!(config.to_array(), sizes);
+    config
 }
 
 /// A file around some weights, with a tokenizer that is none.

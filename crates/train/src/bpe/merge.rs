@@ -1,8 +1,8 @@
-//! The merges: which pairs of tokens become tokens.
+//! The merges: distinct pieces of text and their counts go in; the tokens come out, in the order in which they were made.
 //!
-//! The frequency of every pair is kept up to date while pairs are merged, along with a list of the words (pieces) that
-//! the pair is in. A merge then looks only at the words with its pair. A heap gives the most frequent pair; frequencies
-//! in it can be too high, never too low, and are put right when they come up.
+//! The frequency of every pair is kept up to date while pairs are merged, along with a list of the words (pieces) that contain
+//! the pair, so a merge only looks at those. A heap yields the most frequent pair; the frequencies in it may be too high, never
+//! too low, and are corrected when they come up.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
@@ -11,14 +11,14 @@ use std::rc::Rc;
 
 use czip_tokenizer::TokenId;
 
-/// A pair seen less often isn't merged.
+/// A rarer pair is not merged.
 const MIN_COUNT: u64 = 2;
 
 pub(super) struct Merger {
     /// The bytes of each token.
     tokens: Vec<Rc<[u8]>>,
     words: Vec<Word>,
-    /// The tokens of the words. Each has the room that it had as bytes.
+    /// The tokens of the words. Each word keeps the space that it took as bytes.
     symbols: Vec<TokenId>,
     pairs: HashMap<Pair, PairState, BuildHasherDefault<PairHasher>>,
     queue: BinaryHeap<Candidate>,
@@ -30,7 +30,7 @@ struct Word {
     start: usize,
     /// How many tokens it has.
     len: usize,
-    /// How often it comes in the text.
+    /// How often it occurs in the text.
     count: u64,
 }
 
@@ -39,14 +39,14 @@ struct Pair(TokenId, TokenId);
 
 #[derive(Default)]
 struct PairState {
-    /// How often the pair comes in the text.
+    /// How often the pair occurs in the text.
     count: u64,
-    /// The words that have it, and perhaps some that had it.
+    /// The words that contain it, and perhaps some that used to.
     words: Vec<u32>,
 }
 
-/// Multiplicative hashing with 2^64 over the golden ratio. A merge looks up several pairs for each of its places, which
-/// is most of the work.
+/// Multiplicative hashing with 2^64 divided by the golden ratio. A merge looks up several pairs at each of its places, which is
+/// most of the work.
 #[derive(Default)]
 struct PairHasher(u64);
 
@@ -63,13 +63,13 @@ impl Hasher for PairHasher {
 
     fn finish(&self) -> u64 {
         let product = self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        // The map uses the highest bits and the lowest, and the product's lowest are those of the right token alone.
+        // The map uses the highest bits and the lowest, and the product's lowest only depend on the right token.
         product ^ product >> 32
     }
 }
 
-/// A pair to merge. The greatest is merged first: the one seen most often, then the one of lowest bytes, first of the
-/// left token, then of the right. No two tokens have the same bytes, so the order is total.
+/// A pair to merge. The greatest is merged first: the most frequent, then the one whose left token has the lowest bytes, then the
+/// one whose right token has. No two tokens have the same bytes, so the order is total.
 struct Candidate {
     count: u64,
     pair: Pair,
@@ -100,7 +100,7 @@ impl PartialEq for Candidate {
 impl Eq for Candidate {}
 
 impl Merger {
-    /// Takes words and how often each comes.
+    /// Takes distinct words, and how often each occurs.
     pub(super) fn new<'t>(counted: impl IntoIterator<Item = (&'t [u8], u64)>) -> Merger {
         let tokens: Vec<Rc<[u8]>> = (0..=u8::MAX).map(|byte| Rc::from([byte])).collect();
         let mut merger = Merger {
@@ -145,7 +145,7 @@ impl Merger {
             match state.count.cmp(&candidate.count) {
                 Ordering::Equal => self.merge(candidate),
                 Ordering::Less => self.enqueue(candidate.pair),
-                // Another candidate has the frequency since it rose.
+                // Another candidate has had the frequency since it rose.
                 Ordering::Greater => {}
             }
         }
@@ -160,8 +160,8 @@ impl Merger {
         let Candidate {
             pair, left, right, ..
         } = candidate;
-        // The bytes are no token yet: wherever they are a stretch of whole tokens, the merges inside have gone the same
-        // way. So the token is made from this pair alone, and an encoder, which goes by the bytes, makes it likewise.
+        // The bytes are not a token yet: wherever they are a sequence of whole tokens, the merges inside went the same way. So
+        // only this pair makes the token, and an encoder, which goes by the bytes, makes it in the same way.
         let merged = self.tokens.len() as TokenId;
         self.tokens.push([&*left, &*right].concat().into());
         let words = self
@@ -229,7 +229,7 @@ impl Merger {
         }
     }
 
-    /// Puts a pair into the queue with its frequency of now.
+    /// Puts a pair into the queue with its current frequency.
     fn enqueue(&mut self, pair: Pair) {
         let count = self.pairs.get(&pair).map_or(0, |state| state.count);
         if count >= MIN_COUNT {

@@ -1,8 +1,9 @@
-//! How text is cut into the pieces that merges stay in, by the kind of the text.
+//! Split patterns: the kind of a text goes in; the pattern that cuts it into pieces comes out. No token crosses the end of a
+//! piece.
 //!
-//! The patterns here have no look-around and nothing possessive, so that `fancy-regex` hands them to its engine without
-//! backtracking, which can't give up and whose time is linear. Every run of characters ends where it's found to end:
-//! none looks for something after it.
+//! The patterns have no look-around and nothing possessive, so `fancy-regex` hands them to its engine without backtracking,
+//! which cannot give up and runs in linear time. Every run of characters ends where it is found to end, without looking at
+//! what follows.
 
 use std::fmt;
 
@@ -19,8 +20,8 @@ const CODE: &str = concat!(
     r"|\s",
 );
 
-/// Two digits with the separator before them, the steps of dates and clocks: `:05`, `-12`, `.81`. Longer numbers are
-/// mostly random, so tokens for them would be many and seldom used. Words run on over dots: `com.example.Server`.
+/// Two digits with the separator before them, as in dates and times: `:05`, `-12`, `.81`. Longer numbers are mostly random,
+/// so tokens for them would be many and rarely used. Words continue across dots: `com.example.Server`.
 const LOGS: &str = concat!(
     r"[\r\n]+[ \t]*",
     r"|[ \t]{2,}",
@@ -30,8 +31,8 @@ const LOGS: &str = concat!(
     r"|\s",
 );
 
-/// Words have no spaces between them, so pieces end where the script changes; the particles and endings in Hiragana go
-/// with the punctuation after them. Without limits, long runs in one script would nearly all be different pieces.
+/// There are no spaces between words, so pieces end where the script changes; particles and endings in Hiragana take the
+/// punctuation after them along. Without limits on their length, long runs in one script would nearly all be distinct pieces.
 const CJK: &str = concat!(
     r"[\p{Han}々〆ヶ]{1,8}",
     r"|\p{Hiragana}[\p{Hiragana}ー]{0,15}[、。]?",
@@ -47,12 +48,12 @@ const CJK: &str = concat!(
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Split {
-    /// Prose, and whatever is none of the others: the pattern of `cl100k_base`.
+    /// Prose, and anything that fits none of the others: the pattern of `cl100k_base`.
     #[default]
     Text,
     /// Programs, and formats with much punctuation, such as JSON.
     Code,
-    /// Lines with times and numbers in them.
+    /// Lines with times and numbers.
     Logs,
     /// Chinese and Japanese.
     Cjk,

@@ -1,26 +1,26 @@
-//! What of a corpus can't be used, and how much of that is too much.
+//! What could not be used of a corpus, and how much of that is too much.
 
 use std::fmt;
 use std::path::Path;
 
-use super::Source;
-use crate::shown;
+use super::document::Source;
+use crate::quote;
 
-/// What of a corpus was left out.
+/// What was left out of a corpus.
 ///
-/// A little of it spoils nothing: a picture among letters, a line that a crash has cut. More than a tenth, if that are more
-/// than three, is an error, and so is everything.
+/// A little does no harm: a picture among letters, a line that a crash cut short. More than a tenth is an error if it is more
+/// than three, and so is everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LeftOut {
-    /// Files that can't be read or aren't text, and folders that can't be read. They were found in folders or by patterns:
-    /// a file that is named must be a text.
+    /// Files that cannot be read or are not text, and folders that cannot be read. All were found in folders or by patterns:
+    /// a file that an input names must be text.
     pub files: Faults,
-    /// Records that can't be read.
+    /// Records that cannot be read.
     pub records: Faults,
-    /// Records that don't have the field.
+    /// Records without the field.
     pub without_field: usize,
-    /// Files of czip itself in folders, or that match a pattern: see [`is_made_by_czip`](super::is_made_by_czip).
+    /// Files written by czip, in folders or matching a pattern: see [`is_made_by_czip`](super::is_made_by_czip).
     pub made_by_czip: usize,
 }
 
@@ -34,15 +34,15 @@ impl LeftOut {
     }
 }
 
-/// How many of some things can't be used.
+/// How many of some things could not be used.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Faults {
-    /// How many can't.
+    /// How many could not be used.
     pub count: usize,
-    /// How many there are, with those that can.
+    /// How many there are in all.
     pub of: usize,
-    /// The first ones that can't, at most [`Faults::EXAMPLES`].
+    /// The first of them, at most [`Faults::EXAMPLES`].
     pub examples: Vec<Fault>,
 }
 
@@ -50,7 +50,7 @@ impl Faults {
     /// The most examples that are kept.
     pub const EXAMPLES: usize = 5;
 
-    /// The most that may be left out, whatever part of all it is.
+    /// So many may be left out whatever share of the whole they are.
     const FEW: usize = 3;
 
     pub(super) fn push(&mut self, fault: Fault) {
@@ -72,7 +72,7 @@ impl Faults {
     }
 }
 
-/// How many, and the first of them.
+/// The counts, followed by the examples.
 impl fmt::Display for Faults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.count == self.of {
@@ -90,7 +90,7 @@ impl fmt::Display for Faults {
     }
 }
 
-/// A file or a record that can't be used. Its `Display` is the place and the reason, as `a.csv:3: 2 fields, not 4`.
+/// A file or record that could not be used. It displays as the place and the reason: `a.csv:3: 2 fields, not 4`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fault {
@@ -116,27 +116,26 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Why a file or a record can't be used.
+/// Why a file or record could not be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
-    /// A file or a folder that can't be read.
-    #[error("{}", shown::value(.0))]
+    /// A file or folder that cannot be read.
+    #[error("{}", quote::value(.0))]
     Unreadable(
         /// What the system says.
         String,
     ),
 
-    /// No text.
+    /// Not text.
     #[error("not UTF-8 at byte {offset}")]
     NotUtf8 {
-        /// The bytes before this one are UTF-8. It counts from the start of the file, or of the line of JSON, or of the field
-        /// of a table.
+        /// The first byte that is not UTF-8, from the start of the file, the line of JSON, or the field of a table.
         offset: usize,
     },
 
-    /// A line that isn't JSON.
-    #[error("not JSON: {}", shown::value(.0))]
+    /// A line that is not JSON.
+    #[error("not JSON: {}", quote::value(.0))]
     NotJson(
         /// What is wrong with it, and in which column.
         String,
@@ -151,11 +150,73 @@ pub enum Reason {
         wanted: usize,
     },
 
-    /// A row with text between a closing quote and the end of the field: quotes in the text were not doubled, or one is
+    /// A row with text between a closing quote and the end of the field: a quote inside the field was not doubled, or one is
     /// missing.
     #[error("text follows the closing quote in line {line}")]
     AfterQuote {
         /// The line, from 1.
         line: u64,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_three_and_a_tenth_are_too_many() {
+        let are_too_many = |count, of| {
+            let faults = Faults {
+                count,
+                of,
+                ..Faults::default()
+            };
+            faults.are_too_many()
+        };
+        for (count, of) in [
+            (0, 0),
+            (0, 9),
+            (1, 2),
+            (3, 4),
+            (3, 39),
+            (4, 40),
+            (5, 59),
+            (10, 100),
+            (10, 109),
+        ] {
+            assert!(!are_too_many(count, of), "{count} of {of}");
+        }
+        for (count, of) in [(1, 1), (3, 3), (4, 5), (4, 39), (5, 49), (11, 109)] {
+            assert!(are_too_many(count, of), "{count} of {of}");
+        }
+    }
+
+    #[test]
+    fn five_examples_are_kept() {
+        let fault = |line| Fault {
+            source: Source {
+                path: Path::new("a").into(),
+                line: Some(line),
+            },
+            reason: Reason::NotUtf8 { offset: 0 },
+        };
+        let mut faults = Faults {
+            of: 20,
+            ..Faults::default()
+        };
+        (1..=3).for_each(|line| faults.push(fault(line)));
+        let mut more = Faults {
+            of: 4,
+            ..Faults::default()
+        };
+        (4..=7).for_each(|line| more.push(fault(line)));
+        faults.add(more);
+        assert_eq!((faults.count, faults.of, faults.examples.len()), (7, 24, 5));
+        let shown = faults.to_string();
+        assert!(
+            shown.starts_with("7 of 24: a:1: not UTF-8 at byte 0; a:2: "),
+            "{shown}"
+        );
+        assert!(shown.ends_with("; a:5: not UTF-8 at byte 0; ..."), "{shown}");
+    }
 }

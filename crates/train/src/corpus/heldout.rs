@@ -1,15 +1,16 @@
-//! Which part of the documents is held out.
+//! Holds documents out: a list of documents goes in; two disjoint lists come out.
 
 use std::collections::{HashMap, HashSet};
 
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-use super::{Document, HeldoutBy, total_len};
+use super::document::{Document, total_len};
+use super::options::HeldoutBy;
 
-/// With fewer different documents, a choice of some would say little about the others.
+/// Among fewer different documents, those chosen would say little about the others.
 const MIN_DOCUMENTS: usize = 20;
 
-/// Splits documents into those to train on and those held out: about `fraction` of the bytes.
+/// Splits documents into those to train on and those held out, which have about `fraction` of the bytes.
 pub(super) fn split(
     documents: Vec<Document>,
     fraction: f64,
@@ -31,7 +32,7 @@ pub(super) fn split(
     }
 }
 
-/// Removes the documents that are in `others`, and says how many.
+/// Removes the documents that are also in `others`, and returns how many there were.
 pub(super) fn remove(documents: &mut Vec<Document>, others: &[Document]) -> usize {
     let hashes: HashSet<u128> = others.iter().map(|document| hash(document, 0)).collect();
     let before = documents.len();
@@ -39,7 +40,7 @@ pub(super) fn remove(documents: &mut Vec<Document>, others: &[Document]) -> usiz
     before - documents.len()
 }
 
-/// Equal texts have equal hashes. If others have, too, they stay together, and that's all.
+/// Equal texts have equal hashes. A collision only keeps two different texts together.
 fn hash(document: &Document, seed: u64) -> u128 {
     xxh3_128_with_seed(document.text.as_bytes(), seed)
 }
@@ -53,7 +54,7 @@ fn choose(documents: &[Document], fraction: f64, seed: u64) -> Option<HashSet<u1
     if sizes.len() < MIN_DOCUMENTS {
         return None;
     }
-    // The order of the hashes is as good as random, and doesn't depend on the order of the documents.
+    // The order of hashes is as good as random, and does not depend on the order of the documents.
     let mut sizes: Vec<(u128, usize)> = sizes.into_iter().collect();
     sizes.sort_unstable();
 
@@ -113,4 +114,96 @@ fn cut(text: &str, fraction: f64) -> Option<usize> {
         .filter(|line| is_inside(line) && line.abs_diff(at) <= len / 2)
         .min_by_key(|line| line.abs_diff(at))
         .or(Some(at).filter(is_inside))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::corpus::document::Source;
+
+    /// Different texts of these lengths.
+    fn documents(lens: &[usize]) -> Vec<Document> {
+        let source = Source {
+            path: Path::new("-").into(),
+            line: None,
+        };
+        let text = |(index, &len): (usize, &usize)| {
+            let letter = char::from(b'!' + index as u8);
+            letter.to_string().repeat(len)
+        };
+        let texts = lens.iter().enumerate().map(text);
+        let document = |text| Document {
+            text,
+            source: source.clone(),
+        };
+        texts.map(document).collect()
+    }
+
+    fn chosen_len(documents: &[Document], fraction: f64, seed: u64) -> Option<usize> {
+        let chosen = choose(documents, fraction, seed)?;
+        let is_chosen = |document: &&Document| chosen.contains(&hash(document, seed));
+        Some(
+            documents
+                .iter()
+                .filter(is_chosen)
+                .map(|document| document.text.len())
+                .sum(),
+        )
+    }
+
+    #[test]
+    fn there_must_be_twenty_different_documents() {
+        let mut twenty = documents(&[100; 20]);
+        // The most that fits, not less.
+        assert_eq!(chosen_len(&twenty, 0.2, 0), Some(400));
+        assert_eq!(chosen_len(&twenty, 0.21, 0), Some(400));
+        let first = twenty[0].clone();
+        twenty[19] = first;
+        assert_eq!(chosen_len(&twenty, 0.2, 0), None);
+    }
+
+    #[test]
+    fn at_least_half_of_the_share_must_fit() {
+        let mut lens = [1_000; 20];
+        lens[7] = 100;
+        let documents = documents(&lens);
+        // Shares of 99, 100, 201 and 202 bytes of 19,100.
+        let shares = [0.0052, 0.00524, 0.01055, 0.0106];
+        let chosen = shares.map(|share| chosen_len(&documents, share, 0));
+        assert_eq!(chosen, [None, Some(100), Some(100), None]);
+    }
+
+    #[test]
+    fn nine_tenths_of_the_share_are_enough() {
+        let mut lens = [100; 20];
+        lens[0] = 90;
+        lens[1..11].fill(1);
+        let documents = documents(&lens);
+        // Of a share of 100 bytes: 90 if the document of as many comes first, and up to 9 more for those before it.
+        let lens: HashSet<usize> = (0..400)
+            .filter_map(|seed| chosen_len(&documents, 0.1, seed))
+            .collect();
+        assert!(
+            lens.contains(&90) && lens.contains(&91) && lens.contains(&100),
+            "{lens:?}"
+        );
+        assert!(lens.iter().all(|len| (90..=100).contains(len)), "{lens:?}");
+    }
+
+    #[test]
+    fn ends_start_at_a_near_line() {
+        let lines = "aaaa\nbbbb\ncccc\ndddd\n";
+        // Ends of 6, 7, 8, 9 and 10 bytes.
+        let cuts = [0.3, 0.35, 0.4, 0.45, 0.5].map(|fraction| cut(lines, fraction));
+        assert_eq!(cuts, [15, 15, 10, 10, 10].map(Some));
+        // A line that is farther than half the end is too far.
+        assert_eq!(cut("a\nbbbbbbbbbbbbbbbbbb", 0.4), Some(12));
+        assert_eq!(cut("aaaaaaaaaaaaaaa\nbbbb", 0.4), Some(16));
+        // At a character, and not at the end or the start.
+        assert_eq!(cut("aaaaaéaaaa", 0.5), Some(5));
+        assert_eq!(cut("aaaa", 0.1), None);
+        assert_eq!(cut("é", 0.5), None);
+    }
 }

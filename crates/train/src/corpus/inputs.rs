@@ -1,4 +1,4 @@
-//! From what the user names to files.
+//! Finds files: names, folders and patterns go in; a list of files comes out.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -8,10 +8,20 @@ use std::path::{Path, PathBuf};
 
 use glob::MatchOptions;
 
-use super::{Error, Fault, InputFile, Reason};
+use super::error::Error;
+use super::faults::{Fault, Reason};
 
 /// The name of standard input.
 pub(super) const STDIN: &str = "-";
+
+/// A file to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputFile {
+    /// The file; `-` is standard input.
+    pub path: PathBuf,
+    /// Whether an input names it. Others were found in a folder, or by a pattern.
+    pub is_named: bool,
+}
 
 /// The files of some inputs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! What czip writes itself: no text to train on, though it may lie among the texts.
+//! Recognises files that czip writes: they may lie among the texts, but are not text to train on.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -7,22 +7,22 @@ use std::path::Path;
 
 use crate::curve;
 
-/// So much of a file is looked at.
+/// The number of bytes that are looked at.
 const START_LEN: u64 = 1 << 16;
 
-/// Whether a file is one of czip's by its name or its first bytes: a compressed file, a model, the curve of a training run
-/// as a table or as a picture, or a checkpoint, even one that is cut.
+/// Whether czip wrote a file, by its name or its first bytes: a compressed file, a model, the curve of a training run as a
+/// table or a picture, or a checkpoint, even a truncated one.
 ///
 /// # Errors
 ///
-/// A file that can't be read.
+/// A file that cannot be read.
 pub fn is_made_by_czip(path: &Path) -> io::Result<bool> {
     let mut start = Vec::new();
     File::open(path)?.take(START_LEN).read_to_end(&mut start)?;
     Ok(is_own(path, &start))
 }
 
-/// The same of a file that has been read, or the beginning of it.
+/// The same for a file whose bytes, or the first of them, have been read.
 pub(super) fn is_own(path: &Path, bytes: &[u8]) -> bool {
     path.extension() == Some(OsStr::new("czip"))
         || bytes.starts_with(curve::CSV_START.as_bytes())

@@ -2,129 +2,145 @@
 
 use czip_model::v2::HEAD_DIM;
 
-use super::{Net, bucket, exp2};
 use crate::matrix::{View, dot, exact_product};
-use crate::parameters::{Tensor, power};
-use crate::tape::{AttentionTape, LayerTape, Normed, Sequence, Tape};
+use crate::norm::Normed;
+use crate::numbers::{exp2, power};
+use crate::parameters::{Layout, Tensor};
+use crate::tape::{AttentionTape, Sequence, Tape};
 
 /// Working space.
 #[derive(Debug, Default)]
-pub(crate) struct Space {
+pub(super) struct Scratch {
     residual: Vec<f32>,
     products: Vec<f32>,
     attended: Vec<f32>,
-    /// In octaves.
-    pub(super) logits: Vec<f32>,
 }
 
-/// Leaves the logits in `tape.floats.logits`.
-pub(super) fn forward(net: &Net, sequence: &Sequence<'_>, tape: &mut Tape) {
-    let config = &net.layout.config;
-    let Tape {
-        layers,
-        head_input,
-        floats:
-            Space {
-                residual,
-                products,
-                attended,
-                logits,
-            },
-        ..
-    } = tape;
-    layers.resize_with(config.layers, LayerTape::default);
-    embed(net, sequence, residual);
-    for (tape, tensors) in layers.iter_mut().zip(&net.layout.layers) {
-        normalize(residual, config.d_model, &mut tape.attention_input);
-        linear(net, &tensors.qkv, &tape.attention_input.values, products);
-        let scalars = (&tensors.gains, &tensors.sinks);
-        attend(net, scalars, sequence, products, &mut tape.attention, attended);
-        normalize(attended, config.heads * HEAD_DIM, &mut tape.attended);
-        linear(net, &tensors.out, &tape.attended.values, products);
-        add(residual, products);
-
-        normalize(residual, config.d_model, &mut tape.ffn_input);
-        linear(net, &tensors.up, &tape.ffn_input.values, &mut tape.up);
-        products.clear();
-        products.extend(tape.up.iter().map(|up| up.max(0.0) * up.max(0.0)));
-        normalize(products, config.d_ff, &mut tape.hidden);
-        linear(net, &tensors.down, &tape.hidden.values, products);
-        add(residual, products);
-    }
-    normalize(residual, config.d_model, head_input);
-    linear(net, &net.layout.head, &head_input.values, logits);
+/// The net: its parameters, and the cosines and sines of each position.
+#[derive(Clone, Copy)]
+pub(super) struct Floats<'n> {
+    pub(super) layout: &'n Layout,
+    pub(super) parameters: &'n [f32],
+    pub(super) rotations: &'n [([i16; HEAD_DIM / 2], [i16; HEAD_DIM / 2])],
 }
 
-fn embed(net: &Net, sequence: &Sequence<'_>, residual: &mut Vec<f32>) {
-    let row = |tensor: &Tensor, row: usize| &net.floats[tensor.range()][row * tensor.cols..][..tensor.cols];
-    residual.clear();
-    for (index, &token) in sequence.tokens[..sequence.starts.len()].iter().enumerate() {
-        let start = residual.len();
-        residual.extend_from_slice(row(&net.layout.embedding, token.into()));
-        if let Some(bucket) = bucket(&net.layout.config, sequence, index) {
-            add(&mut residual[start..], row(&net.layout.bigram, bucket));
+impl Floats<'_> {
+    /// The forward pass, recorded on the tape.
+    pub(super) fn forward(self, sequence: &Sequence<'_>, scratch: &mut Scratch, tape: &mut Tape) {
+        let config = &self.layout.config;
+        let Scratch {
+            residual,
+            products,
+            attended,
+        } = scratch;
+        tape.reset(sequence.len(), config);
+        self.embed(sequence, residual);
+        for (tape, tensors) in tape.layers.iter_mut().zip(&self.layout.layers) {
+            normalize(residual, config.d_model, &mut tape.attention_input);
+            self.linear(&tensors.qkv, &tape.attention_input.values, products);
+            let scalars = (&tensors.gains, &tensors.sinks);
+            self.attend(scalars, sequence, products, &mut tape.attention, attended);
+            normalize(attended, config.heads * HEAD_DIM, &mut tape.attended);
+            self.linear(&tensors.out, &tape.attended.values, products);
+            add(residual, products);
+
+            normalize(residual, config.d_model, &mut tape.ffn_input);
+            self.linear(&tensors.up, &tape.ffn_input.values, &mut tape.up);
+            products.clear();
+            products.extend(tape.up.iter().map(|up| up.max(0.0) * up.max(0.0)));
+            normalize(products, config.d_ff, &mut tape.hidden);
+            self.linear(&tensors.down, &tape.hidden.values, products);
+            add(residual, products);
+        }
+        normalize(residual, config.d_model, &mut tape.head_input);
+        self.linear(&self.layout.head, &tape.head_input.values, &mut tape.logits);
+        for row in tape.logits.chunks_exact_mut(config.vocab_size) {
+            let maximum = row.iter().fold(f32::NEG_INFINITY, |max, &x| max.max(x));
+            row.iter_mut().for_each(|x| *x -= maximum);
         }
     }
-}
 
-fn attend(
-    net: &Net,
-    (gains, sinks): (&Tensor, &Tensor),
-    sequence: &Sequence<'_>,
-    qkv: &mut [f32],
-    tape: &mut AttentionTape,
-    attended: &mut Vec<f32>,
-) {
-    let config = &net.layout.config;
-    let (heads, window, count) = (config.heads, config.window, sequence.starts.len());
-    tape.reset(count, config);
-    for (position, qkv) in qkv.chunks_exact_mut(config.qkv_rows()).enumerate() {
-        let vectors = qkv.as_chunks_mut::<HEAD_DIM>().0;
-        for (head, vector) in vectors[..=heads].iter_mut().enumerate() {
-            turn(vector, &net.rotations[position]);
-            let out = if head < heads {
-                &mut tape.queries[(position * heads + head) * HEAD_DIM..]
-            } else {
-                &mut tape.keys[position * HEAD_DIM..]
-            };
-            let factor = rms_factor(vector);
-            out.iter_mut().zip(vector).for_each(|(out, x)| *out = *x * factor);
-            tape.head_factors[position * (heads + 1) + head] = factor;
-        }
-        tape.values[position * HEAD_DIM..][..HEAD_DIM].copy_from_slice(&vectors[heads + 1]);
-    }
-    attended.clear();
-    attended.resize(count * heads * HEAD_DIM, 0.0);
-    let scalars = net.floats[gains.range()].iter().zip(&net.floats[sinks.range()]);
-    for (head, (&gain, &sink)) in scalars.enumerate() {
-        for position in 0..count {
-            let first = sequence.first(position, window);
-            let row = position * heads + head;
-            let query = &tape.queries[row * HEAD_DIM..][..HEAD_DIM];
-            let keys = tape.keys[first * HEAD_DIM..].chunks_exact(HEAD_DIM);
-            let probabilities = &mut tape.probabilities[row * window..][..position + 1 - first];
-            let mut maximum = sink;
-            for (p, key) in probabilities.iter_mut().zip(keys) {
-                *p = dot(query, key) * gain;
-                maximum = maximum.max(*p);
-            }
-            let mut total = exp2(sink - maximum);
-            for p in &mut *probabilities {
-                *p = exp2(*p - maximum);
-                total += *p;
-            }
-            let out = &mut attended[row * HEAD_DIM..][..HEAD_DIM];
-            let values = tape.values[first * HEAD_DIM..].chunks_exact(HEAD_DIM);
-            for (p, value) in probabilities.iter_mut().zip(values) {
-                *p /= total;
-                out.iter_mut().zip(value).for_each(|(out, x)| *out += *p * x);
+    fn embed(self, sequence: &Sequence<'_>, residual: &mut Vec<f32>) {
+        let row = |tensor: &Tensor, row: usize| {
+            &self.parameters[tensor.range()][row * tensor.cols..][..tensor.cols]
+        };
+        residual.clear();
+        for (index, &token) in sequence.tokens[..sequence.len()].iter().enumerate() {
+            let start = residual.len();
+            residual.extend_from_slice(row(&self.layout.embedding, token.into()));
+            if let Some(bucket) = sequence.bucket(&self.layout.config, index) {
+                add(&mut residual[start..], row(&self.layout.bigram, bucket));
             }
         }
     }
+
+    fn attend(
+        self,
+        (gains, sinks): (&Tensor, &Tensor),
+        sequence: &Sequence<'_>,
+        qkv: &mut [f32],
+        tape: &mut AttentionTape,
+        attended: &mut Vec<f32>,
+    ) {
+        let config = &self.layout.config;
+        let (heads, window, count) = (config.heads, config.window, sequence.len());
+        for (position, qkv) in qkv.chunks_exact_mut(config.qkv_rows()).enumerate() {
+            let vectors = qkv.as_chunks_mut::<HEAD_DIM>().0;
+            for (head, vector) in vectors[..=heads].iter_mut().enumerate() {
+                rotate(vector, &self.rotations[position]);
+                let out = if head < heads {
+                    &mut tape.queries[(position * heads + head) * HEAD_DIM..]
+                } else {
+                    &mut tape.keys[position * HEAD_DIM..]
+                };
+                let factor = rms_factor(vector);
+                out.iter_mut().zip(vector).for_each(|(out, x)| *out = *x * factor);
+                tape.head_factors[position * (heads + 1) + head] = factor;
+            }
+            tape.values[position * HEAD_DIM..][..HEAD_DIM].copy_from_slice(&vectors[heads + 1]);
+        }
+        attended.clear();
+        attended.resize(count * heads * HEAD_DIM, 0.0);
+        let scalars = self.parameters[gains.range()]
+            .iter()
+            .zip(&self.parameters[sinks.range()]);
+        for (head, (&gain, &sink)) in scalars.enumerate() {
+            for position in 0..count {
+                let first = sequence.first(position, window);
+                let row = position * heads + head;
+                let query = &tape.queries[row * HEAD_DIM..][..HEAD_DIM];
+                let keys = tape.keys[first * HEAD_DIM..].chunks_exact(HEAD_DIM);
+                let probabilities = &mut tape.probabilities[row * window..][..position + 1 - first];
+                let mut maximum = sink;
+                for (p, key) in probabilities.iter_mut().zip(keys) {
+                    *p = dot(query, key) * gain;
+                    maximum = maximum.max(*p);
+                }
+                let mut total = exp2(sink - maximum);
+                for p in &mut *probabilities {
+                    *p = exp2(*p - maximum);
+                    total += *p;
+                }
+                let out = &mut attended[row * HEAD_DIM..][..HEAD_DIM];
+                let values = tape.values[first * HEAD_DIM..].chunks_exact(HEAD_DIM);
+                for (p, value) in probabilities.iter_mut().zip(values) {
+                    *p /= total;
+                    out.iter_mut().zip(value).for_each(|(out, x)| *out += *p * x);
+                }
+            }
+        }
+    }
+
+    fn linear(self, tensor: &Tensor, x: &[f32], out: &mut Vec<f32>) {
+        let count = x.len() / tensor.cols;
+        out.resize(count * tensor.rows, 0.0);
+        let matrix = View::new(&self.parameters[tensor.range()], tensor.rows);
+        exact_product(out, View::new(x, count), matrix.transposed(), 0.0);
+    }
 }
 
-/// Turns the pairs of a vector by their position's angles.
-fn turn(vector: &mut [f32; HEAD_DIM], (cos, sin): &([i16; 32], [i16; 32])) {
+/// Rotates the pairs of a vector by their position's angles.
+fn rotate(vector: &mut [f32; HEAD_DIM], (cos, sin): &([i16; 32], [i16; 32])) {
     let (low, high) = vector.split_at_mut(HEAD_DIM / 2);
     for ((x, y), (&c, &s)) in low.iter_mut().zip(high).zip(cos.iter().zip(sin)) {
         let (c, s) = (f32::from(c) * power(-15), f32::from(s) * power(-15));
@@ -146,13 +162,6 @@ fn normalize(x: &[f32], width: usize, normed: &mut Normed) {
 /// The reciprocal root mean square.
 fn rms_factor(x: &[f32]) -> f32 {
     1.0 / (dot(x, x) / x.len() as f32 + 1e-12).sqrt()
-}
-
-fn linear(net: &Net, tensor: &Tensor, x: &[f32], out: &mut Vec<f32>) {
-    let count = x.len() / tensor.cols;
-    out.resize(count * tensor.rows, 0.0);
-    let matrix = View::new(&net.floats[tensor.range()], tensor.rows);
-    exact_product(out, View::new(x, count), matrix.transposed(), 0.0);
 }
 
 fn add(x: &mut [f32], more: &[f32]) {

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use czip_train::checkpoint::{self, Lock};
-use czip_train::corpus::{self, Files};
+use czip_train::corpus;
 
 use crate::error::{Error, Failure};
 use crate::identity::{Identities, Place};
@@ -110,7 +110,7 @@ impl Outputs {
 }
 
 /// All that a run may write.
-fn paths(model: &Path) -> [PathBuf; 6] {
+pub(super) fn paths(model: &Path) -> [PathBuf; 6] {
     let checkpoint = checkpoint_of(model);
     [
         model.to_owned(),
@@ -130,17 +130,6 @@ fn is_left_over(path: &Path) -> bool {
     }
 }
 
-/// What a run reads, but for what a run that wrote this model has left among its texts: that is not trained on, and is
-/// written again.
-pub(super) fn inputs<'f>(files: &'f Files<'_>, model: &Path) -> impl Iterator<Item = &'f Path> {
-    let outputs: Identities = paths(model).into_iter().collect();
-    let files = files.iter().filter(move |file| {
-        let is_made = || corpus::is_made_by_czip(&file.path).unwrap_or(false);
-        file.is_named || !outputs.contains(&file.path) || !is_made()
-    });
-    files.map(|file| file.path.as_path())
-}
-
 /// The right to write there, which a lock file stands for. While it is held, a signal that ends the process removes the
 /// lock file and any checkpoint that is half written.
 #[derive(Debug)]
@@ -154,7 +143,7 @@ impl Held {
     fn take(checkpoint: &Path) -> Result<Self, Failure> {
         let lock = Unfinished::create(|| Lock::take(checkpoint), |lock| lock.path().to_owned());
         Ok(Self {
-            _lock: lock.map_err(|error| Error::Training(Box::new(error)))?,
+            _lock: lock.map_err(|error| Error::Training(Box::new(error.into())))?,
             _checkpoint: Unfinished::at(checkpoint::temporary(checkpoint)),
         })
     }

@@ -67,6 +67,25 @@ fn plans() -> Vec<Plan> {
     vec![stored(b"Hello, "), (Mode::Net, vec![1, 2, 3], 20), stored(b"!")]
 }
 
+/// All lengths may be right, and the segment still not the one that the index says.
+#[test]
+fn a_segment_that_is_the_last_by_mistake_or_not_at_all() {
+    let bytes = member(header(5, MODEL), &plans(), true);
+    let index = open(&bytes).unwrap();
+    for (number, entry) in index.segments().iter().enumerate() {
+        let mut changed = bytes.clone();
+        // Bit 2 of a segment's first number marks the last one.
+        changed[entry.offset as usize] ^= 4;
+        assert_eq!(open(&changed).unwrap(), index);
+        match index.read_segment(Cursor::new(&changed), number) {
+            Err(ReadError::Format(error)) => {
+                assert_eq!(error, FormatError::IndexEntry { offset: entry.offset });
+            }
+            other => panic!("segment {number}: {other:?}"),
+        }
+    }
+}
+
 #[test]
 fn with_and_without_an_index() {
     let yes = member(header(5, MODEL), &plans(), true);

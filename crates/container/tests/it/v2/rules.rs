@@ -3,7 +3,8 @@
 use std::io::{self, Read};
 
 use czip_container::v2::{
-    FormatError, Level, Mode, Part, ReadError, Reader, SegmentError, SegmentHeader, WriteError, Writer, is_v2,
+    FormatError, Level, Mode, ModelId, Part, ReadError, Reader, SegmentError, SegmentHeader, WriteError,
+    Writer, is_v2,
 };
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -463,4 +464,46 @@ fn errors_say_what_and_where() {
         message(&[&raw(b"\x41", &[&nine(true)])[..], b"??"].concat()),
         "trailing bytes from byte 19, where a member has ended"
     );
+}
+
+#[test]
+fn files_that_end_early_are_told_from_others() {
+    let file = member(header(5, None), &[stored(TEXT)], true);
+    for len in 0..file.len() {
+        assert!(read_err(&file[..len]).is_truncation(), "{len} bytes");
+    }
+    for bad in [&b"x"[..], b"\xfacz\x4a", &[&file[..], b"x"].concat()] {
+        assert!(!read_err(bad).is_truncation(), "{bad:?}");
+    }
+}
+
+#[test]
+fn readers_and_writers_come_back() {
+    let mut writer = Writer::new(Vec::new(), header(5, None));
+    writer.set_model(MODEL.map(ModelId));
+    writer.get_mut().reserve(100);
+    assert!(writer.get_ref().is_empty());
+    writer.write_stored(false, TEXT).unwrap();
+    // The header is written with the first segment.
+    assert_eq!(writer.get_ref()[..8], *b"\xfacz\x55\x12\x34\xab\xcd");
+    writer.write_stored(true, TEXT).unwrap();
+    let file = writer.finish().unwrap();
+    assert_eq!(
+        file,
+        member(header(5, MODEL), &[stored(TEXT), stored(TEXT)], true)
+    );
+
+    let mut reader = Reader::new(&file[..]);
+    assert_eq!(reader.get_ref().len(), file.len());
+    assert_eq!(reader.read().unwrap().unwrap().payload, TEXT);
+    assert_eq!(reader.get_mut().len(), 0, "a short file is read at once");
+    assert_eq!(reader.into_inner().len(), 0);
+}
+
+#[test]
+#[should_panic(expected = "the header has been written")]
+fn a_header_that_is_written_stays() {
+    let mut writer = Writer::new(Vec::new(), header(5, None));
+    writer.write_stored(false, TEXT).unwrap();
+    writer.set_model(MODEL.map(ModelId));
 }

@@ -1,0 +1,128 @@
+//! Texts to learn from: what the user names goes in; a corpus comes out, and the set of files that are read for it.
+
+use std::io;
+use std::path::PathBuf;
+
+use czip_train::corpus::{self, Corpus, CorpusOptions, Files, HeldoutBy};
+
+use crate::error::{Error, Failure};
+use crate::identity::Identities;
+use crate::input::Source;
+use crate::ui::Ui;
+
+/// Texts that have been found and not yet read.
+#[derive(Debug)]
+pub(super) struct Texts<'o> {
+    files: Files<'o>,
+    /// The files that are read. No output may be one of them.
+    pub(super) inputs: Identities,
+}
+
+impl<'o> Texts<'o> {
+    /// Finds texts. Files that czip wrote under the names of `outputs`, and that are only found in a folder or by a pattern,
+    /// are no inputs: they are not read, and may be written again.
+    pub(super) fn find(
+        inputs: &[PathBuf],
+        options: &'o CorpusOptions,
+        outputs: &[PathBuf],
+    ) -> Result<Self, Failure> {
+        let files = corpus::find(inputs, options).map_err(failure)?;
+        let outputs: Identities = outputs.iter().collect();
+        let read = files.iter().filter(|file| {
+            let is_made = || corpus::is_made_by_czip(&file.path).unwrap_or(false);
+            file.is_named || !outputs.contains(&file.path) || !is_made()
+        });
+        let mut identities: Identities = read.map(|file| &file.path).collect();
+        if inputs
+            .iter()
+            .any(|input| Source::from(input.clone()) == Source::Stdin)
+        {
+            Source::Stdin.open()?;
+            identities.add_stdin();
+        }
+        Ok(Self {
+            files,
+            inputs: identities,
+        })
+    }
+
+    /// Reads them.
+    pub(super) fn read(self) -> Result<Corpus, Failure> {
+        self.files.read(&mut io::stdin().lock()).map_err(failure)
+    }
+}
+
+fn failure(error: corpus::Error) -> Failure {
+    Error::Corpus(Box::new(error)).into()
+}
+
+/// Says what a corpus has, and what was left out of it.
+pub(super) fn describe(corpus: &Corpus, ui: &Ui) {
+    let by = match corpus.heldout_by {
+        HeldoutBy::None => "nothing is held out",
+        HeldoutBy::Document => "held out by document",
+        HeldoutBy::Position => "held out from the ends of documents, since there are few",
+        HeldoutBy::Path => "held out as named",
+        _ => "held out",
+    };
+    let calibration = match corpus.calibration_len() {
+        0 => String::new(),
+        len => format!(", {len} more to fit the mixing priors to"),
+    };
+    ui.note(format_args!(
+        "{}, {} bytes to learn from{calibration}; {}, {} bytes {by}",
+        documents(corpus.train.len()),
+        corpus.train_len(),
+        documents(corpus.heldout.len()),
+        corpus.heldout_len(),
+    ));
+    let left_out = &corpus.left_out;
+    for (what, faults) in [("files", &left_out.files), ("records", &left_out.records)] {
+        if faults.count > 0 {
+            ui.warning(format_args!(
+                "skipped {what} that cannot be read or are not text, {faults}"
+            ));
+        }
+    }
+    if left_out.without_field > 0 {
+        ui.warning(format_args!(
+            "skipped {} records without the field",
+            left_out.without_field
+        ));
+    }
+    if left_out.made_by_czip > 0 {
+        ui.note(format_args!(
+            "skipped {} files that czip wrote",
+            left_out.made_by_czip
+        ));
+    }
+    if corpus.removed_documents > 0 {
+        ui.warning(format_args!(
+            "{} documents are also held out, and were not learnt from",
+            corpus.removed_documents
+        ));
+    }
+}
+
+fn documents(count: usize) -> String {
+    match count {
+        1 => String::from("1 document"),
+        count => format!("{count} documents"),
+    }
+}
+
+/// The most bytes of held-out text that are measured.
+const MEASURED: usize = 1 << 20;
+
+/// The beginning of the held-out text.
+pub(super) fn heldout_text(corpus: &Corpus) -> Vec<u8> {
+    let mut text = Vec::new();
+    for document in &corpus.heldout {
+        text.extend(document.text.as_bytes());
+        if text.len() >= MEASURED {
+            text.truncate(MEASURED);
+            break;
+        }
+    }
+    text
+}

@@ -1,0 +1,116 @@
+//! What the levels mean: a level in, the parameters of encoder and decoder out.
+
+use czip_container::v2::Level;
+use czip_mix::Variant;
+
+use crate::options::Options;
+
+/// What a level means. Variants and windows are part of the format (`docs/spec/mixing.md`): files of every level must
+/// stay readable. The rest is the encoder's choice.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LevelParameters {
+    /// How tokens are mixed, with a net or without.
+    pub(crate) tokens: Variant,
+    /// How bytes are mixed.
+    pub(crate) bytes: Variant,
+    /// `None` where no segment may use the net.
+    pub(crate) net: Option<NetWindow>,
+    /// Whether the encoder tries every mode on all of the text.
+    pub(crate) thorough: bool,
+    /// The most bytes of text in a segment, if the caller has no wish.
+    pub(crate) segment_len: usize,
+}
+
+/// The window of tokens that the net sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NetWindow {
+    /// Positions.
+    pub(crate) len: usize,
+    /// How many of the newest tokens stay when the window moves.
+    pub(crate) kept: usize,
+}
+
+/// Longer windows than this gain nothing beside adaptive mixing; one of half the length costs 0.3 % on short prose.
+const WINDOW: NetWindow = net(512, 256);
+
+const LEVELS: [LevelParameters; 9] = [
+    parameters(Variant::Light, Variant::LightBytes, None),
+    parameters(Variant::Standard, Variant::LightBytes, None),
+    parameters(Variant::Max, Variant::Bytes, None),
+    parameters(Variant::Light, Variant::LightBytes, Some(net(256, 128))),
+    parameters(Variant::Standard, Variant::Bytes, Some(WINDOW)),
+    thorough(parameters(Variant::Standard, Variant::Bytes, Some(WINDOW))),
+    parameters(Variant::Max, Variant::Bytes, Some(WINDOW)),
+    thorough(parameters(Variant::Max, Variant::Bytes, Some(WINDOW))),
+    LevelParameters {
+        segment_len: 4 << 20,
+        ..thorough(parameters(Variant::Max, Variant::Bytes, Some(WINDOW)))
+    },
+];
+
+const fn parameters(tokens: Variant, bytes: Variant, net: Option<NetWindow>) -> LevelParameters {
+    LevelParameters {
+        tokens,
+        bytes,
+        net,
+        thorough: false,
+        segment_len: 1 << 20,
+    }
+}
+
+const fn thorough(parameters: LevelParameters) -> LevelParameters {
+    LevelParameters {
+        thorough: true,
+        ..parameters
+    }
+}
+
+const fn net(len: usize, kept: usize) -> NetWindow {
+    NetWindow { len, kept }
+}
+
+impl LevelParameters {
+    pub(crate) fn of(level: Level) -> &'static Self {
+        &LEVELS[usize::from(level.get()) - 1]
+    }
+}
+
+impl NetWindow {
+    /// The window with a model of this context.
+    pub(crate) fn within(self, context: usize) -> Self {
+        let len = self.len.min(context);
+        // A window that has moved must have room for a token at least.
+        let kept = self.kept.min(len / 2).min(len.saturating_sub(2));
+        Self { len, kept }
+    }
+}
+
+/// The most bytes of text in a segment.
+pub(crate) fn segment_len(options: &Options) -> usize {
+    let of_level = LevelParameters::of(options.level).segment_len;
+    options.segment_len.unwrap_or(of_level)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_fit_every_context() {
+        for level in 1..=9 {
+            let Some(net) = LevelParameters::of(Level::new(level).unwrap()).net else {
+                assert!(level < 4, "level {level}");
+                continue;
+            };
+            for context_log2 in 1..=15 {
+                let context = 1 << context_log2;
+                let NetWindow { len, kept } = net.within(context);
+                assert!(len <= context && kept + 1 < len, "{len}, {kept}");
+            }
+        }
+        let default = LevelParameters::of(Level::new(5).unwrap()).net.unwrap();
+        assert_eq!(default.within(1024), net(512, 256));
+        assert_eq!(default.within(128), net(128, 64));
+        assert_eq!(default.within(2), net(2, 0));
+    }
+}

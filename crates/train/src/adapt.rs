@@ -1,0 +1,293 @@
+//! Adapting a model to texts: a model file and texts go in; a file with the same net and other mixing priors comes out.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use czip_model::v2::{Contents, File};
+use czip_model::{AnyTransformer, Kernels, ModelFile};
+use czip_tokenizer::Tokenizer;
+use serde_json::{Map, Value, json};
+
+use crate::bpe::BOS;
+use crate::corpus::Corpus;
+use crate::parameters::Random;
+use crate::priors::{self, Predictor, Sample};
+
+/// Why a model cannot be adapted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The model cannot be read or written.
+    #[error(transparent)]
+    Model(#[from] czip_model::Error),
+    /// The model's tokenizer is malformed, or refuses a text.
+    #[error(transparent)]
+    Tokenizer(#[from] czip_tokenizer::Error),
+    /// The model's tokenizer has no start token.
+    #[error("the model has no token <|bos|>")]
+    NoStartToken,
+    /// The tokenizer has more tokens than the model.
+    #[error("the tokenizer has {tokenizer} tokens, the model {model}")]
+    Vocabulary {
+        /// Tokens of the tokenizer.
+        tokenizer: usize,
+        /// Symbols of the model.
+        model: usize,
+    },
+    /// The header of the model file cannot be taken apart.
+    #[error("the header of the model file cannot be taken apart")]
+    Header,
+}
+
+/// What a mixer is to know before a text begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Calibration {
+    /// The priors of each variant with a net, in their stored form.
+    pub priors: Vec<Vec<u8>>,
+    /// How often each symbol occurs, `[vocab]`.
+    pub counts: Vec<u16>,
+}
+
+/// How the fitting of priors is carried out. None of it changes the result.
+#[derive(Clone, Copy)]
+pub struct Work<'w> {
+    /// The most threads to use.
+    pub threads: usize,
+    /// An observer of the progress: it is called with the tokens coded so far, and those to code in all.
+    pub observe: &'w (dyn Fn(u64, u64) + Sync),
+}
+
+impl fmt::Debug for Work<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { threads, .. } = self;
+        f.debug_struct("Work")
+            .field("threads", threads)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Fits the priors of the mixers that use a net to texts.
+///
+/// # Errors
+///
+/// [`Error::NoStartToken`], [`Error::Vocabulary`], or a text that the tokenizer refuses.
+pub fn calibrate<'t>(
+    net: &AnyTransformer,
+    tokenizer: &Tokenizer,
+    texts: impl IntoIterator<Item = &'t [u8]>,
+    work: Work<'_>,
+) -> Result<Calibration, Error> {
+    let start_token = tokenizer.special_token(BOS).ok_or(Error::NoStartToken)?;
+    let model = net.config().vocab_size;
+    if tokenizer.vocab_size() > model {
+        return Err(Error::Vocabulary {
+            tokenizer: tokenizer.vocab_size(),
+            model,
+        });
+    }
+    let sample = Sample::of_tokens(tokenizer, texts)?;
+    let counts = sample.counts(model);
+    let spellings = priors::spellings(tokenizer, model);
+    let alphabet = priors::alphabet(net.kernels(), &spellings, &counts);
+    let total = priors::token_count(&sample);
+    let done = AtomicU64::new(0);
+    let observe = |tokens: u64| {
+        let before = done.fetch_add(tokens, Ordering::Relaxed);
+        (work.observe)(before + tokens, total);
+    };
+    let predictor = Predictor { net, start_token };
+    let priors = priors::with_net(predictor, &alphabet, &sample, work.threads, &observe);
+    Ok(Calibration {
+        priors: priors.iter().map(|priors| priors.as_bytes().to_vec()).collect(),
+        counts,
+    })
+}
+
+/// The file of a model of either version with its mixing priors and the weights of its symbols fitted to texts. The net and
+/// the tokenizer stay as they are; `facts` are added to what the file says of itself.
+///
+/// # Errors
+///
+/// A malformed model, and those of [`calibrate`].
+pub fn adapt<'t>(
+    model: &[u8],
+    texts: impl IntoIterator<Item = &'t [u8]>,
+    facts: BTreeMap<String, String>,
+    work: Work<'_>,
+) -> Result<Vec<u8>, Error> {
+    let file = ModelFile::from_bytes(model)?;
+    let tokenizer_json = file.extras().tokenizer_json()?;
+    let tokenizer = Tokenizer::from_json(&tokenizer_json)?;
+    let net = AnyTransformer::new(Kernels::detect(), &file);
+    let calibration = calibrate(&net, &tokenizer, texts, work)?;
+    match file {
+        ModelFile::V1(_) => replace_v1(model, &calibration, facts),
+        ModelFile::V2(file) => replace_v2(*file, &tokenizer_json, calibration, facts),
+    }
+}
+
+fn replace_v2(
+    file: File<'_>,
+    tokenizer_json: &[u8],
+    calibration: Calibration,
+    facts: BTreeMap<String, String>,
+) -> Result<Vec<u8>, Error> {
+    let mut all = file.facts;
+    all.extend(facts);
+    let contents = Contents {
+        weights: &file.weights,
+        tokenizer_json,
+        mixing_priors: calibration.priors,
+        mixing_weights: Some(calibration.counts),
+        facts: all,
+    };
+    Ok(contents.to_bytes()?)
+}
+
+/// The keys of czip-model-v1 that have a meaning.
+const KEYS_V1: [&str; 11] = [
+    "format",
+    "vocab_size",
+    "n_layers",
+    "n_heads",
+    "n_kv_heads",
+    "head_dim",
+    "d_model",
+    "d_ff",
+    "context_length",
+    "context_length_log2",
+    "tokenizer_codec",
+];
+
+/// A file of version 1 with other tensors `mixing.*`, which come last. All others keep their bytes and their order.
+fn replace_v1(
+    model: &[u8],
+    calibration: &Calibration,
+    facts: BTreeMap<String, String>,
+) -> Result<Vec<u8>, Error> {
+    let (mut metadata, mut tensors) = take_apart(model).ok_or(Error::Header)?;
+    tensors.retain(|tensor| !tensor.name.starts_with("mixing."));
+    let counts = calibration.counts.iter();
+    let counts: Vec<u8> = counts.flat_map(|count| count.to_le_bytes()).collect();
+    let mut push = |name: String, dtype: &str, count: usize, data| {
+        tensors.push(Tensor {
+            name,
+            dtype: dtype.into(),
+            shape: json!([count]),
+            data,
+        });
+    };
+    push(
+        "mixing.weights".to_owned(),
+        "U16",
+        calibration.counts.len(),
+        &counts,
+    );
+    for (number, priors) in calibration.priors.iter().enumerate() {
+        push(format!("mixing.priors.{number}"), "U8", priors.len(), priors);
+    }
+    let facts = facts
+        .into_iter()
+        .filter(|(key, _)| !KEYS_V1.contains(&key.as_str()));
+    metadata.extend(facts.map(|(key, value)| (key, value.into())));
+    Ok(put_together(metadata, &tensors))
+}
+
+/// A tensor of a safetensors file.
+struct Tensor<'a> {
+    name: String,
+    dtype: Value,
+    shape: Value,
+    data: &'a [u8],
+}
+
+/// The metadata of a safetensors file, and its tensors in the order of their data.
+fn take_apart(file: &[u8]) -> Option<(Map<String, Value>, Vec<Tensor<'_>>)> {
+    let (len, rest) = file.split_first_chunk()?;
+    let (header, data) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*len)).ok()?)?;
+    let mut header: Map<String, Value> = serde_json::from_slice(header).ok()?;
+    let metadata = match header.remove("__metadata__") {
+        Some(Value::Object(metadata)) => metadata,
+        _ => return None,
+    };
+    let mut tensors = Vec::new();
+    for (name, tensor) in header {
+        let offset = |index: usize| usize::try_from(tensor["data_offsets"][index].as_u64()?).ok();
+        let (start, end) = (offset(0)?, offset(1)?);
+        let tensor = Tensor {
+            name,
+            dtype: tensor["dtype"].clone(),
+            shape: tensor["shape"].clone(),
+            data: data.get(start..end)?,
+        };
+        tensors.push((start, tensor));
+    }
+    tensors.sort_by_key(|(start, _)| *start);
+    Some((metadata, tensors.into_iter().map(|(_, tensor)| tensor).collect()))
+}
+
+/// A safetensors file with its tensors in this order, and the keys of every object of its header sorted.
+fn put_together(metadata: Map<String, Value>, tensors: &[Tensor<'_>]) -> Vec<u8> {
+    let mut header = Map::new();
+    header.insert("__metadata__".to_owned(), metadata.into());
+    let mut end = 0;
+    for tensor in tensors {
+        let start = end;
+        end += tensor.data.len();
+        let description = json!({
+            "dtype": tensor.dtype, "shape": tensor.shape, "data_offsets": [start, end],
+        });
+        header.insert(tensor.name.clone(), description);
+    }
+    let mut header = Value::Object(header).to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend(header);
+    tensors.iter().for_each(|tensor| file.extend(tensor.data));
+    file
+}
+
+/// The bytes of text that priors are fitted to, unless something else is asked for.
+pub const SAMPLE_LEN: usize = 1_000_000;
+
+/// The most bytes of one text of a sample.
+const LONGEST: usize = 40_000;
+
+/// Parts of a corpus to fit priors to, about `max_len` bytes at most: parts of documents spread over the whole training set,
+/// and after them, where texts count most, the calibration set.
+#[must_use]
+pub fn sample(corpus: &Corpus, seed: u64, max_len: usize) -> Vec<&[u8]> {
+    let from_train = max_len - corpus.calibration_len().min(max_len);
+    let mut random = Random(seed ^ 0x5a11_b1e5);
+    let mut order: Vec<usize> = (0..corpus.train.len()).collect();
+    random.shuffle(&mut order);
+    let mut texts = Vec::new();
+    let mut taken = 0;
+    let all = corpus.train_len();
+    let mut visits = 0;
+    while taken < from_train.min(all) && visits < 4 {
+        for &index in &order {
+            if taken >= from_train {
+                break;
+            }
+            let text = corpus.train[index].text.as_bytes();
+            let first = random.below(text.len().saturating_sub(LONGEST) + 1);
+            // From the start of a line on, so that a text begins as texts do.
+            let first = match first {
+                0 => 0,
+                first => text[first..]
+                    .iter()
+                    .position(|&byte| byte == b'\n')
+                    .map_or(0, |newline| first + newline + 1),
+            };
+            let part = &text[first..(first + LONGEST).min(text.len())];
+            taken += part.len();
+            texts.push(part);
+        }
+        visits += 1;
+    }
+    let calibration = corpus.calibration.iter();
+    texts.extend(calibration.flat_map(|document| document.text.as_bytes().chunks(LONGEST)));
+    texts
+}

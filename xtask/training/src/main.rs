@@ -1,0 +1,25 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![deny(clippy::float_arithmetic)]
+#![allow(clippy::print_stdout, reason = "a development task talks to its user")]
+
+mod mixture;
+mod priors;
+mod source;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage:
+  cargo xtask mixture OUT
+  cargo xtask sample OUT
+  cargo xtask priors MODEL";
+
+fn main() -> ExitCode {
+    xtask::main(|arguments| match arguments {
+        ["mixture", out] => mixture::write(out.as_ref()),
+        ["sample", out] => priors::write_sample(out.as_ref()),
+        ["priors", model] => priors::train(model.as_ref()),
+        _ => Err(USAGE.into()),
+    })
+}

@@ -1,0 +1,168 @@
+//! The text that the shipped models are trained on: a fixed mixture of `../shared/train`.
+//!
+//! The same training text gives the same mixture on every machine.
+
+use std::path::Path;
+
+use czip_train::parameters::Random;
+use xtask::Result;
+
+use crate::source::{documents, folder, read, write_documents};
+
+/// True extracts of Wikipedia come first in their file; what follows lacks some foreign names and has openings re-cased.
+const EXTRACTS: usize = 59_000_000;
+
+/// So much of the rest of Wikipedia, of books and of other kinds of text, in bytes.
+const OLDER: usize = 48_000_000;
+const BOOKS: usize = 36_000_000;
+const OTHERS: [(&str, usize); 4] = [
+    ("code_rust.rs.xz", 2_500_000),
+    ("chat_sgd.txt.xz", 1_500_000),
+    ("json_movies.ndjson.xz", 1_500_000),
+    ("json_pokeapi.ndjson.xz", 1_500_000),
+];
+
+/// Books are taken in sections of about this many bytes, that end with a paragraph.
+const SECTION: usize = 60_000;
+/// Records are taken in documents of about this many bytes.
+const RECORDS: usize = 30_000;
+
+/// Writes the mixture, documents in a random order.
+pub(crate) fn write(out: &Path) -> Result<()> {
+    let folder = folder();
+    let mut random = Random(7);
+    let mut mixture: Vec<String> = Vec::new();
+
+    let wikipedia = read(&folder.join("wikipedia.txt.xz"), 300_000_000)?;
+    let mut seen = 0;
+    let mut older = Vec::new();
+    for document in documents(&wikipedia) {
+        seen += document.len();
+        if seen < EXTRACTS {
+            mixture.push(document.to_owned());
+        } else {
+            older.push(document);
+        }
+    }
+    random.shuffle(&mut older);
+    take(&older, OLDER, &mut mixture);
+
+    let books = read(&folder.join("books.txt.xz"), usize::MAX)?;
+    let mut sections: Vec<&str> = documents(&books).into_iter().flat_map(sections).collect();
+    random.shuffle(&mut sections);
+    let mut taken = Vec::new();
+    take(&sections, BOOKS, &mut taken);
+    // Most books that people have as plain text have lines of about 70 characters.
+    for section in taken {
+        let width = 58 + random.below(19);
+        mixture.push(match random.below(100) {
+            0..40 => wrap(&section, width, "\n"),
+            40..55 => wrap(&section, width, "\r\n"),
+            _ => section,
+        });
+    }
+
+    for (name, bytes) in OTHERS {
+        let text = read(&folder.join("domains").join(name), usize::MAX)?;
+        let mut texts: Vec<String> = if name.ends_with(".ndjson.xz") {
+            records(&text)
+        } else {
+            documents(&text).into_iter().map(str::to_owned).collect()
+        };
+        random.shuffle(&mut texts);
+        take(&texts, bytes, &mut mixture);
+    }
+    random.shuffle(&mut mixture);
+
+    let bytes = write_documents(out, &mixture)?;
+    println!(
+        "wrote {}: {} documents, {bytes} bytes",
+        out.display(),
+        mixture.len()
+    );
+    Ok(())
+}
+
+/// Cuts a book behind empty lines.
+fn sections(book: &str) -> Vec<&str> {
+    let mut sections = Vec::new();
+    let (mut start, mut at) = (0, 0);
+    for line in book.split_inclusive('\n') {
+        at += line.len();
+        if at - start > SECTION && line.trim().is_empty() {
+            sections.push(&book[start..at]);
+            start = at;
+        }
+    }
+    if book.len() - start > 2_000 {
+        sections.push(&book[start..]);
+    }
+    sections
+}
+
+/// Puts records together to documents.
+fn records(text: &str) -> Vec<String> {
+    let mut documents = Vec::new();
+    let mut document = String::new();
+    for line in text.split_inclusive('\n') {
+        document.push_str(line);
+        if document.len() > RECORDS {
+            documents.push(std::mem::take(&mut document));
+        }
+    }
+    documents
+}
+
+/// Adds texts until they have so many bytes.
+fn take(texts: &[impl AsRef<str>], bytes: usize, to: &mut Vec<String>) {
+    let mut taken = 0;
+    for text in texts {
+        if taken >= bytes {
+            break;
+        }
+        taken += text.as_ref().len();
+        to.push(text.as_ref().to_owned());
+    }
+}
+
+/// Breaks the lines of a text at spaces, so that they have at most `width` characters where that can be.
+fn wrap(text: &str, width: usize, line_end: &str) -> String {
+    let mut wrapped = String::with_capacity(text.len() + text.len() / 50);
+    for (index, paragraph) in text.split('\n').enumerate() {
+        if index > 0 {
+            wrapped.push_str(line_end);
+        }
+        let mut len = 0;
+        for word in paragraph.split(' ') {
+            let word_len = word.chars().count();
+            if len > 0 && len + 1 + word_len > width {
+                wrapped.push_str(line_end);
+                len = 0;
+            } else if len > 0 {
+                wrapped.push(' ');
+                len += 1;
+            }
+            wrapped.push_str(word);
+            len += word_len;
+        }
+    }
+    wrapped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_broken_at_spaces() {
+        assert_eq!(wrap("aa bb cc dd\nee", 5, "\n"), "aa bb\ncc dd\nee");
+        assert_eq!(wrap("abcdefgh i jk\n\nl", 4, "\r\n"), "abcdefgh\r\ni jk\r\n\r\nl");
+    }
+
+    #[test]
+    fn texts_are_cut_where_they_should_be() {
+        let book = format!("{}\n\n{}\n", "x".repeat(SECTION), "y".repeat(3_000));
+        assert_eq!(sections(&book).len(), 2);
+        assert_eq!(records(&"r\n".repeat(RECORDS)).len(), 1);
+    }
+}
