@@ -34,7 +34,7 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Train a model on your own texts
     Train(Train),
-    /// Adapt a model to texts, in a minute or two: the net stays as it is, the mixing of its predictions is learnt anew
+    /// Fit a model's mixing to your texts, in a minute or two; its net does not change
     Adapt(Adapt),
 }
 
@@ -183,8 +183,8 @@ pub(crate) struct Adapt {
     /// Overwrite the output if it exists; inputs are never overwritten
     #[arg(short, long)]
     pub(crate) force: bool,
-    /// Most bytes of the texts to learn from, such as 500K or 4M; more take longer [default: 1000000]
-    #[arg(long, value_name = "SIZE", value_parser = size)]
+    /// Amount of text to learn from, such as 500K or 4M; more takes longer [default: 1000000]
+    #[arg(long, value_name = "SIZE", value_parser = sample_len)]
     pub(crate) sample: Option<u64>,
     #[command(flatten)]
     pub(crate) reading: Reading,
@@ -333,6 +333,18 @@ fn size(size: &str) -> Result<u64, String> {
         .ok_or_else(|| String::from("a size is a number such as 1000, 64K, 1M or 2G"))
 }
 
+/// A size that a sample may have.
+fn sample_len(text: &str) -> Result<u64, String> {
+    let bytes = size(text)?;
+    if bytes < MIN_SAMPLE_LEN as u64 {
+        return Err(format!("a sample has at least {MIN_SAMPLE_LEN} bytes"));
+    }
+    Ok(bytes)
+}
+
+/// The fewest bytes of text to adapt to. Much less would say little of other text of the kind.
+pub(crate) const MIN_SAMPLE_LEN: usize = 10_000;
+
 /// A size that segments may have.
 fn segment_len(text: &str) -> Result<usize, String> {
     let bytes = size(text).ok().and_then(|bytes| usize::try_from(bytes).ok());
@@ -450,6 +462,7 @@ mod tests {
             "czip adapt m.czm -o out.czm",
             "czip adapt m.czm a",
             "czip adapt m.czm a -o out.czm --sample 1G1",
+            "czip adapt m.czm a -o out.czm --sample 9999",
         ] {
             let message = parse(line).unwrap_err();
             assert!(message.use_stderr(), "{line}");

@@ -23,7 +23,7 @@ pub(crate) enum Error {
     #[error("-t replaces the tokenizer of one model: name that model with -m")]
     TokenizerOfSeveral,
     #[error(
-        "CZIPv1 files do not record which model they need, and -m names {named}: name only the right one"
+        "CZIPv1 files do not record which model they need, and -m names {named} models; name only the right one"
     )]
     SeveralModels { named: usize },
     #[error("cannot read the model")]

@@ -118,7 +118,7 @@ impl TryFrom<Args> for Job {
 
 fn limits(args: LimitArgs) -> Limits {
     let defaults = Limits::default();
-    Limits::max_text_len(args.max_output.unwrap_or(defaults.max_text_len))
+    Limits::new().with_text_len(args.max_output.unwrap_or(defaults.max_text_len))
         .with_memory(args.memory.unwrap_or(defaults.max_memory))
 }
 
@@ -171,7 +171,7 @@ fn adapting(args: args::Adapt, threads: usize) -> Adapt {
         output: args.output,
         overwrite: args.force,
         corpus: CorpusOptions {
-            min_len: MIN_ADAPT_LEN,
+            min_len: args::MIN_SAMPLE_LEN,
             ..corpus_options(args.reading)
         },
         sample_len: wanted.unwrap_or(SAMPLE_LEN),
@@ -179,9 +179,6 @@ fn adapting(args: args::Adapt, threads: usize) -> Adapt {
         facts: facts(args.facts),
     }
 }
-
-/// The least bytes of text to adapt to. Much less would say little of other text of the kind.
-const MIN_ADAPT_LEN: usize = 10_000;
 
 fn corpus_options(args: args::Reading) -> CorpusOptions {
     CorpusOptions {

@@ -22,7 +22,7 @@ use crate::v1::Error as V1Error;
 /// assert_eq!(error.kind(), ErrorKind::Truncated);
 /// assert_eq!(error.to_string(), "file ends at byte 9, inside or before a payload");
 ///
-/// let small = Options::new().limits(Limits::max_text_len(10));
+/// let small = Options::new().limits(Limits::new().with_text_len(10));
 /// let error = czip::decompress(None, &file, &small).unwrap_err();
 /// assert!(matches!(error, Error::TextLimit { declared: 33, limit: 10 }));
 /// # Ok::<(), Error>(())
@@ -293,7 +293,8 @@ impl From<io::Error> for Error {
 }
 
 /// The error of a reader or writer as it was. Else the error is inside one of the kind `UnexpectedEof` where a file ends
-/// early, `InvalidData` where it is malformed, damaged, or made with another model, and else `Other`.
+/// early, `InvalidData` where it is malformed, damaged, or made with another model, `Unsupported` where this program is built
+/// without what it needs, and else `Other`.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match (error.kind(), error) {
@@ -303,6 +304,7 @@ impl From<Error> for io::Error {
             ) => return source,
             (ErrorKind::Truncated, error) => (io::ErrorKind::UnexpectedEof, error),
             (ErrorKind::Malformed | ErrorKind::Mismatch, error) => (io::ErrorKind::InvalidData, error),
+            (ErrorKind::Unsupported, error) => (io::ErrorKind::Unsupported, error),
             (_, error) => (io::ErrorKind::Other, error),
         };
         Self::new(kind.0, kind.1)

@@ -71,7 +71,7 @@ pub trait FindModel: Sync {
 
 /// The models that a decoder has at hand: none, one, several, or what a [`FindModel`] finds.
 ///
-/// Functions that decode take anything that can become one: `None`, `&Model`, `Option<&Model>`, `&[Model]`, a reference to
+/// Functions that decode take anything that can become one: `None`, `&Model`, `Option<&Model>`, `&[Model]`, `&Vec<Model>`, a reference to
 /// a [`FindModel`], or `&dyn FindModel`. A file of the format czip v2 names the model of each member by its id, and that
 /// model is used. A CZIPv1 file names none, so a slice must hold exactly one.
 #[derive(Clone, Copy)]
@@ -150,6 +150,18 @@ impl<'a> From<&'a Option<Model>> for Models<'a> {
 impl<'a> From<&'a Model> for Models<'a> {
     fn from(model: &'a Model) -> Self {
         Self(Source::One(Some(model)))
+    }
+}
+
+impl<'a> From<&'a Vec<Model>> for Models<'a> {
+    fn from(models: &'a Vec<Model>) -> Self {
+        Self(Source::Several(models))
+    }
+}
+
+impl<'a, const N: usize> From<&'a [Model; N]> for Models<'a> {
+    fn from(models: &'a [Model; N]) -> Self {
+        Self(Source::Several(models))
     }
 }
 

@@ -10,11 +10,6 @@ use czip_container::v2::{Level, Mode};
 #[cfg(feature = "v1")]
 use crate::v1::{ChunkLevel, Codec};
 
-const DEFAULT_LEVEL: Level = match Level::new(5) {
-    Some(level) => level,
-    None => unreachable!(),
-};
-
 /// What is called with the progress.
 pub(crate) type Watch = dyn Fn(Progress) + Send + Sync;
 
@@ -31,7 +26,7 @@ pub(crate) type Stop = dyn Fn() -> bool + Send + Sync;
 /// let options = Options::new()
 ///     .level(Level::try_from(9)?)
 ///     .threads(NonZeroUsize::MIN)
-///     .limits(Limits::max_text_len(1 << 30));
+///     .limits(Limits::new().with_text_len(1 << 30));
 /// let file = czip::compress(None, b"Integers are the same everywhere.", &options)?;
 /// assert_eq!(czip::decompress(None, &file, &options)?, b"Integers are the same everywhere.");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -58,11 +53,11 @@ impl Options {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            level: DEFAULT_LEVEL,
+            level: Level::DEFAULT,
             segment_len: None,
             index: true,
             #[cfg(feature = "v1")]
-            v1_codec: Codec::Brotli,
+            v1_codec: if cfg!(feature = "brotli") { Codec::Brotli } else { Codec::Zstd },
             #[cfg(feature = "v1")]
             v1_level: None,
             threads: None,
@@ -207,7 +202,7 @@ impl fmt::Debug for Options {
 /// ```
 /// use czip::{Limits, Options};
 ///
-/// let options = Options::new().limits(Limits::max_text_len(1 << 20).with_memory(64 << 20));
+/// let options = Options::new().limits(Limits::new().with_text_len(1 << 20).with_memory(64 << 20));
 /// let file = czip::compress(None, b"Integers are the same everywhere.", &options)?;
 /// assert!(czip::decompress(None, &file, &options).is_ok());
 /// # Ok::<(), czip::Error>(())
@@ -228,16 +223,23 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// The defaults, with this longest text, in bytes.
+    /// The defaults.
     #[must_use]
-    pub const fn max_text_len(bytes: u64) -> Self {
+    pub const fn new() -> Self {
         Self {
-            max_text_len: bytes,
+            max_text_len: u64::MAX,
             max_memory: 16 << 30,
         }
     }
 
-    /// The same with this most memory, in bytes.
+    /// The same with another [`max_text_len`](Self::max_text_len).
+    #[must_use]
+    pub const fn with_text_len(mut self, bytes: u64) -> Self {
+        self.max_text_len = bytes;
+        self
+    }
+
+    /// The same with another [`max_memory`](Self::max_memory).
     #[must_use]
     pub const fn with_memory(mut self, bytes: u64) -> Self {
         self.max_memory = bytes;
@@ -247,7 +249,7 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self::max_text_len(u64::MAX)
+        Self::new()
     }
 }
 

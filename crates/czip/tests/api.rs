@@ -52,6 +52,8 @@ fn types_can_be_sent_and_shared() {
 
 #[test]
 fn levels_are_read_from_text_and_numbers() {
+    assert_eq!([Level::MIN, Level::DEFAULT, Level::MAX].map(Level::get), [1, 5, 9]);
+    assert_eq!(Level::default(), Level::DEFAULT);
     for number in 0..=255u8 {
         let level = Level::new(number);
         assert_eq!(level.is_some(), (1..=9).contains(&number), "{number}");
@@ -164,7 +166,7 @@ fn an_encoder_writes_nothing_after_an_error() {
 #[test]
 fn errors_go_through_io_and_back() {
     let file = czip::compress(None, TEXT, &Options::new()).unwrap();
-    let limited = Options::new().limits(Limits::max_text_len(10));
+    let limited = Options::new().limits(Limits::new().with_text_len(10));
     let error = Decoder::new(None, &file[..], &limited)
         .read_to_end(&mut Vec::new())
         .unwrap_err();
@@ -394,6 +396,9 @@ fn what_is_made_says_what_it_is() {
     decoder.read_exact(&mut [0; 10]).unwrap();
     assert_eq!(format!("{decoder:?}"), "Decoder { position: 10, .. }");
     assert_eq!(format!("{:?}", Models::from(None)), "Models([])");
+    let none: Vec<Model> = Vec::new();
+    assert_eq!(format!("{:?}", Models::from(&none)), "Models([])");
+    assert_eq!(format!("{:?}", Models::from(&[] as &[Model; 0])), "Models([])");
     let unit = czip::Unit::Bytes;
     let seen = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let watched = std::sync::Arc::clone(&seen);

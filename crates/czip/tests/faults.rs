@@ -23,7 +23,7 @@ static MODEL_2: LazyLock<Model> = LazyLock::new(|| Model::from_bytes(&read("mode
 fn options() -> Options {
     Options::new()
         .threads(NonZeroUsize::MIN)
-        .limits(Limits::max_text_len(1 << 9))
+        .limits(Limits::new().with_text_len(1 << 9))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

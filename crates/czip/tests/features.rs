@@ -82,3 +82,27 @@ fn files_of_czipv1_take_their_codecs() {
         }
     }
 }
+
+#[cfg(all(feature = "v1", any(feature = "brotli", feature = "zstd")))]
+#[test]
+fn texts_are_written_with_the_codecs_that_there_are() {
+    use czip::v1::Codec;
+
+    let model = Model::from_bytes(&read(if BROTLI { "model.czm" } else { "model2.czm" })).unwrap();
+    let text = b"Integers are the same everywhere.";
+    for (codec, built) in [(Codec::Brotli, BROTLI), (Codec::Zstd, ZSTD)] {
+        let options = Options::new().v1_codec(codec);
+        match czip::v1::compress(&model, text, &options) {
+            Ok(file) => {
+                assert!(built, "{codec}");
+                assert_eq!(czip::decompress(&model, &file, &options).unwrap(), text);
+            }
+            Err(error) => {
+                assert!(!built, "{codec}: {error}");
+                assert_eq!(error.kind(), ErrorKind::Unsupported);
+            }
+        }
+    }
+    // The default is one of them.
+    assert!(czip::v1::compress(&model, text, &Options::new()).is_ok());
+}

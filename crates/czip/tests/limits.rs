@@ -179,7 +179,7 @@ fn what_a_czipv1_file_says_is_known_without_its_chunks() {
         assert!(restore(&file, &options(1)).unwrap() == text);
     }
     let file = czip::v1::compress(&MODEL, &text(100), &options(1)).unwrap();
-    let limited = options(1).limits(Limits::max_text_len(99));
+    let limited = options(1).limits(Limits::new().with_text_len(99));
     assert!(matches!(
         czip::v1::inspect(&file[..], &limited).unwrap_err(),
         Error::TextLimit {

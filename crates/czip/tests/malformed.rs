@@ -23,7 +23,7 @@ static MODEL: LazyLock<Model> = LazyLock::new(|| Model::from_bytes(&read("model.
 fn options() -> Options {
     Options::new()
         .threads(NonZeroUsize::MIN)
-        .limits(Limits::max_text_len(1 << 16))
+        .limits(Limits::new().with_text_len(1 << 16))
 }
 
 /// Restores a damaged file. Returns whether it was taken for a valid one.

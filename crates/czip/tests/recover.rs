@@ -18,7 +18,7 @@ fn options() -> Options {
     Options::new()
         .threads(NonZeroUsize::MIN)
         .level(Level::new(4).unwrap())
-        .limits(Limits::max_text_len(1 << 12))
+        .limits(Limits::new().with_text_len(1 << 12))
 }
 
 fn recover(file: &[u8]) -> (Vec<u8>, Recovery) {
@@ -379,7 +379,7 @@ fn what_is_no_czip_v2_file_is_said() {
 fn texts_beyond_the_limit_are_missing() {
     let made = Made::default().with(&[Mode::Stored, Mode::Bytes, Mode::Stored], true);
     let limit = made.segments[0].text.len() as u64;
-    let options = options().limits(Limits::max_text_len(limit));
+    let options = options().limits(Limits::new().with_text_len(limit));
     let mut text = Vec::new();
     let recovery = recover_to(None, Cursor::new(&made.file), &mut text, &options).unwrap();
     assert_eq!(made.parse(&text), [0]);

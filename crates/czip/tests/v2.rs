@@ -200,9 +200,9 @@ proptest! {
 
     #[test]
     fn any_bytes_are_no_reason_to_panic(file in proptest::collection::vec(any::<u8>(), 0..60), tag in 0u8..=255) {
-        let _ = czip::decompress(&*MODEL, &file, &options(1).limits(Limits::max_text_len(1 << 12)));
+        let _ = czip::decompress(&*MODEL, &file, &options(1).limits(Limits::new().with_text_len(1 << 12)));
         let file = [&[0xfa, b'c', b'z', tag], &file[..]].concat();
-        let _ = czip::decompress(&*MODEL, &file, &options(1).limits(Limits::max_text_len(1 << 12)));
+        let _ = czip::decompress(&*MODEL, &file, &options(1).limits(Limits::new().with_text_len(1 << 12)));
     }
 }
 
@@ -447,7 +447,7 @@ fn damage_anywhere_is_found() {
             .level(level(4))
             .segment_len(1024)
             .only(mode)
-            .limits(Limits::max_text_len(1 << 13));
+            .limits(Limits::new().with_text_len(1 << 13));
         let file = czip::compress(&*MODEL, &text, &options).unwrap();
         let step = if mode == Mode::Stored { 1 } else { 5 };
         for at in (0..file.len()).step_by(step) {
@@ -513,7 +513,7 @@ fn errors_name_the_segment_and_what_is_wrong() {
 fn text_beyond_the_limit_is_refused() {
     let options = options(1).segment_len(1024).only(Mode::Stored);
     let file = czip::compress(None, &noise(3000), &options).unwrap();
-    let limited = |bytes| options.clone().limits(Limits::max_text_len(bytes));
+    let limited = |bytes| options.clone().limits(Limits::new().with_text_len(bytes));
     assert!(czip::decompress(None, &file, &limited(3000)).is_ok());
     for result in [
         czip::decompress(None, &file, &limited(2999)),

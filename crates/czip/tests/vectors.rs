@@ -260,7 +260,7 @@ fn malformed_files_say_what_is_wrong() {
 fn a_longer_text_than_allowed_is_refused_at_once() {
     let model = Model::from_bytes(&read("model.czm")).unwrap();
     let file = read("files/short.k7.zstd.czip");
-    let limited = |bytes| Options::new().limits(Limits::max_text_len(bytes));
+    let limited = |bytes| Options::new().limits(Limits::new().with_text_len(bytes));
     assert_eq!(
         czip::v1::decompress(&model, &file, &limited(42)).unwrap().len(),
         42

@@ -31,7 +31,7 @@ fn file(file: &[u8], model: Option<&Model>, options: &Options) {
     let max_len = max_text_len(model);
     // For CZIPv1 threads are those of one pool, as otherwise each call has to make another.
     let is_v1 = Format::detect(file) == Some(Format::V1);
-    let of_v1 = Options::new().limits(czip::Limits::max_text_len(max_len as u64));
+    let of_v1 = Options::new().limits(czip::Limits::new().with_text_len(max_len as u64));
     let options = if is_v1 { &of_v1 } else { options };
     let text = czip::decompress(model, file, options);
 

@@ -42,7 +42,7 @@ pub(crate) fn options() -> Options {
 
 /// For decoding a text of at most so many bytes.
 pub(crate) fn options_for(max_len: usize) -> Options {
-    options().limits(Limits::max_text_len(max_len as u64))
+    options().limits(Limits::new().with_text_len(max_len as u64))
 }
 
 /// A folder for files that are written and read again, in memory where there is one.

@@ -52,7 +52,7 @@ fn by_v2(model: Option<&Model>, level: Level, choices: u8, segment_len: usize, t
     );
     let first = first.as_ref().expect("any text can be compressed");
     let joined = [first.as_slice(), &file].concat();
-    let options = options.limits(Limits::max_text_len((half.len() + text.len()) as u64));
+    let options = options.limits(Limits::new().with_text_len((half.len() + text.len()) as u64));
     let back = czip::decompress(model, &joined, &options).expect("joined files are a file");
     assert!(back == [half, text].concat(), "another text of joined files");
 }
@@ -67,7 +67,7 @@ fn by_v1(model: &Model, level: Level, choices: u8, text: &[u8]) {
     let options = Options::new().v1_codec(codec).v1_level(level);
     match (v1::compress(model, text, &options), std::str::from_utf8(text)) {
         (Ok(file), Ok(_)) => {
-            let limits = Limits::max_text_len(text.len() as u64);
+            let limits = Limits::new().with_text_len(text.len() as u64);
             let back = czip::decompress(model, &file, &options.limits(limits));
             assert!(back.is_ok_and(|back| back == text), "another text");
         }

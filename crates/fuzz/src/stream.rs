@@ -73,7 +73,7 @@ fn damaged(
     }
     let options = options
         .clone()
-        .limits(czip::Limits::max_text_len(text.len() as u64));
+        .limits(czip::Limits::new().with_text_len(text.len() as u64));
     let mut back = Vec::new();
     let mut decoder = Decoder::new(model, Trickle::new(&file[..], cuts[1]), &options);
     let end = read_in_pieces(&mut decoder, cuts[0], &mut back);

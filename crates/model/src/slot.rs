@@ -2,7 +2,7 @@
 
 /// A place that holds the cache of one sequence: a cache of type `C` itself, or an [`AnyCache`](crate::AnyCache).
 ///
-/// Only this crate implements it.
+/// The caches of this crate implement it, for [`forward`](crate::v2::Transformer::forward) of either version.
 pub trait CacheSlot<C> {
     /// The cache.
     ///

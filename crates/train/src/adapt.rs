@@ -254,8 +254,9 @@ pub const SAMPLE_LEN: usize = 1_000_000;
 /// The most bytes of one text of a sample.
 const LONGEST: usize = 40_000;
 
-/// Parts of a corpus to fit priors to, about `max_len` bytes at most: parts of documents spread over the whole training set,
-/// and after them, where texts count most, the calibration set.
+/// Parts of a corpus to fit priors to: parts of documents spread over the whole training set, and after them, where texts count
+/// most, the whole calibration set. They have `max_len` bytes, and up to 40,000 more; or all of the calibration set, if that
+/// is longer.
 #[must_use]
 pub fn sample(corpus: &Corpus, seed: u64, max_len: usize) -> Vec<&[u8]> {
     let from_train = max_len - corpus.calibration_len().min(max_len);

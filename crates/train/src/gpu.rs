@@ -6,7 +6,7 @@
 //! the CPU: [`given`] states both directions of each such operation, burn's autodiff has the products and sums between
 //! them.
 //!
-//! The tables of tokens and pairs stay on the CPU. They are most of the parameters, and looking them up is no work.
+//! The embeddings of tokens and bigrams stay on the CPU. They are most of the parameters, and looking them up is no work.
 
 use std::fmt;
 use std::ops::Range;

@@ -299,10 +299,9 @@ impl Session<'_> {
         self.run
             .checkpoint(&self.tokenizer_json, seconds, self.fingerprint)
             .save(path)?;
-        let now = self.seconds();
         self.saved = Pause {
-            since: now,
-            took: now - before,
+            since: seconds,
+            took: self.seconds() - before,
         };
         Ok(())
     }

@@ -11,6 +11,8 @@ use crate::graph::{self, Loss, Net, Numerics, Workspace};
 use crate::optimizer::{self, Rates, State};
 use crate::parameters::{Layout, Random};
 use crate::stream::{Prepared, Stream};
+#[cfg(feature = "gpu")]
+use crate::tape::Sequence;
 
 /// How a net is trained, apart from its sizes.
 #[derive(Clone, Copy, Debug, PartialEq)]

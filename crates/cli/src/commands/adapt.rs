@@ -53,11 +53,8 @@ impl Adapt {
         describe(&corpus, ui);
         let after = self.adapt(&before, &corpus, ui)?;
         let new = model(&after)?;
-        output
-            .write_all(&after)
-            .map_err(Error::Write)
-            .and_then(|()| output.commit())
-            .map_err(|error| error.of(&target))?;
+        output.write_all(&after).map_err(|error| target.failed(error))?;
+        output.commit().map_err(|error| error.of(&target))?;
         ui.note(format_args!(
             "wrote {target}: {} bytes, model {}",
             after.len(),

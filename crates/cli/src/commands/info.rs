@@ -218,7 +218,7 @@ struct ModelReport {
     /// Positions that attention reaches, where it has a window of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<usize>,
-    /// Rows of the table of pairs of tokens.
+    /// Rows of the bigram embedding.
     #[serde(skip_serializing_if = "Option::is_none")]
     bigram_buckets: Option<usize>,
     /// Elements of all weight matrices and gains.
@@ -419,7 +419,7 @@ impl fmt::Display for ModelReport {
             None => line!(f, "context", "{} tokens", self.context_length)?,
         }
         if let Some(buckets) = self.bigram_buckets {
-            line!(f, "pairs", "{buckets} rows")?;
+            line!(f, "bigrams", "{buckets} rows")?;
         }
         if let Some(rope_theta) = self.rope_theta {
             line!(f, "rope base", "{rope_theta}")?;

@@ -59,22 +59,27 @@ fn failure(error: corpus::Error) -> Failure {
 /// Says what a corpus has, and what was left out of it.
 pub(super) fn describe(corpus: &Corpus, ui: &Ui) {
     let by = match corpus.heldout_by {
-        HeldoutBy::None => "nothing is held out",
         HeldoutBy::Document => "held out by document",
         HeldoutBy::Position => "held out from the ends of documents, since there are few",
         HeldoutBy::Path => "held out as named",
         _ => "held out",
+    };
+    let heldout = match corpus.heldout_by {
+        HeldoutBy::None => String::from("nothing is held out"),
+        _ => format!(
+            "{}, {} bytes {by}",
+            documents(corpus.heldout.len()),
+            corpus.heldout_len()
+        ),
     };
     let calibration = match corpus.calibration_len() {
         0 => String::new(),
         len => format!(", {len} more to fit the mixing priors to"),
     };
     ui.note(format_args!(
-        "{}, {} bytes to learn from{calibration}; {}, {} bytes {by}",
+        "{}, {} bytes to learn from{calibration}; {heldout}",
         documents(corpus.train.len()),
         corpus.train_len(),
-        documents(corpus.heldout.len()),
-        corpus.heldout_len(),
     ));
     let left_out = &corpus.left_out;
     for (what, faults) in [("files", &left_out.files), ("records", &left_out.records)] {

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::files::IS_INPUT;
 use crate::run::{Finished, Folder, TEXT, model};
 
-/// Alphabet as bytes: it needs no model, and is quick.
+/// Coding as bytes: it needs no model, and is quick.
 fn none() -> &'static Path {
     Path::new("none")
 }

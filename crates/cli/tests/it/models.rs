@@ -206,7 +206,7 @@ fn old_files_need_one_model_to_be_named() {
     )
     .fails(
         2,
-        "CZIPv1 files do not record which model they need, and -m names 2: name only the right one",
+        "CZIPv1 files do not record which model they need, and -m names 2 models; name only the right one",
     );
     run(&folder, &[&decompress[..], &["-m", small]].concat()).exits(0);
     assert_eq!(folder.read("out"), TEXT.as_bytes());

@@ -489,7 +489,7 @@ fn a_run_that_was_killed_or_stopped_goes_on() {
         &["log.txt", "-o", "m.czm", "--tokens", "8000", "--resume", "-f"],
     );
     let report = report.exits(1).stderr();
-    let other = "czip: m.czm.checkpoint is of a run with other text or options; use -f instead of --resume to start over\n";
+    let other = "czip: m.czm.checkpoint belongs to a run with other texts or options; use -f instead of --resume to start over\n";
     assert!(report.ends_with(other), "{report}");
 }
 

@@ -20,6 +20,13 @@ use std::{fmt, str::FromStr};
 pub struct Level(u8);
 
 impl Level {
+    /// The fastest level, 1.
+    pub const MIN: Self = Self(1);
+    /// The level to use if there is no wish, 5.
+    pub const DEFAULT: Self = Self(5);
+    /// The level of the smallest files, 9.
+    pub const MAX: Self = Self(9);
+
     /// The level with this number; `None` unless it is 1 to 9.
     #[must_use]
     pub const fn new(level: u8) -> Option<Self> {
@@ -33,6 +40,13 @@ impl Level {
     #[must_use]
     pub const fn get(self) -> u8 {
         self.0
+    }
+}
+
+/// [`Level::DEFAULT`].
+impl Default for Level {
+    fn default() -> Self {
+        Self::DEFAULT
     }
 }
 

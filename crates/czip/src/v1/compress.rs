@@ -17,7 +17,7 @@ use crate::work::Counter;
 ///
 /// # Errors
 ///
-/// A text that is not UTF-8 or too long for the format.
+/// A text that is not UTF-8 or too long for the format, or an outer codec that this program is built without.
 pub fn compress(model: &Model, text: &[u8], options: &Options) -> Result<Vec<u8>, Error> {
     let mut file = Vec::new();
     compress_text(model, text, &mut file, options)?;
@@ -49,6 +49,10 @@ fn compress_text(
     options: &Options,
 ) -> Result<Summary, Error> {
     let of_format = |error| Error::from(V1Error::of_format(error));
+    if !options.v1_codec.is_built() {
+        // Before any work is done.
+        return Err(V1Error::codec_not_built(options.v1_codec).into());
+    }
     let text = input.as_ref();
     let text_len = text.len() as u64;
     if u32::try_from(text_len).is_err() {

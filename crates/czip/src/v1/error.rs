@@ -1,7 +1,7 @@
 //! What can go wrong with CZIPv1.
 
 use czip_coder::v1::DecodeError;
-use czip_container::v1::{FormatError, ReadError};
+use czip_container::v1::{Codec, CodecNotBuilt, FormatError, ReadError};
 
 use crate::cause::{Cause, ErrorKind};
 
@@ -93,6 +93,10 @@ impl Error {
             ErrorKind::Malformed
         };
         Self::Format(Cause::new(kind, error))
+    }
+
+    pub(super) fn codec_not_built(codec: Codec) -> Self {
+        Self::Format(Cause::new(ErrorKind::Unsupported, CodecNotBuilt { codec }))
     }
 
     pub(super) fn of_chunk(index: usize, fault: DecodeError) -> Self {

@@ -19,6 +19,11 @@ use std::{fmt, str::FromStr};
 pub struct ChunkLevel(u8);
 
 impl ChunkLevel {
+    /// The level of the shortest chunks, 1.
+    pub const MIN: Self = Self(1);
+    /// The level of the longest chunks, 5.
+    pub const MAX: Self = Self(5);
+
     /// The level with this number; `None` unless it is 1 to 5.
     #[must_use]
     pub const fn new(level: u8) -> Option<Self> {

@@ -24,7 +24,7 @@ pub enum Norm {
 /// (each row and head, where there is a `head`), in the order of rows; `row` counts from 0 within the batch.
 /// `()` observes nothing, at no cost.
 pub trait Observer {
-    /// Whether there is anything to observe. Without it nothing is called, and nothing is computed for the calls.
+    /// Whether there is anything to observe. If not, methods may go uncalled, and nothing is computed only for them.
     const ACTIVE: bool = true;
 
     /// The output of a norm, and the factor that its input was multiplied by.

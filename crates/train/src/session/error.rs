@@ -32,7 +32,7 @@ pub enum Error {
     #[error(transparent)]
     Checkpoint(#[from] checkpoint::Error),
     /// The checkpoint is of another run.
-    #[error("{} is of a run with other text or options", quote::path(path))]
+    #[error("{} belongs to a run with other texts or options", quote::path(path))]
     OtherRun {
         /// The checkpoint.
         path: PathBuf,

@@ -57,7 +57,9 @@ fn text_of(options: &Options) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bpe::Split;
     use crate::device::Device;
+    use crate::graph::Numerics;
     use crate::preset::Preset;
     use crate::session::Budget;
     use crate::trainer::Hyperparameters;
@@ -85,5 +87,20 @@ mod tests {
              embedding: 0.02, head: 0.008, scalars: 0.02, decay: Decay { matrix: 0.03, table: 0.02, pairs: 0.005 } }, \
              seed: 0, threads: 1, numerics: Integers }"
         );
+        let options = Options {
+            config: Some(Preset::Fast.config(300)),
+            split: Some(Split::Code),
+            budget: Budget::Seconds(1.5),
+            hyperparameters: Hyperparameters {
+                numerics: Numerics::Floats,
+                ..options.hyperparameters
+            },
+            ..options
+        };
+        let text = text_of(&options);
+        let start = "standard Some(Config { vocab_size: 300, layers: 2, d_model: 128, heads: 2, d_ff: 224, window: 128, \
+                     bigram_buckets: 32768, bigram_width: 128 }) Some(300) Some(Code) Seconds(1.5) Plan { ";
+        assert!(text.starts_with(start), "{text}");
+        assert!(text.ends_with("numerics: Floats }"), "{text}");
     }
 }

@@ -1,8 +1,8 @@
 //! WebAssembly with 128-bit vectors: 16-bit products of pairs, exact for all of int8.
 //!
 //! WebAssembly has no way to ask for instructions at run time: a module that has some the machine lacks isn't valid
-//! there. So this instruction set is there when the whole program is compiled with `simd128`. The relaxed instructions are not
-//! used, as their results differ from machine to machine.
+//! there. So this instruction set is there when the whole program is compiled with `simd128`. The relaxed instructions
+//! are not used, as their results differ from machine to machine.
 
 use std::arch::wasm32::*;
 

@@ -238,7 +238,8 @@ unsafe impl WeightedSums for BytesBy16 {
             .0
             .iter()
             .zip(values.as_chunks::<GROUP_BLOCKS>().0);
-        // SAFETY: the caller has the instructions. A group of values is four blocks of 64 bytes, aligned to 64, so four vectors; and the accumulators are as long as four vectors.
+        // SAFETY: the caller has the instructions. A group of values is four blocks of 64 bytes, aligned to 64, so four
+        // vectors; and the accumulators are as long as four vectors.
         unsafe {
             let mut sums = [_mm512_setzero_si512(); VECTORS];
             for (&weights, values) in groups {
