@@ -81,7 +81,7 @@ fn check_ceiling() -> Result<(), Failure> {
     }
 }
 
-/// The one of the program's names that it was called by.
+/// The name by which the program was called.
 fn program_name(command_line: &[OsString]) -> &'static str {
     let called = command_line.first().and_then(|name| Path::new(name).file_stem());
     match called.and_then(|name| name.to_str()) {
