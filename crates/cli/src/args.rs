@@ -34,7 +34,7 @@ pub(crate) enum Command {
     Bench(Bench),
     /// Train a model on your own texts
     Train(Train),
-    /// Adapt a model to texts, in a minute or two: the net stays as it is, the mixing of its predictions is learnt anew
+    /// Adapt a model to texts in a minute or two: the net stays as it is, and mixing is fitted to the texts
     Adapt(Adapt),
 }
 

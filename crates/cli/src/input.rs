@@ -201,7 +201,7 @@ impl Input {
     }
 
     /// Called at the input's end. A file that was longer when it was opened has been cut while it was read, which is
-    /// an error; one that has grown gives a warning.
+    /// an error; one that has grown is only mentioned.
     pub(crate) fn finish(&self, source: &Source, ui: &Ui) -> Result<(), Failure> {
         match self.len {
             Some(len) if self.read < len => Err(Error::Shrunk { len, read: self.read }.of(source)),

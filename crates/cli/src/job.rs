@@ -87,7 +87,7 @@ impl TryFrom<Args> for Job {
                 json: args.json,
             }),
             Command::Bench(args) => {
-                // A seed that can be shown has to be chosen here.
+                // The report shows the number of threads, so it has to be known.
                 let threads = NonZeroUsize::new(global.threads)
                     .or_else(|| thread::available_parallelism().ok())
                     .unwrap_or(NonZeroUsize::MIN);

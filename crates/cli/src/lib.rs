@@ -64,7 +64,7 @@ pub fn run(command_line: impl IntoIterator<Item = impl Into<OsString>>) -> Exit 
         .and_then(|job| job.run(&ui));
     match ended {
         Ok(exit) => exit,
-        // Who reads the output has seen enough.
+        // Whoever reads the output has closed it, which is no failure.
         Err(failure) if matches!(failure.error, Error::ReaderGone) => Exit::Success,
         Err(failure) => {
             ui.failure(&failure);

@@ -53,7 +53,7 @@ impl Target {
         permissions: Option<Permissions>,
         overwrite: bool,
     ) -> Result<Output, Failure> {
-        // As `create`, for a file that is needed to make another.
+        // Making a file includes this check.
         if !matches!(self, Self::File(_)) {
             self.check(inputs, overwrite)?;
         }

@@ -22,7 +22,7 @@ use crate::output::Target;
 use crate::progress::Progress;
 use crate::ui::Ui;
 
-/// All choices have been made.
+/// The command, with all choices made.
 #[derive(Debug)]
 pub(crate) struct Adapt {
     pub(crate) model: PathBuf,

@@ -24,7 +24,7 @@ pub(crate) struct Decompress {
     pub(crate) transfers: Vec<Transfer>,
     pub(crate) models: ModelFiles,
     pub(crate) options: Options,
-    /// Whether to go on after damage.
+    /// Whether to restore what can be restored of damaged files.
     pub(crate) recover: bool,
 }
 

@@ -30,7 +30,7 @@ use self::outputs::Outputs;
 pub(crate) use self::outputs::checkpoint_of;
 use crate::commands::texts::{Texts, describe, heldout_text};
 
-/// All choices have been made.
+/// The command, with all choices made.
 #[derive(Debug)]
 pub(crate) struct Train {
     pub(crate) inputs: Vec<PathBuf>,
@@ -43,7 +43,7 @@ pub(crate) struct Train {
     pub(crate) facts: BTreeMap<String, String>,
 }
 
-/// The held-out text is also measured in pieces of these sizes, as texts of its kind may come in small files.
+/// The held-out text is also measured in pieces of this size, as texts of its kind may come in small files.
 const PIECE: usize = 32 << 10;
 
 impl Train {
