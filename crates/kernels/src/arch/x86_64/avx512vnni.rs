@@ -139,7 +139,7 @@ const WINDOW: usize = 32;
 /// The weights of a run, as low and high bytes, and their sum.
 ///
 /// The bytes begin `lead` places before the first score and end with a whole window; what is not of the run is zero, so
-/// the neighbours' values count for nothing.
+/// the neighbours' values do not count.
 ///
 /// # Safety
 ///
@@ -238,7 +238,8 @@ unsafe impl WeightedSums for BytesBy16 {
             .0
             .iter()
             .zip(values.as_chunks::<GROUP_BLOCKS>().0);
-        // SAFETY: the caller has the instructions. A group of values is four blocks of 64 bytes, aligned to 64, so four vectors; and the accumulators are as long as four vectors.
+        // SAFETY: the caller has the instructions. A group of values is four blocks of 64 bytes, aligned to 64, so four
+        // vectors; and the accumulators are as long as four vectors.
         unsafe {
             let mut sums = [_mm512_setzero_si512(); VECTORS];
             for (&weights, values) in groups {
