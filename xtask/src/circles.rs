@@ -1,9 +1,9 @@
 //! Which files of a crate use which, and those that do so in a circle.
 //!
-//! In go the sources of a crate by the names of their modules; out come the circles. A file uses another if it names
-//! something in that, or something that a third file re-exports from it, outside of its unit tests. That a module declares
-//! its children and re-exports what they have is no use. The reading of Rust is as rough as the purpose allows: paths are
-//! found that begin with `crate`, `super`, `self` or the name of a child.
+//! The sources of a crate by the names of their modules go in; the circles come out. A file uses another if it names
+//! something in that, or something that a third file re-exports from it, outside of its unit tests. That a module
+//! declares its children and re-exports what they have is no use. The reading of Rust is as rough as the purpose
+//! allows: paths are found that begin with `crate`, `super`, `self` or the name of a child.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
@@ -23,7 +23,7 @@ pub(crate) fn module_name(path: &str) -> Option<String> {
     }
 }
 
-/// Groups of modules each of which uses all others of its group, if only by way of them.
+/// Groups of modules that all use each other, directly or through others of the group.
 pub(crate) fn circles(modules: &Modules) -> Vec<Vec<String>> {
     let parsed: BTreeMap<&str, Vec<Path>> = modules
         .iter()
@@ -48,7 +48,7 @@ pub(crate) fn circles(modules: &Modules) -> Vec<Vec<String>> {
     circles.into_iter().collect()
 }
 
-/// All modules that `start` uses, itself or by way of others.
+/// All modules that `start` uses, directly or through others.
 fn reach<'m>(uses: &BTreeMap<&'m str, BTreeSet<&'m str>>, start: &str) -> BTreeSet<&'m str> {
     let mut reached = BTreeSet::new();
     let mut open = vec![start];
@@ -278,7 +278,7 @@ mod tests {
             "const Q: char = '\"'; use crate::b; const R: char = '\"';",
             "fn f<'a>(x: &'a crate::b::B) {}",
             "pub(crate) use crate::b;\npub(super) fn f() { self::g(); super::b::h() }",
-            // By way of what the root re-exports.
+            // Through what the root re-exports.
             "use crate::B;",
         ] {
             let root = "mod a; mod b; mod c; pub use b::B;";

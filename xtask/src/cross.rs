@@ -3,8 +3,8 @@
 //! Debian packages standard libraries for other architectures, and their source, together with the compiler that they
 //! belong to. So it is Debian's compiler that builds here, whatever toolchain runs this program.
 //!
-//! What is built is a package of its own, written below the target folder, that names the tests of the libraries as its
-//! own: without criterion and the like, which take longer to build than all else, and not everywhere at all.
+//! What is built is a separate package, written below the target folder, that names the tests of the libraries as its
+//! own: without criterion and such, which take longer to build than all else, and do not build everywhere.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,7 +34,7 @@ struct Target {
     flags: &'static [&'static str],
     /// The crates of the standard library to build, where Debian has no package of it.
     standard_library: Option<&'static str>,
-    /// Whether programs can have threads and C, so that the tests of [`WHOLE`] run, too.
+    /// Whether programs can have threads and C, and the tests of [`WHOLE`] run as well.
     whole: bool,
     processors: &'static [Processor],
 }
@@ -163,7 +163,7 @@ const WHOLE: [&str; 10] = [
     "czip/tests/model_v2.rs",
 ];
 
-/// Dependencies of crates for their benchmarks alone.
+/// Dependencies of crates only for their benchmarks.
 const NO_TEST_USES: [&str; 1] = ["criterion"];
 
 /// Dependencies that are C, which no test of [`PORTABLE`] uses.
@@ -195,7 +195,7 @@ process.exitCode = wasi.start(await WebAssembly.instantiate(module, wasi.getImpo
 
 /// Runs the tests for the target of that name on its processors; with `install`, first installs what they need.
 ///
-/// The error is [`Unavailable`] where that is not to be had.
+/// The error is [`Unavailable`] if that is missing.
 pub(crate) fn run(name: &str, install: bool) -> Result<()> {
     let target = TARGETS.iter().find(|target| target.name == name).ok_or_else(|| {
         let known = TARGETS.map(|target| target.name).join(", ");
@@ -234,7 +234,7 @@ pub(crate) fn run(name: &str, install: bool) -> Result<()> {
             .env("RUSTC", RUSTC)
             .env(format!("CC_{}", target.triple.replace('-', "_")), target.linker)
             .env("CZIP_EXPECT_CPU", processor.instruction_set)
-            // The ceiling is for whoever runs this; here every instruction set is wanted.
+            // A ceiling set by the caller does not apply: here every instruction set is wanted.
             .env_remove("CZIP_CPU")
             // The libraries of the toolchain that runs this program are not those of Debian's compiler.
             .env_remove("LD_LIBRARY_PATH")
@@ -591,7 +591,7 @@ packages are missing; `cargo xtask cross --install aarch64` runs, as root:
     #[test]
     fn the_package_has_what_tests_use() {
         let manifest = manifest_of(&TARGETS[0]);
-        // Each of these is a dependency of one crate alone: of its library, and of its tests.
+        // Each of these is a dependency of only one crate: of its library, and of its tests.
         for name in ["xxhash-rust", "num-bigint"] {
             assert_eq!(manifest.matches(&format!("\n{name} = ")).count(), 1, "{name}");
         }

@@ -63,7 +63,7 @@ impl Job {
 
 /// Builds all targets and runs those named, or all, for some seconds each. Whatever they find is an error.
 ///
-/// The error is [`Unavailable`] where the compiler or cargo-fuzz is not to be had.
+/// The error is [`Unavailable`] if the compiler or cargo-fuzz is missing.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let root = files::root();
     let job = Job::parse(arguments, &targets(&root)?)?;
@@ -108,7 +108,7 @@ fn targets(root: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// A command of the nightly toolchain. The variables of the one that runs this program are not for it.
+/// A command of the nightly toolchain, without the variables of the one that runs this program.
 fn nightly(program: &str) -> Command {
     let mut command = Command::new("rustup");
     command

@@ -18,7 +18,7 @@ pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// The exit code of a task that could test nothing, because this machine lacks the tools.
 const UNAVAILABLE: u8 = 3;
 
-/// A task needs something that is not there, so nothing was tested.
+/// A task needs something that is missing, so nothing was tested.
 #[derive(Debug)]
 pub struct Unavailable(pub String);
 
@@ -30,7 +30,7 @@ impl fmt::Display for Unavailable {
 
 impl Error for Unavailable {}
 
-/// Another program did the task and has told of its failure: this is its exit code.
+/// Another program did the task and has reported its failure: this is its exit code.
 #[derive(Debug)]
 pub struct Failed(pub u8);
 

@@ -1,4 +1,4 @@
-//! Tasks that are packages of their own, so that this one does not wait for the crates they need.
+//! Tasks in separate packages, so this one does not wait for the crates that they need.
 
 use std::{env, process::Command};
 

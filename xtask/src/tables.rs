@@ -170,9 +170,9 @@ fn rope_table(rounding: &mut Rounding) -> Result<Vec<u8>> {
 /// The first and the last are exact, 0 and 1. No other can be a tie: the sine of a rational part of a turn that is
 /// itself rational is 0, 1/2 or 1 (Niven), and 1/2 is that of a twelfth, which is no multiple of 1/2048.
 ///
-/// Error, with u = 2^-`FRACTION_BITS`: pi is off by less than 2^13 u, the angle of a step by less than 2^4 u, its sine and
-/// cosine by less than 2^9 u; after 511 steps, as for [`rope_table`], the error is below 2^19 u; scaled by 2^15, below
-/// 2^-94.
+/// Error, with u = 2^-`FRACTION_BITS`: pi is off by less than 2^13 u, the angle of a step by less than 2^4 u, its sine
+/// and cosine by less than 2^9 u; after 511 steps, as for [`rope_table`], the error is below 2^19 u; scaled by 2^15,
+/// below 2^-94.
 fn sine_table(rounding: &mut Rounding) -> Result<Vec<u8>> {
     let step = cos_sin(&(pi() / (TURN / 2)));
     let mut point = (one(), BigInt::ZERO);
@@ -230,7 +230,7 @@ fn cos_sin(x: &BigInt) -> (BigInt, BigInt) {
         let mut sum = BigInt::ZERO;
         while term.sign() != Sign::NoSign {
             sum += &term;
-            // The magnitude is rounded, so that a term ends at 0 and never stays at -1.
+            // The magnitude is rounded, so a term ends at 0 and never stays at -1.
             let magnitude = mul(&BigInt::from(term.magnitude().clone()), &square) / ((n + 1) * (n + 2));
             term = if term.sign() == Sign::Plus {
                 -magnitude

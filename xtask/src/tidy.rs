@@ -56,8 +56,8 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("xtask-training", &[XTASK]),
 ];
 
-/// The development tasks. Those in packages of their own, named `xtask-*`, may depend on every crate. Only they may depend on
-/// this one, which has few dependencies, so that it is built in seconds.
+/// The development tasks. Those in separate packages, named `xtask-*`, may depend on every crate. Only they may depend on
+/// this one, which has few dependencies, so it is built in seconds.
 const XTASK: &str = "xtask";
 
 /// A library that only tests depend on. It calculates nothing.
@@ -72,7 +72,7 @@ const PROGRAM: &str = "czip-cli";
 /// The trainer's products of float matrices.
 const FLOATS: &str = "czip-bf16";
 
-/// The libraries that may hold unsafe code: those with instructions that the compiler makes nothing of by itself.
+/// The libraries that may hold unsafe code: those with instructions that the compiler does not use by itself.
 const MAY_BE_UNSAFE: [&str; 2] = ["czip-kernels", FLOATS];
 
 /// The libraries that may calculate with floats. No text and no file passes through them.
@@ -301,7 +301,7 @@ fn has_module_docs(text: &str) -> bool {
 ///
 /// The same words inside a longer path, such as a web address, are harmless.
 fn names_machine_path(line: &str) -> bool {
-    // Put together here, so that this file doesn't hold what it looks for.
+    // Put together here, so this file doesn't hold what it looks for.
     ["work", "root", "home"]
         .map(|folder| format!("/{folder}/"))
         .iter()
@@ -507,7 +507,7 @@ mod tests {
             text("run", "#!/bin/sh\n\ttrue \n"),
             ["run:2: white space at the end of a line"]
         );
-        // Data may look as it likes.
+        // Data may look like anything.
         assert_eq!(text("data.txt", "a \r\n\tb"), [""; 0]);
     }
 

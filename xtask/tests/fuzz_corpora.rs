@@ -4,7 +4,7 @@ use std::fs;
 use std::panic;
 use std::path::Path;
 
-/// What a fuzzer has ever found stays found. The corpora are kept small, so that this takes seconds.
+/// What a fuzzer has ever found stays found. The corpora are kept small, so this takes seconds.
 #[test]
 fn every_file_keeps_the_laws() {
     let corpora = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/fuzz/corpus");

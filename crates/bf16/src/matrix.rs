@@ -62,7 +62,7 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// Working space, kept by the caller so that no product allocates it again.
+/// Working space, kept by the caller so no product has to allocate it again.
 #[derive(Clone, Debug, Default)]
 pub struct Workspace {
     /// Packed rows of the left factor: pairs of bfloat16.

@@ -9,7 +9,7 @@ use crate::amx;
 use crate::avx512;
 use crate::matrix::{Matrix, Workspace};
 
-/// Products in bfloat16, by one unit of the processor.
+/// Products in bfloat16 by one unit of the processor.
 ///
 /// A value of this type proves that the machine has the unit's instructions: only [`Products::detect`] and
 /// [`Products::available`] make one, and they look.
@@ -67,7 +67,7 @@ impl Products {
             b.cols
         );
         if a.cols == 0 && !add {
-            // The units write sums of blocks of terms, and there is none.
+            // The units write sums of blocks of terms, and here there are no blocks.
             out.fill(0.0);
         }
         match self.0 {

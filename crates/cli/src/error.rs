@@ -1,4 +1,4 @@
-//! What can go wrong, in whose name, and the exit code that it means.
+//! What can go wrong, with which file, and the exit code that it means.
 
 use std::fmt;
 use std::io;
@@ -237,7 +237,7 @@ fn exit_of_library(error: &czip::Error) -> Exit {
     match error.kind() {
         ErrorKind::Malformed | ErrorKind::Truncated => Exit::Malformed,
         ErrorKind::Mismatch | ErrorKind::MissingModel => Exit::Mismatch,
-        // Reading, writing, limits, texts that cannot be held, and what is to come.
+        // Reading, writing, limits, texts that the format cannot hold, and kinds to come.
         _ => Exit::Failure,
     }
 }

@@ -10,7 +10,7 @@ pub enum Exit {
     Success = 0,
     /// A file cannot be read or written, or its contents cannot be used.
     Failure = 1,
-    /// The command line cannot be carried out.
+    /// The command line cannot be carried out as given.
     Usage = 2,
     /// File and model, or model and tokenizer, don't belong together.
     Mismatch = 3,

@@ -62,7 +62,7 @@ pub(crate) struct Identities {
 }
 
 impl Identities {
-    /// Adds a file. One that is not there yet counts, too: an output must not become an input.
+    /// Adds a file. One that does not exist yet counts too: an output must not become an input.
     pub(crate) fn add(&mut self, path: &Path) {
         self.files.extend(Identity::of(path));
         self.places.extend(Place::of(path));
@@ -119,7 +119,7 @@ mod tests {
             ("sub/../a", true),
             ("./a", true),
             ("b", false),
-            // It may come into being.
+            // It may be created later.
             ("none", true),
             ("sub/../none", true),
             ("sub/none", false),

@@ -51,8 +51,8 @@ impl Source {
         input.map_err(|error| error.of(self))
     }
 
-    /// Whether it is a file and no pipe or the like, found out without opening it: a pipe that is closed again has lost
-    /// its writer.
+    /// Whether it is a file rather than a pipe or a device, found out without opening it: opening and closing a pipe
+    /// would lose its writer.
     pub(crate) fn is_file(&self) -> bool {
         match self {
             Self::File(path) => fs::metadata(path).is_ok_and(|metadata| metadata.is_file()),
@@ -73,7 +73,7 @@ impl Source {
         }
     }
 
-    /// Opens it for reading of compressed data, which nobody types.
+    /// Opens it for reading compressed data, which is refused from a terminal.
     pub(crate) fn open_compressed(&self) -> Result<Input, Failure> {
         if *self == Self::Stdin && io::stdin().is_terminal() {
             return Err(Error::CompressedFromTerminal.into());
@@ -81,7 +81,7 @@ impl Source {
         self.open()
     }
 
-    /// All that there is to read, of one of so many inputs.
+    /// Reads all of one of so many inputs.
     pub(crate) fn read_all(&self, inputs: usize, ui: &Ui) -> Result<Vec<u8>, Failure> {
         self.read_within(inputs, u64::MAX, ui)
     }
@@ -119,7 +119,7 @@ impl<'s> FromIterator<&'s Source> for Identities {
     }
 }
 
-/// Opens a file, to be read from a position on.
+/// Opens a file, to be read from a position onwards.
 fn open_file(path: &Path, position: Option<u64>) -> Result<Input, Error> {
     let metadata = fs::metadata(path).map_err(Error::Read)?;
     if metadata.is_dir() {
@@ -188,7 +188,7 @@ impl Input {
         self.has_failed
     }
 
-    /// All of it, with any part at hand: the file, or what is read of a stream.
+    /// All of it, readable at any position: the file itself, or what has been read of a stream.
     pub(crate) fn into_seekable(mut self) -> io::Result<Box<dyn ReadSeek>> {
         match self.reader {
             Reader::File(file) if self.permissions.is_some() => Ok(Box::new(file)),
@@ -200,12 +200,12 @@ impl Input {
         }
     }
 
-    /// Called at the input's end. A file that had more bytes when it was opened has been cut while it was read, which is
-    /// an error; that it has grown is told of.
+    /// Called at the input's end. A file that was longer when it was opened has been cut while it was read, which is
+    /// an error; one that has grown is only mentioned.
     pub(crate) fn finish(&self, source: &Source, ui: &Ui) -> Result<(), Failure> {
         match self.len {
             Some(len) if self.read < len => Err(Error::Shrunk { len, read: self.read }.of(source)),
-            // Files without a length, as in /proc, have contents all the same.
+            // Files of length 0, as in /proc, can still have contents.
             Some(len) if len > 0 && self.read > len => {
                 ui.detail(format_args!(
                     "{source}: has grown since it was opened: it had {len} bytes then"
@@ -224,7 +224,7 @@ impl Read for Input {
             Reader::File(file) => file.read(buffer),
         };
         self.read += *result.as_ref().unwrap_or(&0) as u64;
-        // An interrupted call is tried again.
+        // An interrupted call is made again.
         self.has_failed = result
             .as_ref()
             .is_err_and(|error| error.kind() != io::ErrorKind::Interrupted);

@@ -1,4 +1,4 @@
-//! What signals do that ask the process to end: they remove unfinished outputs, or ask long work to come to its end.
+//! Handling of signals that ask the process to end: unfinished outputs are removed, or long work is asked to finish.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The temporary files that are being written.
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// Whether the first interrupt is only to be told of.
+/// Whether the first interrupt is only recorded.
 static ASK: AtomicBool = AtomicBool::new(false);
 
 /// Whether there was one.
@@ -35,7 +35,7 @@ pub(crate) fn remove_unfinished_outputs() {
     let _ = handle();
 }
 
-/// Whether the work goes on, since it has been asked to come to its end.
+/// Whether the work goes on, having been asked to finish.
 fn goes_on() -> bool {
     ASK.load(Ordering::Relaxed) && !ASKED.swap(true, Ordering::Relaxed)
 }
@@ -73,7 +73,7 @@ fn handle() -> std::io::Result<()> {
         number::SIGXCPU,
     ];
 
-    // With a handler that does nothing, writing more than a file may have is an error and not the end.
+    // With a handler that does nothing, exceeding the limit on file size is an error and does not end the process.
     flag::register(number::SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
     // The thread has to be there before there are signals for it, or nothing would end the process.
     let (send, receive) = mpsc::channel::<Signals>();
@@ -85,14 +85,14 @@ fn handle() -> std::io::Result<()> {
                 continue;
             }
             let _held = remove_all();
-            // The process ends as if there had been no handler, so that who waits for it sees which signal it was.
+            // The process ends as if there had been no handler, so whoever waits for it sees which signal it was.
             let _ = low_level::emulate_default_handler(signal);
         }
     })?;
     // A signal that was ignored when the program started stays so, as nohup wants it and a shell for its background jobs.
     let ignored = ignored();
     let handled = ENDING.iter().filter(|&&signal| ignored >> (signal - 1) & 1 == 0);
-    // It is there as long as the process.
+    // It lives as long as the process.
     let _ = send.send(Signals::new(handled)?);
     Ok(())
 }
@@ -120,7 +120,7 @@ fn handle() -> Result<(), ctrlc::Error> {
     })
 }
 
-/// Something that a file stands for until it is finished. A signal that ends the process removes the file.
+/// Something represented by a file until it is finished. A signal that ends the process removes the file.
 ///
 /// Creating the file and registering its path are one step, and so are forgetting the path and finishing or dropping the
 /// value: no signal comes between.

@@ -87,7 +87,7 @@ impl TryFrom<Args> for Job {
                 json: args.json,
             }),
             Command::Bench(args) => {
-                // A number that is shown has to be known.
+                // The report shows the number of threads, so it has to be known.
                 let threads = NonZeroUsize::new(global.threads)
                     .or_else(|| thread::available_parallelism().ok())
                     .unwrap_or(NonZeroUsize::MIN);
@@ -122,7 +122,7 @@ fn limits(args: LimitArgs) -> Limits {
         .with_memory(args.memory.unwrap_or(defaults.max_memory))
 }
 
-/// So many threads, or if the number is zero, as many as the machine has.
+/// So many threads, or for zero as many as the machine has cores.
 fn threads(wanted: usize) -> usize {
     let threads = NonZeroUsize::new(wanted).or_else(|| thread::available_parallelism().ok());
     threads.map_or(1, NonZeroUsize::get)

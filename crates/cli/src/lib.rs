@@ -64,7 +64,7 @@ pub fn run(command_line: impl IntoIterator<Item = impl Into<OsString>>) -> Exit 
         .and_then(|job| job.run(&ui));
     match ended {
         Ok(exit) => exit,
-        // Who reads the output has seen enough.
+        // Whoever reads the output has closed it, which is no failure.
         Err(failure) if matches!(failure.error, Error::ReaderGone) => Exit::Success,
         Err(failure) => {
             ui.failure(&failure);
@@ -81,7 +81,7 @@ fn check_ceiling() -> Result<(), Failure> {
     }
 }
 
-/// The one of the program's names that it was called by.
+/// The name by which the program was called.
 fn program_name(command_line: &[OsString]) -> &'static str {
     let called = command_line.first().and_then(|name| Path::new(name).file_stem());
     match called.and_then(|name| name.to_str()) {

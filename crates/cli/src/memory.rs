@@ -3,7 +3,7 @@
 use std::fs;
 
 /// Runs something and returns the largest resident size of the whole process meanwhile, in bytes. `None` where the
-/// system doesn't count it, or can't start the count anew.
+/// system doesn't count it, or can't reset the count.
 pub(crate) fn with_peak<T>(run: impl FnOnce() -> T) -> (T, Option<u64>) {
     // See proc(5): this sets the peak to the present size.
     let reset = fs::write("/proc/self/clear_refs", "5");
@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn peak_covers_what_is_held() {
-        // Held until the peak is read: another test may start the count anew at any time.
+        // Held until the peak is read: another test may reset the count at any time.
         let (held, peak) = with_peak(|| std::hint::black_box(vec![1u8; 64 << 20]));
         assert!(peak.is_none_or(|peak| peak >= held.len() as u64), "{peak:?}");
     }

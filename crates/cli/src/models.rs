@@ -1,6 +1,6 @@
-//! The models at hand: those that the user names, and the one that is built in.
+//! The models that can be used: those that the user names, and the built-in one.
 //!
-//! To compress there is one. To restore, each file says by a hash which it needs.
+//! Compressing takes one. When restoring, each file says by a hash which one it needs.
 
 use std::borrow::Cow;
 use std::env;
@@ -19,7 +19,7 @@ use crate::ui::Ui;
 /// The name of the built-in model on command lines, and that of none.
 const NAMES: [&str; 2] = ["standard", "none"];
 
-/// The ending of model files' names, by which they are found in folders.
+/// The extension of model files, by which they are found in folders.
 const EXTENSION: &str = "czm";
 
 /// Where a model comes from.
@@ -49,7 +49,7 @@ impl fmt::Display for Origin {
 }
 
 impl Origin {
-    /// Whether it can be read once only, as a pipe can.
+    /// Whether it can be read only once, like a pipe.
     fn is_stream(&self) -> bool {
         matches!(self, Self::File(path) if fs::metadata(path).is_ok_and(|it| !it.is_file() && !it.is_dir()))
     }
@@ -109,7 +109,7 @@ pub(crate) struct ModelFiles {
     named: Vec<Origin>,
     /// Those in the environment, if the command line names others.
     others: Vec<Origin>,
-    /// There are to be no models that the user has not named.
+    /// No models other than those that the user has named.
     none: bool,
     tokenizer: Option<PathBuf>,
 }
@@ -181,7 +181,7 @@ impl ModelFiles {
         paths
     }
 
-    /// Whether the user has named a model. CZIPv1 does not say which its files need, so that none is assumed.
+    /// Whether the user has named a model. CZIPv1 files do not say which one they need, so none is assumed.
     pub(crate) fn are_named(&self) -> bool {
         self.named.iter().any(|origin| !origin.is_folder())
     }
@@ -191,7 +191,7 @@ impl ModelFiles {
         self.none && self.named.is_empty()
     }
 
-    /// The model to compress with: the first that is named and no folder, else the one that is built in.
+    /// The model to compress with: the first one named that is not a folder, else the built-in one.
     pub(crate) fn load(&self, ui: &Ui) -> Result<Option<Model>, Failure> {
         if self.are_none() {
             return Ok(None);
@@ -210,7 +210,7 @@ impl ModelFiles {
         model.map_err(|error| Error::from(error).of(path.display()))
     }
 
-    /// The models to restore with. None of them is unpacked before a file needs it.
+    /// The models to restore with. None is unpacked before a file needs it.
     pub(crate) fn set<'u>(&self, ui: &'u Ui) -> Result<ModelSet<'u>, Failure> {
         let (folders, files): (Vec<&Origin>, Vec<&Origin>) =
             self.named.iter().partition(|origin| origin.is_folder());
@@ -291,7 +291,7 @@ pub(crate) struct ModelSet<'u> {
 }
 
 impl ModelSet<'_> {
-    /// All models, the ones in other places too.
+    /// All models, including those in other places.
     fn all(&self) -> impl Iterator<Item = &Candidate> {
         let others = self.others.get_or_init(|| {
             let files = self.places.iter().flat_map(|place| match place {
@@ -300,7 +300,7 @@ impl ModelSet<'_> {
                 }
                 place => vec![place.clone()],
             });
-            // Nobody has asked for these in particular.
+            // These were not asked for by name, so errors are no failure.
             files.filter_map(|origin| Candidate::new(origin).ok()).collect()
         });
         self.candidates.iter().chain(others)
@@ -345,7 +345,7 @@ impl FindModel for ModelSet<'_> {
         candidate.model(self.ui).map(Some).map_err(of_finding)
     }
 
-    /// The only one that the user names.
+    /// The only model that the user names.
     fn for_v1(&self) -> Result<Option<&Model>, czip::Error> {
         let model = match &self.candidates[..] {
             [] => Err(Error::NoModel.into()),

@@ -46,14 +46,14 @@ impl fmt::Display for Target {
 impl Target {
     /// Opens it for writing. A file has these permissions when it appears, or those of any new file.
     ///
-    /// A file that exists is only replaced if `overwrite` is set, and none of `inputs` is.
+    /// A file that exists is replaced only if `overwrite` is set, and never if it is one of `inputs`.
     pub(crate) fn create(
         &self,
         inputs: &Identities,
         permissions: Option<Permissions>,
         overwrite: bool,
     ) -> Result<Output, Failure> {
-        // For a file that is part of making it.
+        // Making a file includes this check.
         if !matches!(self, Self::File(_)) {
             self.check(inputs, overwrite)?;
         }
@@ -68,7 +68,7 @@ impl Target {
         writer.map(Output).map_err(|error| error.of(self))
     }
 
-    /// Whether [`Target::create`] would make a file, and nothing is in its way.
+    /// Whether [`Target::create`] would make a file with nothing in its way.
     pub(crate) fn check(&self, inputs: &Identities, overwrite: bool) -> Result<bool, Failure> {
         let checked = match self {
             Self::Stdout if streams::stdout_is_closed() => Err(Error::StdoutClosed),
@@ -82,7 +82,7 @@ impl Target {
         checked.map_err(|error| error.of(self))
     }
 
-    /// [`Target::create`] for compressed data, which nobody reads.
+    /// [`Target::create`] for compressed data, which is not written to a terminal.
     pub(crate) fn create_compressed(
         &self,
         inputs: &Identities,
@@ -100,7 +100,7 @@ impl Target {
         *self == Self::Stdout && io::stdout().is_terminal()
     }
 
-    /// What it means that writing has failed. Whoever reads standard output may stop reading.
+    /// The error for a failed write. The reader of standard output may have stopped reading.
     pub(crate) fn failed(&self, error: io::Error) -> Failure {
         if *self == Self::Stdout {
             Error::of_stdout(error).of(self)
@@ -125,7 +125,7 @@ fn check_descriptor(path: &Path, descriptor: Descriptor, inputs: &Identities) ->
     }
 }
 
-/// What is to become of an output's name.
+/// What an output's name leads to.
 enum Place {
     /// A device or a pipe, which is written to and never replaced.
     Special,
@@ -166,7 +166,7 @@ fn create_file(
             let file = OpenOptions::new().write(true).open(path);
             file.map(Writer::Special).map_err(Error::Write)
         }
-        // Until it has the input's permissions, it is for its owner alone.
+        // Until it has the input's permissions, only its owner may read it.
         Place::File { path, directory } => Ok(Writer::File {
             temporary: Temporary::new(&directory, permissions.is_none()).map_err(Error::Write)?,
             path,
@@ -176,7 +176,7 @@ fn create_file(
     }
 }
 
-/// An open output. Unless it is finished by [`Output::commit`], a file will not appear.
+/// An open output. A file does not appear unless it is finished by [`Output::commit`].
 #[derive(Debug)]
 pub(crate) struct Output(Writer);
 
@@ -216,7 +216,7 @@ impl Output {
                 temporary
                     .persist(&path, overwrite)
                     .map_err(|error| match error.kind() {
-                        // It has come into being since it was looked for.
+                        // It has been created since it was looked for.
                         io::ErrorKind::AlreadyExists => Error::Exists,
                         _ => Error::Write(error),
                     })
@@ -228,7 +228,7 @@ impl Output {
 #[cfg(unix)]
 fn copy_permissions(file: &File, permissions: &Permissions) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    // The bits that run a program as another user are not for copies.
+    // The set-user-ID and set-group-ID bits are not copied.
     file.set_permissions(Permissions::from_mode(permissions.mode() & 0o777))
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where a path leads to: through all links, also those that lead to where nothing is.
+/// Where a path leads to: through all links, even dangling ones.
 pub(crate) fn resolve(path: &Path) -> PathBuf {
     // More links than that in a row are a circle.
     const MOST_LINKS: usize = 40;

@@ -5,7 +5,7 @@ fn is_directional(character: char) -> bool {
     matches!(character, '\u{200e}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Replaces the characters that would steer a terminal by their escapes: `\\u{1b}` for an escape character.
+/// Replaces characters that would control a terminal with their escapes: `\\u{1b}` for an escape character.
 pub(crate) fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for character in text.chars() {

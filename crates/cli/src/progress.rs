@@ -15,7 +15,7 @@ use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, P
 
 use crate::ui::Ui;
 
-/// A progress bar, or nothing where nobody would see it. It vanishes when dropped.
+/// A progress bar, or nothing where it would not be seen. It vanishes when dropped.
 #[derive(Debug)]
 pub(crate) struct Progress(ProgressBar);
 
@@ -39,7 +39,7 @@ impl Progress {
         )
     }
 
-    /// Counts bytes in place of tokens: so many in all, if that is known.
+    /// Counts bytes instead of tokens: so many in all, if that is known.
     pub(crate) fn of_bytes(self, total: Option<u64>) -> Self {
         self.0.set_message("bytes");
         self.0.set_length(total.unwrap_or(0));
@@ -74,8 +74,7 @@ impl Progress {
     }
 }
 
-/// How training goes: a line that is always the same one where there is a terminal, else a line for each point of the
-/// curve.
+/// How training goes: on a terminal, one line that is updated; elsewhere a line for each point of the curve.
 #[derive(Debug)]
 pub(crate) struct Training<'u> {
     bar: Option<ProgressBar>,

@@ -13,7 +13,7 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::streams;
 
-/// How often the compressed bytes go into the text's: `None` for an empty text, which has no ratio.
+/// The text's bytes divided by the compressed ones; `None` for an empty text, which has no ratio.
 pub(crate) fn ratio(text_len: u64, file_len: u64) -> Option<f64> {
     (text_len > 0 && file_len > 0).then(|| text_len as f64 / file_len as f64)
 }
@@ -56,11 +56,11 @@ pub(crate) fn figures(text_len: u64, file_len: u64) -> String {
 pub(crate) struct Statistics {
     pub(crate) text_len: u64,
     pub(crate) file_len: u64,
-    /// `None` where they have not been counted.
+    /// `None` if they have not been counted.
     pub(crate) tokens: Option<u64>,
-    /// `None` where it was done together with others.
+    /// `None` if it was done together with others.
     pub(crate) seconds: Option<f64>,
-    /// Compressed bytes were the input.
+    /// Whether the input was compressed.
     pub(crate) restored: bool,
 }
 

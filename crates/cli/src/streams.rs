@@ -1,7 +1,7 @@
 //! Standard streams, under all their names, and whether they are there.
 //!
 //! Where a process starts with a standard stream closed, Rust's runtime opens `/dev/null` in its place before `main`: data
-//! that are written there are lost silently, and what is read is an empty text. So it has to be known before that.
+//! that are written there are lost silently, and what is read is an empty text. So it has to be found out before that.
 
 use std::path::Path;
 
@@ -82,7 +82,7 @@ impl Descriptor {
     }
 
     /// Where the next byte is read or written, and with which flags it was opened, where the system tells: on Linux.
-    /// There, opening the name again begins anew at the file's start.
+    /// There, opening the name again starts over at the beginning of the file.
     pub(crate) fn state(self) -> Option<State> {
         let process = self
             .process
@@ -108,7 +108,7 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Whether all that is written goes to the file's end, wherever others write. The flags are those of Linux.
+    /// Whether everything written is appended to the file, wherever others write. The flags are those of Linux.
     pub(crate) fn appends(self) -> bool {
         const ACCESS: u32 = 0o3;
         const APPEND: u32 = 0o2000;

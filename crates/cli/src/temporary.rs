@@ -1,7 +1,7 @@
 //! Temporary files beside outputs, and those that killed runs have left behind.
 //!
 //! A run holds a lock on each of its temporary files. The system lets go of it when the process is gone, in whatever way,
-//! and on whichever machine or in whichever container it ran. So what has such a name and can be locked is stale.
+//! and on whichever machine or in whichever container it ran. So a file with such a name that can be locked is stale.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -37,7 +37,7 @@ impl Temporary {
         self.0.get().as_file()
     }
 
-    /// Gives it its name: atomically, and in place of a file that is there only if told to.
+    /// Gives it its name atomically; replaces an existing file only if told to.
     pub(crate) fn persist(self, path: &Path, overwrite: bool) -> io::Result<()> {
         let persisted = self.0.finish(|file| {
             if overwrite {
@@ -68,13 +68,13 @@ fn create(folder: &Path, public: bool) -> io::Result<NamedTempFile> {
             // Another run may have taken it for a stale one, and removed it, before it was locked.
             Ok(()) if Identity::of(file.path()).is_none() => {}
             Err(TryLockError::WouldBlock) => {}
-            // Some file systems have no locks. Then nobody else can lock it either.
+            // Some file systems have no locks. Then no other run can lock it either.
             Ok(()) | Err(TryLockError::Error(_)) => return Ok(file),
         }
     }
 }
 
-/// Removes the stale temporary files of a folder, if that has not been done. That it cannot be done is no failure of
+/// Removes the stale temporary files of a folder, if that has not been done. A failure to do so is no failure of
 /// whatever is to be written there.
 fn remove_stale_once(folder: &Path) {
     static DONE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
@@ -86,7 +86,7 @@ fn remove_stale_once(folder: &Path) {
 
 fn remove_stale(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        // What is no file is not ours, and opening it might wait.
+        // Anything but a file is not ours, and opening it might block.
         if !is_name(&entry.file_name()) || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
             continue;
         }

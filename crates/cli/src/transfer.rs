@@ -49,7 +49,7 @@ impl Transfer {
         match error.into() {
             Error::Czip(czip::Error::Io(error)) if input.has_failed() => Error::Read(error).of(&self.source),
             Error::Czip(czip::Error::Io(error)) => self.target.failed(error),
-            // No file is at fault.
+            // Not the fault of any file.
             error @ (Error::NoModel | Error::SeveralModels { .. }) => error.into(),
             error => error.of(&self.source),
         }
@@ -69,7 +69,7 @@ pub(crate) fn restored_name(file: &Path) -> Option<PathBuf> {
     (file.extension() == Some(OsStr::new(EXTENSION))).then(|| file.with_extension(""))
 }
 
-/// The ending of compressed files' names.
+/// The extension of compressed files.
 const EXTENSION: &str = "czip";
 
 #[cfg(test)]

@@ -24,12 +24,12 @@ impl Ui {
         }
     }
 
-    /// An error, which is told even to those who want quiet.
+    /// An error, shown even to those who want quiet.
     pub(crate) fn failure(&self, failure: &Failure) {
         self.say(format_args!("{}: {failure}", self.program));
     }
 
-    /// What is not as asked for.
+    /// A warning.
     pub(crate) fn warning(&self, message: fmt::Arguments<'_>) {
         if !self.quiet {
             self.say(format_args!("{}: warning: {message}", self.program));
@@ -43,7 +43,7 @@ impl Ui {
         }
     }
 
-    /// What only some want to know.
+    /// Details, shown only on request.
     pub(crate) fn detail(&self, message: fmt::Arguments<'_>) {
         if self.verbose {
             self.say(message);
@@ -55,8 +55,8 @@ impl Ui {
         !self.quiet && io::stderr().is_terminal()
     }
 
-    /// Does something with each file. A file that fails is told of and does not keep the others from their turn; the
-    /// first failure's exit code is the whole's.
+    /// Does something with each file. A failure is reported, and the other files are still processed; the exit code is
+    /// that of the first failure.
     pub(crate) fn each<T>(
         &self,
         files: &[T],
@@ -66,7 +66,7 @@ impl Ui {
         for file in files {
             match run(file) {
                 Ok(()) => {}
-                // Whatever comes after would be for nobody.
+                // There is no reader for whatever comes after.
                 Err(failure) if matches!(failure.error, Error::ReaderGone) => break,
                 Err(failure) => {
                     self.failure(&failure);

@@ -115,13 +115,14 @@ impl Interval {
 /// Turns symbols into bytes.
 ///
 /// An encoder keeps a few numbers of state; the bytes go to a vector, which the caller can provide with
-/// [`Encoder::from_vec`], so that coding many pieces does not need an allocation for each.
+/// [`Encoder::from_vec`], so coding many pieces does not need an allocation for each.
 #[derive(Clone, Debug)]
 pub struct Encoder {
     interval: Interval,
     /// Bits to follow the next settled bit as its complements.
     pending: u64,
-    /// The last `bit_count` bits of this word, fewer than 32, are written but not yet in `bytes`. Those above are stale.
+    /// The lowest `bit_count` bits of this number, fewer than 32, are written but not yet in `bytes`. Those above are
+    /// stale.
     bits: u64,
     bit_count: u32,
     bytes: Vec<u8>,
@@ -247,7 +248,7 @@ pub struct Decoder<'a> {
     data: &'a [u8],
     /// Bytes of `data` moved to `bits` so far.
     position: usize,
-    /// The last `bit_count` bits of this word, fewer than 32, are the next ones. Those above are stale.
+    /// The lowest `bit_count` bits of this number, fewer than 32, are the next ones. Those above are stale.
     bits: u64,
     bit_count: u32,
     /// Bits that the encoder had written at this point, and those it had pending.
@@ -277,9 +278,9 @@ impl<'a> Decoder<'a> {
 
     /// Where in `0..total` the next symbol lies: it is the one with `lo <= target < hi`.
     ///
-    /// In terms of the [state](crate::v1#state), `floor(((code - low + 1) * total - 1) / range)`, where `code` is
-    /// the next 32 bits of the message. In a table of inclusive prefix sums of the frequencies, the symbol is the first whose
-    /// entry exceeds the target.
+    /// In terms of the [state](crate::v1#state), `floor(((code - low + 1) * total - 1) / range)`, where `code` is the next
+    /// 32 bits of the message. In a table of inclusive prefix sums of the frequencies, the symbol is the first whose entry
+    /// exceeds the target.
     ///
     /// `1 <= total <= 2^30` must hold, as for [`Encoder::encode`]; debug builds assert it.
     #[inline]

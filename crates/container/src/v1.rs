@@ -5,7 +5,8 @@
 //!
 //! [`Reader`] reads a file some chunks at a time, and [`inspect`] only what it says about itself.
 //! [`read`] turns a file into a [`File`], [`write()`] does the reverse, and a [`Builder`] makes a [`File`] from chunks.
-//! A `File` can only hold what the format can carry, so writing one fails only for I/O, or if its codec is not built. The payload is held once.
+//! A `File` can only hold what the format can carry, so writing one fails only for I/O, or if its codec is not built. The
+//! payload is held once.
 
 #[cfg(feature = "brotli")]
 mod brotli;

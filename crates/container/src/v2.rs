@@ -4,14 +4,14 @@
 //! *segments*, the last of which is marked, then perhaps an *index* of them. A segment is a [`SegmentHeader`], a
 //! payload, and a checksum of all this and of the text that the payload stands for. The container knows how long that
 //! text is, but decodes nothing: except where the [`Mode`] is [`Stored`](Mode::Stored), the text is for a codec to
-//! find.
+//! restore.
 //!
 //! * [`Writer`] writes a member, segment by segment, to any [`Write`](std::io::Write).
 //! * [`Reader`] reads the segments of all members in order, from any [`Read`](std::io::Read).
-//! * [`Index`] finds out where every segment is, so that some can be read without those before.
+//! * [`Index`] finds out where every segment is, so one can be read without those before.
 //! * [`Salvage`] finds what segments it can in a file that is damaged.
 //!
-//! Whoever decodes a segment must compare: [`Segment::verify`] takes the text and tells whether it is the right one.
+//! Whoever decodes a segment must verify it: [`Segment::verify`] takes the text and tells whether it is the right one.
 //!
 //! No payload exceeds 16 MiB, and memory is taken as its bytes arrive, so there are no limits to set.
 

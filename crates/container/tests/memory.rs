@@ -1,6 +1,6 @@
 //! Hostile files must not make the reader reserve memory they cannot fill.
 //!
-//! A test of its own process, since address space is counted for all threads together.
+//! One test in its own process, since address space is counted for all threads together.
 #![cfg(all(feature = "v1", feature = "brotli", feature = "zstd"))]
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
@@ -58,7 +58,7 @@ fn declared_sizes_reserve_nothing() {
         .concat(),
     ];
 
-    // The peak already holds what the allocator set aside for this thread, so 128 MiB show up as 64 or more.
+    // The peak already holds what the allocator reserved for this thread, so 128 MiB show up as 64 or more.
     let before = status("VmPeak");
     for file in &files {
         v1::read(&file[..], &Limits::default()).unwrap_err();

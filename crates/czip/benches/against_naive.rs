@@ -1,7 +1,7 @@
-//! How many times faster than the naive loop, at every level of the machine: a table of ratios from one run.
+//! How many times faster than the naive loop each instruction set of the machine is: a table of ratios from one run.
 //!
-//! All is measured in turns, round after round, and the best of each counts: what else the machine does slows the one as
-//! much as the other. For a naive loop compiled for this processor, run
+//! Everything is measured in turns, round after round, and the best of each counts, so other work on the machine slows
+//! all of them alike. For a naive loop compiled for this processor, run
 //! `RUSTFLAGS="-C target-cpu=native" cargo bench -p czip --bench against_naive`.
 #![allow(missing_docs, reason = "a benchmark is no library")]
 #![allow(clippy::print_stdout, reason = "a benchmark talks to its user")]
@@ -88,7 +88,7 @@ fn options(level: u8, threads: usize) -> Options {
         .threads(NonZeroUsize::new(threads).unwrap())
 }
 
-/// Both directions at one chunk level: the naive loop, on the first chunk, and every level of the kernels.
+/// Both directions at one chunk level: the naive loop, on the first chunk, and every instruction set of the kernels.
 fn levels(models: &[(Kernels, Model)], weights: &Weights<'_>, text: &str, level: u8) {
     let model = &models[0].1;
     let all = tokens(model, text);
@@ -142,7 +142,7 @@ fn levels(models: &[(Kernels, Model)], weights: &Weights<'_>, text: &str, level:
     compare(&format!("decode, level {level}, one chunk"), decode);
 }
 
-/// One thread and two at the best level.
+/// One thread and two with the best instruction set.
 fn threads(model: &Model, text: &str, level: u8) {
     let long = text.repeat(LONG.div_ceil(text.len()));
     let count = tokens(model, &long).len();

@@ -98,13 +98,13 @@ fn whole_text(criterion: &mut Criterion) {
     }
 }
 
-/// A text of one chunk: tokens come one after another, so that neither batches nor threads help.
+/// A text of one chunk: tokens come one after another, so neither batches nor threads help.
 fn one_chunk(criterion: &mut Criterion) {
     let model_file = model_file();
     let model = Model::from_bytes(&model_file).unwrap();
     let weights = Weights::from_bytes(&model_file).unwrap();
     let text = text();
-    // A token has a byte at least.
+    // A token has at least one byte.
     let most = model.config().context_length;
     let text: String = text.chars().filter(char::is_ascii).take(most).collect();
     let tokens = tokens(&model, &text);
@@ -126,7 +126,7 @@ fn one_chunk(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What happens to each token outside the network, in tokens.
+/// What happens to each token outside the net, in tokens.
 fn stages(criterion: &mut Criterion) {
     let model = Model::from_bytes(&model_file()).unwrap();
     let text = text();

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// What kind of thing went wrong, which tells what may help.
+/// What kind of thing went wrong, and so what may help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -13,8 +13,8 @@ pub enum ErrorKind {
     Truncated,
     /// A compressed file, a model or a tokenizer breaks a rule of its format, or is damaged.
     Malformed,
-    /// Parts that do not belong together: a file and a model, or a model and a tokenizer. Where nothing else tells, the file
-    /// may also be damaged.
+    /// Parts that do not belong together: a file and a model, or a model and a tokenizer. Where nothing else tells, the
+    /// file may also be damaged.
     Mismatch,
     /// The file needs a model that was not given.
     MissingModel,
@@ -22,7 +22,7 @@ pub enum ErrorKind {
     Limit,
     /// The format cannot hold the text, or this build of the library cannot read the file.
     Unsupported,
-    /// The caller had the work stopped.
+    /// The caller stopped the work.
     Stopped,
     /// Anything else.
     Other,
@@ -47,7 +47,7 @@ impl Cause {
         self.kind
     }
 
-    /// The error itself. Which type it has is not part of this library's promises.
+    /// The error itself. Its type is not part of this library's promises.
     #[must_use]
     pub fn get_ref(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
         &*self.error

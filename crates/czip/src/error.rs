@@ -33,7 +33,7 @@ pub enum Error {
     /// The model file cannot be read.
     #[error("cannot read the model {}: {source}", path.display())]
     OpenModel {
-        /// Where it should be.
+        /// Its path.
         path: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -84,7 +84,7 @@ pub enum Error {
         segment: u64,
         /// Where the segment starts in the file.
         offset: u64,
-        /// What does not fit.
+        /// What is wrong.
         fault: SegmentFault,
     },
     /// The file needs a model that is not among those given.
@@ -126,10 +126,10 @@ pub enum Error {
     /// The file is one of CZIPv1, and the library is built without the feature `v1`.
     #[error("this is a CZIPv1 file, and this program is built without that format")]
     V1NotBuilt,
-    /// The caller had the work stopped: see [`Options::stop_when`](crate::Options::stop_when).
+    /// The caller stopped the work: see [`Options::stop_when`](crate::Options::stop_when).
     #[error("stopped before the work was done")]
     Stopped,
-    /// An error came before, so that nothing more can be written or read.
+    /// There was an error before, so nothing more can be written or read.
     #[error("used after an error")]
     AfterError,
 }
@@ -200,7 +200,7 @@ pub enum SegmentFault {
     #[error(transparent)]
     Payload(Cause),
     /// The text has another checksum.
-    #[error("checksum {found:x} in place of {expected:x}")]
+    #[error("checksum {found:x} instead of {expected:x}")]
     Checksum {
         /// The checksum in the file.
         expected: u64,
@@ -220,7 +220,7 @@ impl SegmentFault {
         Self::Payload(Cause::new(ErrorKind::Malformed, error))
     }
 
-    /// What keeps a text from being that of its segment.
+    /// Why a text is not that of its segment.
     pub(crate) fn of_text(error: FormatError) -> Self {
         match error {
             FormatError::Checksum { expected, found, .. } => Self::Checksum { expected, found },
@@ -275,7 +275,7 @@ impl From<czip_model::Error> for Error {
 impl From<czip_tokenizer::Error> for Error {
     fn from(error: czip_tokenizer::Error) -> Self {
         let kind = match error {
-            // The pattern is beyond its engine with this text.
+            // The pattern takes more than its engine allows on this text.
             czip_tokenizer::Error::Split { .. } => ErrorKind::Unsupported,
             // A model with more tokens than its tokenizer has chosen one of them.
             czip_tokenizer::Error::UnknownId { .. } => ErrorKind::Mismatch,
@@ -285,7 +285,7 @@ impl From<czip_tokenizer::Error> for Error {
     }
 }
 
-/// An [`Error`] that was made an I/O error, as it was; any other is [`Error::Io`].
+/// An [`Error`] inside an I/O error, unwrapped; any other is [`Error::Io`].
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         error.downcast().unwrap_or_else(Self::Io)

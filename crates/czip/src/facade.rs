@@ -40,7 +40,7 @@ pub fn compress_to<'a>(
     v2::compress_to(model.into(), input, output, options)
 }
 
-/// Compresses each of several texts to a file of its own, all of them side by side.
+/// Compresses each of several texts to a separate file, all of them side by side.
 ///
 /// The files are those that [`compress`] makes, and so are the errors. The results are in the order of the texts.
 pub fn compress_many<'a, T: AsRef<[u8]>>(
@@ -70,8 +70,8 @@ pub fn decompress<'a>(
 
 /// Restores the text of a file of either format, which is all that `input` has. For czip v2, memory is bounded.
 ///
-/// Text is written as it is decoded, so `output` may have received some of it by the time an error is found. With czip v2,
-/// that text has been verified.
+/// Text is written as it is decoded, so `output` may have received some of it by the time an error is found. With czip
+/// v2, that text has been verified.
 ///
 /// # Errors
 ///
@@ -135,17 +135,17 @@ fn v1_to(_: Models<'_>, _: impl Read, _: impl Write, _: &Options) -> Result<Summ
 /// Text is written in the order of the file, one piece after the other, and only if its checksum is right. A damaged
 /// segment, or a missing model, does not keep the other segments from being restored:
 ///
-/// * If a member has a valid index, all of its intact segments are restored, whatever else is damaged. The one exception is
-///   the model id in the member's header, which all segments need. The member must be the last of the file, or be followed
-///   by another whose first four bytes are intact.
-/// * If it has none, segments are restored up to where the length of one is damaged, or the file was cut short. What follows
-///   is lost, up to the next member whose structure is intact and which is followed by another or by the end of the file, or
-///   has an index at the end of the file. How much text was lost is unknown.
+/// * If a member has a valid index, all of its intact segments are restored, whatever else is damaged. The one
+///   exception is the model id in the member's header, which all segments need. The member must be the last of the
+///   file, or be followed by another whose first four bytes are intact.
+/// * If it has none, segments are restored up to where the length of one is damaged, or the file was cut short. What
+///   follows is lost, up to the next member whose structure is intact and which is followed by another or by the end of
+///   the file, or has an index at the end of the file. How much text was lost is unknown.
 ///
 /// If a length is damaged and there is no index, the search for the next member may find a czip file that was itself
-/// compressed and stored unchanged. Its text is then restored in place of its bytes.
+/// compressed and stored unchanged. Its text is then restored instead of its bytes.
 ///
-/// Memory is that of [`Index::open`](crate::Index::open) for each member, and of decoding.
+/// It takes the memory of [`Index::open`](crate::Index::open) for each member, and that of decoding.
 ///
 /// ```
 /// use std::io::Cursor;
@@ -184,7 +184,7 @@ pub fn recover_to<'a>(
     match Format::detect(&start) {
         Some(Format::V1) => Err(Error::CannotRecover),
         None if start.is_empty() => Err(Error::UnknownFormat { found: start }),
-        // The start may be what is damaged.
+        // The start of the file may be what is damaged.
         Some(Format::V2) | None => v2::recover_to(models.into(), input, output, options),
     }
 }

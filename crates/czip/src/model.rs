@@ -51,7 +51,7 @@ struct BadPriors {
     source: PriorsError,
 }
 
-/// What the model's file says of the mixer.
+/// What the model's file holds for the mixer.
 #[derive(Debug)]
 struct Mixing {
     priors: Vec<Priors>,
@@ -92,7 +92,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// A file that cannot be read, or is no valid model.
+    /// A file that cannot be read, or is not a valid model.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let bytes = std::fs::read(path).map_err(|source| Error::OpenModel {
@@ -123,7 +123,7 @@ impl Model {
     ///
     /// # Errors
     ///
-    /// Bytes that are no valid model.
+    /// Bytes that are not a valid model.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
         Self::with_kernels(bytes, Kernels::detect())
     }
@@ -200,14 +200,14 @@ impl Model {
         self.hash
     }
 
-    /// What files of the format czip v2 know the model by.
+    /// The id by which files of the format czip v2 name the model.
     #[must_use]
     pub fn id(&self) -> ModelId {
         id_of_hash(self.hash)
     }
 
-    /// The [`id`](Self::id) of the model whose file has these bytes, without loading it; whether they are a valid model is
-    /// not looked at.
+    /// The [`id`](Self::id) of the model whose file has these bytes, without loading it or checking that they are a valid
+    /// model.
     #[must_use]
     pub fn id_of(bytes: &[u8]) -> ModelId {
         id_of_hash(xxh3_128(bytes))

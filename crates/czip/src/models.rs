@@ -7,7 +7,7 @@ use czip_container::v2::ModelId;
 use crate::error::Error;
 use crate::model::Model;
 
-/// Finds the model that a file names, so that models that no file needs are never loaded.
+/// Finds the model that a file names. A model that no file needs is never loaded.
 ///
 /// A decoder asks for a model when it comes upon the first segment that needs it, and remembers the answer.
 ///
@@ -46,12 +46,12 @@ use crate::model::Model;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait FindModel: Sync {
-    /// The model with this id, if it is at hand.
+    /// The model with this id, if there is one.
     ///
     /// # Errors
     ///
-    /// Whatever keeps a model that is at hand from being loaded, as [`Error::FindModel`] if it is an error of the finder's
-    /// own. It becomes the error of the file that needs the model.
+    /// Whatever keeps a known model from being loaded, as [`Error::FindModel`] if it is the finder's own error. It becomes
+    /// the error of the file that needs the model.
     fn find(&self, id: ModelId) -> Result<Option<&Model>, Error>;
 
     /// The model for CZIPv1 files, which do not say which one they need. By default there is none.
@@ -63,17 +63,17 @@ pub trait FindModel: Sync {
         Ok(None)
     }
 
-    /// The ids of the models at hand, for the message of [`Error::MissingModel`]. By default none are named.
+    /// The ids of the known models, for the message of [`Error::MissingModel`]. By default none are named.
     fn ids(&self) -> Vec<ModelId> {
         Vec::new()
     }
 }
 
-/// The models that a decoder has at hand: none, one, several, or what a [`FindModel`] finds.
+/// The models that a decoder can use: none, one, several, or what a [`FindModel`] finds.
 ///
-/// Functions that decode take anything that can become one: `None`, `&Model`, `Option<&Model>`, `&[Model]`, `&Vec<Model>`, a reference to
-/// a [`FindModel`], or `&dyn FindModel`. A file of the format czip v2 names the model of each member by its id, and that
-/// model is used. A CZIPv1 file names none, so a slice must hold exactly one.
+/// Functions that decode take anything that can become one: `None`, `&Model`, `Option<&Model>`, `&[Model]`, `&Vec<Model>`, a
+/// reference to a [`FindModel`], or `&dyn FindModel`. A file of the format czip v2 names the model of each member by its id,
+/// and that model is used. A CZIPv1 file names none, so a slice must hold exactly one.
 #[derive(Clone, Copy)]
 pub struct Models<'a>(Source<'a>);
 

@@ -10,13 +10,13 @@ use czip_container::v2::{Level, Mode};
 #[cfg(feature = "v1")]
 use crate::v1::{ChunkLevel, Codec};
 
-/// What is called with the progress.
+/// The function that is called with the progress.
 pub(crate) type Watch = dyn Fn(Progress) + Send + Sync;
 
-/// What is asked whether to stop.
+/// The function that is asked whether to stop.
 pub(crate) type Stop = dyn Fn() -> bool + Send + Sync;
 
-/// How to compress or decompress. What only concerns the other direction is ignored.
+/// How to compress or decompress. Options that only concern the other direction are ignored.
 ///
 /// ```
 /// use std::num::NonZeroUsize;
@@ -75,7 +75,7 @@ impl Options {
         self
     }
 
-    /// The most bytes of text in a segment. A number outside [`Options::SEGMENT_LENS`] is taken for the nearest one inside.
+    /// The most bytes of text in a segment. A number outside [`Options::SEGMENT_LENS`] is moved to the nearest one inside.
     /// The default is 1 MiB, and 4 MiB at level 9.
     ///
     /// Segments are independent: they are the units of parallel work, of seeking, and of what damage can spoil. Each
@@ -96,7 +96,7 @@ impl Options {
         self
     }
 
-    /// Uses this mode for every segment, in place of the one that promises to be the smallest; or the next simpler one, if
+    /// Uses this mode for every segment, instead of the one that promises to be the smallest; or the next simpler one, if
     /// there is no model or the level has no net. A segment that does not get smaller is still stored.
     #[must_use]
     pub fn only(mut self, mode: Mode) -> Self {
@@ -112,8 +112,8 @@ impl Options {
         self
     }
 
-    /// For CZIPv1: the length of chunks. Without it they are as long as the model's context. A level above that is lowered
-    /// to it, and [`v1::Summary::level_lowered`](crate::v1::Summary::level_lowered) says so.
+    /// For CZIPv1: the length of chunks. Without it they are as long as the model's context. Chunks longer than that are
+    /// shortened to it, and [`v1::Summary::level_lowered`](crate::v1::Summary::level_lowered) says so.
     #[cfg(feature = "v1")]
     #[must_use]
     pub fn v1_level(mut self, level: ChunkLevel) -> Self {
@@ -259,7 +259,7 @@ impl Default for Limits {
 pub struct Progress {
     /// Coded so far.
     pub done: u64,
-    /// To code in all, if that is known.
+    /// The total to code, if it is known.
     pub total: Option<u64>,
     /// What is counted.
     pub unit: Unit,

@@ -1,4 +1,4 @@
-//! What is told after the work.
+//! What is reported after the work.
 
 use czip_container::v2::Mode;
 
@@ -13,11 +13,11 @@ pub enum Format {
 }
 
 impl Format {
-    /// As many of a file's first bytes as are ever needed to tell its format.
+    /// The most bytes of a file's start that are needed to tell its format.
     pub const DETECTION_LEN: usize = 6;
 
-    /// The format of a file that begins with these bytes. A file cut short within the first bytes has a format still,
-    /// unless nothing is left of it.
+    /// The format of a file that begins with these bytes. A file that is cut short within these bytes still has a
+    /// format, unless nothing is left of it.
     ///
     /// ```
     /// use czip::Format;
@@ -58,7 +58,7 @@ pub struct Summary {
     pub segments: u64,
     /// Segments of a czip v2 file by their mode. All are 0 for CZIPv1.
     pub modes: ModeCounts,
-    /// What else there is to tell of a CZIPv1 file.
+    /// Further facts about a CZIPv1 file.
     #[cfg(feature = "v1")]
     pub v1: Option<crate::v1::Summary>,
 }
@@ -94,11 +94,11 @@ impl Summary {
 pub struct ModeCounts {
     /// The text as it is.
     pub stored: u64,
-    /// Bytes by adaptive mixing.
+    /// Bytes by mixing.
     pub bytes: u64,
-    /// Tokens by adaptive mixing.
+    /// Tokens by mixing.
     pub tokens: u64,
-    /// Tokens by the net and adaptive mixing.
+    /// Tokens by the net and mixing.
     pub net: u64,
 }
 

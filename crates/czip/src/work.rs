@@ -1,4 +1,4 @@
-//! Threads, how far they are, and whether they are to stop.
+//! Threads, their progress, and whether they are to stop.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -7,7 +7,7 @@ use std::thread;
 use crate::error::Error;
 use crate::options::{Options, Progress, Stop, Unit, Watch};
 
-/// The work was stopped, and what has come of it is not to be looked at.
+/// The work was stopped, and its result must not be used.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stopped;
 
@@ -28,7 +28,7 @@ pub(crate) struct Counter {
 }
 
 impl Counter {
-    /// The most bytes of text, or symbols that stand for at least one each, between two questions.
+    /// The most bytes of text, or symbols of at least one byte each, between two calls of the caller's function.
     pub(crate) const PACE: usize = 8192;
 
     pub(crate) fn new(unit: Unit, total: Option<u64>, options: &Options) -> Self {
@@ -49,7 +49,7 @@ impl Counter {
         }
     }
 
-    /// Whether to leave everything as it is: asks the caller until the answer is yes. Only [`check`](Self::check) is to be
+    /// Whether to stop at once: asks the caller until the answer is yes. Only [`check`](Self::check) is to be
     /// called then.
     pub(crate) fn stops(&self) -> bool {
         if self.stopped.load(Ordering::Relaxed) {
@@ -77,8 +77,8 @@ pub(crate) fn thread_count(options: &Options) -> usize {
     threads.map_or(1, |threads| threads.min(Options::MAX_THREADS).get())
 }
 
-/// Has all workers work at the same time, the first of them on this thread. They take what they do from a queue, so
-/// that one without a thread of its own is not missed. If one panics, so does this.
+/// Runs all workers at the same time, the first of them on this thread. They take their work from a queue, so one
+/// that gets no thread is not missed. If one panics, so does this.
 pub(crate) fn share<W: Send>(workers: &mut [W], work: impl Fn(&mut W) + Sync) {
     let Some((first, others)) = workers.split_first_mut() else {
         return;
@@ -95,7 +95,7 @@ pub(crate) fn share<W: Send>(workers: &mut [W], work: impl Fn(&mut W) + Sync) {
     });
 }
 
-/// Has workers, of which there is at least one, do each of some pieces of work, in this order. The results are in the order
+/// Lets workers, at least one, do each of some pieces of work, in this order. The results are in the order
 /// of the pieces' numbers, which are all those less than `order.len()`.
 pub(crate) fn map<W: Send, T: Send + Sync>(
     workers: &mut [W],
@@ -110,7 +110,7 @@ pub(crate) fn map<W: Send, T: Send + Sync>(
             if counter.stops() {
                 break;
             }
-            // Nobody else has this number.
+            // No other worker has this number.
             let _ = results[number].set(work(worker, number));
         }
     });
@@ -125,7 +125,7 @@ pub(crate) fn done<T>(result: OnceLock<T>) -> T {
         .unwrap_or_else(|| unreachable!("workers go on until nothing is left"))
 }
 
-/// The numbers of pieces of these sizes, the largest first: so no thread is left with a large one when the others have
+/// The numbers of pieces of these sizes, the largest first, so no thread is left with a large one when the others have
 /// ended.
 pub(crate) fn largest_first(sizes: impl Iterator<Item = usize>) -> Vec<usize> {
     let sizes: Vec<usize> = sizes.collect();

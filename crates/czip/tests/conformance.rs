@@ -1,6 +1,6 @@
 //! Files made by another encoder: they open here, and this encoder makes the same.
 //!
-//! The outer codec's bytes depend on its library's version, so that what is compared is everything inside it.
+//! The outer codec's bytes depend on its library's version, so everything inside it is compared instead.
 #![cfg(all(feature = "v1", feature = "brotli", feature = "zstd"))]
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 #![allow(clippy::print_stderr, reason = "a test over levels says which they were")]

@@ -1,7 +1,7 @@
 //! Every single fault of small files: each bit changed, and each length that they can be cut to.
 //!
 //! What a reader notices of a czip v2 file, and the little that it cannot, is in section 11 of
-//! `docs/spec/czip-v2.md`. CZIPv1 has no checksums, so that only a text or an error is asked of it.
+//! `docs/spec/czip-v2.md`. CZIPv1 has no checksums, so only a text or an error is asked of it.
 #![cfg(all(feature = "v1", feature = "brotli", feature = "zstd"))]
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
@@ -68,7 +68,7 @@ struct Sample {
     text: Vec<u8>,
     /// What each byte of the file is part of.
     parts: Vec<Part>,
-    /// Where the file can be cut so that a whole one is left, and the length of that one's text.
+    /// Where cutting the file leaves a whole one, and the length of that one's text.
     borders: BTreeMap<usize, usize>,
     /// From here on, members are found by their indexes.
     indexed_from: usize,
@@ -273,7 +273,7 @@ fn ranges(index: &Index) -> BTreeSet<(u64, u64)> {
 
 /// Reads each faulty file in each way. There are to be as many `readings` as given.
 ///
-/// Without an index, where a range is in the text is what the headers of other segments say, which nobody verifies. As many
+/// Without an index, where a range is in the text is what the headers of other segments say, which are not verified. As many
 /// are to be `misplaced` as given, by what the faults are in.
 fn check_faults(level: u8, readings: usize, misplaced: &[(Part, usize)]) {
     let mut count = 0;

@@ -113,7 +113,7 @@ proptest! {
                 Step::Seek(to) => match (decoder.seek(to), cursor.seek(to)) {
                     (Ok(found), Ok(expected)) => prop_assert_eq!(found, expected),
                     (Err(found), Err(expected)) => prop_assert_eq!(found.kind(), expected.kind()),
-                    (found, expected) => prop_assert!(false, "{:?} in place of {:?}", found, expected),
+                    (found, expected) => prop_assert!(false, "{:?} instead of {:?}", found, expected),
                 },
             }
             prop_assert_eq!(decoder.stream_position().unwrap(), cursor.position());

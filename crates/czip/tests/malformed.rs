@@ -148,7 +148,7 @@ proptest! {
         restore(&edited(&read(name), &edits), &options());
     }
 
-    /// The header stays, so that more of the edits reach the codec and the coder.
+    /// The header stays, so more of the edits reach the codec and the coder.
     #[test]
     fn edited_streams_do_not_panic(
         name in prop::sample::select(FILES.to_vec()),

@@ -14,7 +14,7 @@ use proptest::prelude::*;
 
 static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| read("model2.czm"));
 
-/// The synthetic model at every instruction-set level of this machine.
+/// The synthetic model with every instruction set of this machine.
 static MODELS: LazyLock<Vec<Model>> = LazyLock::new(|| {
     Kernels::available()
         .map(|kernels| Model::with_kernels(&FILE, kernels).unwrap())
@@ -166,7 +166,7 @@ fn chunks_of_czip_v1() {
     }
 }
 
-/// A token has a frequency of at least 1 of 2^30, so that the bytes of the longest chunk fit the 16 bits of their length,
+/// A token has a frequency of at least 1 of 2^30, so the bytes of the longest chunk fit the 16 bits of their length,
 /// whatever the text is. Here each token is the one that the model expects least.
 #[test]
 fn the_worst_text_fits_the_chunks_of_czip_v1() {
@@ -180,7 +180,7 @@ fn the_worst_text_fits_the_chunks_of_czip_v1() {
     for _ in 0..chunk_len {
         transformer.forward(&[row], &mut caches, &mut scratch);
         transformer.frequencies(scratch.logits(0), &mut frequencies);
-        // Bytes alone: other tokens might be joined in another way.
+        // Only bytes: other tokens might be joined in another way.
         let letters = (b'!'..b'~').filter(|byte| !byte.is_ascii_alphanumeric());
         let byte = letters
             .min_by_key(|&byte| frequencies[usize::from(byte)])
@@ -222,7 +222,7 @@ fn another_model_is_refused() {
     assert!(czip::v1::decompress(&first, &file, &options(1)).is_err());
 }
 
-/// The hash is of the tensors alone: other metadata make another model, which the id of the whole file tells.
+/// The hash covers only the tensors: other metadata make another model, which the id of the whole file tells.
 #[test]
 fn another_window_is_another_model() {
     let mut file = ModelFile::parse(&FILE);

@@ -44,7 +44,7 @@ fn check<T>(place: &str, options: &Options, least: usize, run: impl Fn(&Options)
             matches!(result, Err(Error::Stopped)),
             "{place}, {stop} of {asked}: {result:?}"
         );
-        // After the answer nobody asks again, nor works.
+        // After the answer there are no more questions and no more work.
         assert_eq!(counted.load(Ordering::Relaxed), stop.max(1), "{place}");
     }
 }

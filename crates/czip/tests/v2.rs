@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 static MODEL_FILE: LazyLock<Vec<u8>> = LazyLock::new(|| read("model.czm"));
 
-/// The synthetic model at every instruction-set level of this machine.
+/// The synthetic model with every instruction set of this machine.
 static MODELS: LazyLock<Vec<Model>> = LazyLock::new(|| {
     Kernels::available()
         .map(|kernels| Model::with_kernels(&MODEL_FILE, kernels).unwrap())
@@ -238,7 +238,7 @@ fn joined_files_hold_the_joined_texts() {
 
 #[test]
 fn pieces_do_not_change_anything() {
-    // Stored segments cost nothing, so that there can be more of them than are encoded or decoded at a time.
+    // Stored segments cost nothing, so there can be more of them than are encoded or decoded at a time.
     for (text, options) in [
         (mixed(5000), options(2).segment_len(1024).only(Mode::Tokens)),
         (noise(600_000), options(1).segment_len(1024).only(Mode::Stored)),
@@ -601,7 +601,7 @@ fn priors_in_a_model_file_count() {
         Reader::new(&file[..]).next().unwrap().unwrap().payload
     };
 
-    // The text coded with a coding of its own, and the mixer afterwards.
+    // The text coded with its own alphabet, and the mixer afterwards.
     fn coded<'a>(alphabet: &'a czip_mix::Alphabet, text: &[u8]) -> (Vec<u8>, czip_mix::Mixer<'a>) {
         let mut mixer = czip_mix::Mixer::new(alphabet, czip_mix::Variant::Light, false, text.len());
         let (mut symbols, mut encoder) = (Vec::new(), czip_coder::binary::Encoder::new());
@@ -631,7 +631,7 @@ fn priors_in_a_model_file_count() {
     let learnt = Model::from_bytes(&with_tensor("mixing.priors.0", "U8", &[priors.len()], priors)).unwrap();
     assert_ne!(compressed(&learnt), compressed(&MODEL));
 
-    // The next number is not there, so that this one is not looked for.
+    // The next number is missing, so this one is not looked for.
     assert!(Model::from_bytes(&with_tensor("mixing.priors.1", "U8", &[3], vec![1; 3])).is_ok());
     for (file, message) in [
         (

@@ -134,7 +134,7 @@ impl RmsScale {
         let square = scale as u64 * scale as u64 * len as u64;
         assert!(square > 0 && square < 1 << 28, "scale of a norm");
         let square = square as u32;
-        // `square << 2 * exponent` has 29 or 30 bits, so that its root has 15.
+        // `square << 2 * exponent` has 29 or 30 bits, so its root has 15.
         let exponent = (square.leading_zeros() - 2) / 2;
         Self {
             mantissa: (square << (2 * exponent)).isqrt(),

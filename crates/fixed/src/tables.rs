@@ -1,8 +1,8 @@
 //! The look-up tables of the format, computed exactly and committed: powers of two, the rotations of RoPE for the base
 //! 10000, and sines.
 //!
-//! A model file of version 1 carries its own tables, and it runs with those. The tables here serve to make a model, to
-//! check one, and as known numbers in tests. Models of version 2 carry no tables and use [`EXP2`] and [`sine`].
+//! A model file of version 1 carries its own tables and runs with those. The tables here are for making a model, for
+//! checking one, and for tests. Models of version 2 carry no tables and use [`EXP2`] and [`sine`].
 //! `cargo xtask codegen tables` regenerates `tables/exp2.rs`, `tables/rope_10000.bin` and `tables/sine_2048.bin`;
 //! `docs/spec/fixed-point.md` says how the entries are defined.
 

@@ -123,7 +123,7 @@ fn normed_heads_have_a_bounded_length() {
 #[test]
 fn norms_of_extremes() {
     let norm = RmsScale::new(64, 16);
-    // One number alone is sqrt(64) * 16 = 128, which does not fit.
+    // A single number is sqrt(64) * 16 = 128, which does not fit.
     assert_eq!(norm.factor(1 << 30).apply(i16::MIN), -127);
     assert_eq!(norm.factor(0).apply(0), 0);
     assert_eq!(norm.factor(1).apply(1), 127);

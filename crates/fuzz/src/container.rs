@@ -35,7 +35,7 @@ fn read_v2(file: &[u8]) {
                 "the index of a whole file: {error}"
             );
         }
-        // An index knows nothing of payloads, and is no more than what the file says of itself.
+        // An index knows nothing of payloads and only repeats what the file says of itself.
         (Err(_), Ok(index)) => {
             for segment in 0..index.segments().len() {
                 let _ = index.read_segment(Cursor::new(file), segment);
@@ -114,13 +114,13 @@ fn write_v2(mut input: Input<'_>) {
 
 fn read_v1(file: &[u8]) {
     let mut limits = v1::Limits::default();
-    // What a header may ask for of its own accord is another matter than what is done with it.
+    // Whether a header asks for too much is not the question here.
     limits.max_chunks = 1 << 12;
     limits.max_payload_len = 1 << 16;
     let Ok(read) = v1::read(file, &limits) else {
         return;
     };
-    // With the codec that is fast.
+    // With the faster codec.
     let params = Params {
         codec: Codec::Zstd,
         ..*read.params()

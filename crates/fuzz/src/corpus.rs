@@ -9,8 +9,8 @@ use serde_json::json;
 use crate::fixtures;
 use crate::input::Input;
 
-/// A file of records or of text that is anything: what is read is no more than what is there, and the same each time; errors
-/// are short lines. Records that are written are those that are read.
+/// Any file of records or of text: what is read is no more than what is there, and the same each time; errors are short
+/// lines. Records come back as they were written.
 pub fn corpus(data: &[u8]) {
     let mut input = Input::new(data);
     let extension = ["ndjson", "csv", "tsv", "txt", "jsonl"][input.below(5)];
@@ -63,7 +63,7 @@ fn anything(bytes: &[u8], path: &Path, options: &CorpusOptions) {
         corpus.train_len() + corpus.heldout_len(),
         all().map(|document| document.text.len()).sum::<usize>()
     );
-    // What is no string in JSON is written anew, perhaps longer: 1e9 becomes 1000000000.0.
+    // A JSON value that is not a string is written again, perhaps longer: 1e9 becomes 1000000000.0.
     let is_json = path
         .extension()
         .is_some_and(|extension| extension != "csv" && extension != "tsv");

@@ -9,7 +9,7 @@ use czip_container::v2::{Header, Mode, Reader, Writer};
 use crate::fixtures;
 use crate::input::Input;
 
-/// Files of both formats that are anything: what they are decoded to is within the limit, the same by every function, and
+/// Arbitrary files of both formats: what they are decoded to is within the limit, the same by every function, and
 /// what the file declares; a checksum that belongs to another text is an error.
 pub fn decode(data: &[u8]) {
     let mut input = Input::new(data);
@@ -22,7 +22,7 @@ pub fn decode(data: &[u8]) {
     }
 }
 
-/// Twice what other targets have: here a text is coded in one direction alone.
+/// Twice what other targets have: here a text is coded in only one direction.
 fn max_text_len(model: Option<&Model>) -> usize {
     2 * fixtures::max_text_len(model)
 }

@@ -37,7 +37,7 @@ impl<'a> Input<'a> {
         number % count
     }
 
-    /// Bytes, fewer than 256, and no more than there are.
+    /// Bytes, fewer than 256, and no more than are left.
     pub(crate) fn bytes(&mut self) -> &'a [u8] {
         let len = usize::from(self.byte()).min(self.0.len());
         let (bytes, rest) = self.0.split_at(len);
@@ -83,7 +83,7 @@ impl<R: Read> Read for Trickle<'_, R> {
             pattern => pattern[self.at % pattern.len()].into(),
         };
         self.at += 1;
-        // Not twice in a row, so that there is an end.
+        // Not twice in a row, so reading comes to an end.
         if step == 0 && self.at.is_multiple_of(2) {
             return Err(io::ErrorKind::Interrupted.into());
         }

@@ -50,8 +50,8 @@ static TOKENS: LazyLock<[Vocabulary; 5]> = LazyLock::new(|| {
     })
 });
 
-/// Symbols one can choose freely, with any predictions of a net: the mixer codes them as its plain reference does, to the
-/// byte, and decodes them. Any bytes decode to symbols, and if their end is right they are what these symbols are coded as.
+/// Any symbols, with any predictions of a net: the mixer codes them to the same bytes as its plain reference, and decodes
+/// them. Any bytes decode to symbols, and if their end is right they are what these symbols are coded as.
 pub fn mixer(data: &[u8]) {
     let mut input = Input::new(data);
     let (variant, config) = match input.byte() % 5 {
@@ -134,7 +134,7 @@ fn wild_priors(
         mixer.set_rate(pattern[0].into());
     }
     let mut bytes = mixer.priors().as_bytes().to_vec();
-    // The header has 18 bytes; behind it every byte is free but for shifts, which are at most 8.
+    // The header has 18 bytes; after it every byte is free except shifts, which are at most 8.
     let start = 18 + input.number() % (bytes.len() - 18);
     for (byte, &new) in bytes[start..]
         .iter_mut()

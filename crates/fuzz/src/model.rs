@@ -17,8 +17,8 @@ static TOKENIZER: LazyLock<Vec<u8>> = LazyLock::new(|| czip_vectors::read("token
 /// A model has more bytes than this only in its base.
 const MAX_TENSOR_LEN: usize = 1 << 16;
 
-/// Any bytes as a model file, and the golden models with changed metadata, tensors and tokenizers; the hash is made to fit.
-/// What can be opened codes a text with its net, and restores it.
+/// Any bytes as a model file, and the golden models with changed metadata, tensors and tokenizers; the hash is made to
+/// fit. What can be opened codes a text with its net, and restores it.
 pub fn model(data: &[u8]) {
     let mut input = Input::new(data);
     let file = match input.byte() % 4 {
@@ -32,7 +32,7 @@ pub fn model(data: &[u8]) {
     let options = fixtures::options_for(text.len())
         .level(fixtures::level(4))
         .only(Mode::Net);
-    // A pattern whose steps are too many is an error; the text is coded otherwise then, or not at all.
+    // A pattern that takes too many steps is an error; the text is then coded in another way, or not at all.
     if let Ok(file) = czip::compress(&model, text, &options) {
         let back = czip::decompress(&model, &file, &options);
         assert!(back.is_ok_and(|back| back == text), "another text");
@@ -73,7 +73,7 @@ fn edit_metadata(model: &mut ModelFile, input: &mut Input<'_>) {
             let value = String::from_utf8_lossy(input.bytes()).into_owned();
             model.metadata.insert(key, value);
         }
-        // More layers, and tensors for them: those that there are.
+        // More layers, with copies of existing tensors.
         _ => {
             let layers = 1 + input.below(4);
             model.metadata.insert("n_layers".to_owned(), layers.to_string());
@@ -202,7 +202,7 @@ fn content_hash(model: &ModelFile) -> String {
     format!("{:032x}", hash.digest128())
 }
 
-/// The same file, with the right hash in place of the one that it states.
+/// The same file, with the right hash instead of the one that it states.
 fn with_hash(mut file: Vec<u8>) -> Vec<u8> {
     const KEY: &[u8] = b"\"content_hash\":\"";
     let place = file.windows(KEY.len()).position(|bytes| bytes == KEY);

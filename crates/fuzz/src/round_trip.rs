@@ -37,7 +37,7 @@ fn by_v2(model: Option<&Model>, level: Level, choices: u8, segment_len: usize, t
     let back = czip::decompress(model, &file, &options).expect("what was compressed can be restored");
     assert!(back == text, "another text");
 
-    // What stands before and beside it must not show. That takes twice as long, so not each time.
+    // What is compressed before or beside it must not matter. Checking this takes twice as long, so not each time.
     if choices & 32 != 0 {
         return;
     }

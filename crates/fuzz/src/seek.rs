@@ -40,7 +40,7 @@ static FILES: LazyLock<Vec<Whole>> = LazyLock::new(|| {
     };
     let indexed = make(0, Mode::Bytes, &prose, true);
     let plain = make(0, Mode::Bytes, &prose, false);
-    // The index of one file behind the segments of another, which are as many: it is sound, but not true.
+    // The index of one file after the segments of another, equally many: it is valid, but wrong.
     let other = make(0, Mode::Stored, &prose, true);
     let other_plain = make(0, Mode::Stored, &prose, false);
     let lying = Whole {

@@ -9,7 +9,7 @@ use crate::input::Input;
 
 static JSON: LazyLock<Value> = LazyLock::new(|| czip_vectors::json("tokenizer.json"));
 
-/// The patterns that have a scanner of their own, and the same patterns as others are run.
+/// The patterns that have their own scanner, and the same patterns run like any others.
 static KNOWN: LazyLock<[[Pattern; 2]; 2]> = LazyLock::new(|| {
     [Pattern::CL100K, Pattern::GPT2].map(|pattern| {
         [pattern.to_owned(), format!("(?:{pattern})")]
@@ -17,8 +17,9 @@ static KNOWN: LazyLock<[[Pattern; 2]; 2]> = LazyLock::new(|| {
     })
 });
 
-/// Any JSON and any split pattern: what is accepted cuts any text into pieces that cover it and tokens that are it. Pieces are
-/// those of the regex engine that the patterns are written for, and of known patterns those of any other way to run them.
+/// Any JSON and any split pattern: what is accepted cuts any text into pieces that cover it and tokens that decode to it.
+/// Pieces are those of the regex engine that the patterns are written for; those of known patterns are the same however
+/// they are run.
 pub fn tokenizer(data: &[u8]) {
     let mut input = Input::new(data);
     match input.byte() % 4 {
@@ -58,7 +59,7 @@ fn edited(mut input: Input<'_>) {
 fn check(tokenizer: &Tokenizer, text: &[u8]) {
     let count = tokenizer.vocab_size();
     let mut ids = Vec::new();
-    // Steps of a pattern are limited, so that an error is an answer.
+    // Steps of a pattern are limited, so an error is a valid result.
     if tokenizer.encode_bytes(text, &mut ids).is_ok() {
         same(tokenizer, &ids, text);
     } else {

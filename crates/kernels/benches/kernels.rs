@@ -149,7 +149,7 @@ fn norms(criterion: &mut Criterion) {
     }
     rms_norm.finish();
 
-    // A residual that is added to for ever must not overflow.
+    // The residual is added to again and again and must not overflow.
     let mut sum = residual.clone();
     let mut add_rms_norm = group(criterion, "add_rms_norm");
     add_rms_norm.throughput(Throughput::Elements(D_MODEL as u64));
@@ -234,7 +234,7 @@ fn attention(criterion: &mut Criterion) {
     let attention = Attention::new(vec![59_000; HEADS], None, &EXP2).unwrap();
     let mut group = group(criterion, "attention");
     for length in [32, 512] {
-        // As small as trained ones, so that more than a few keys count.
+        // As small as trained ones, so more than a few keys count.
         let small = |vectors: Vec<[i8; HEAD_DIM]>| -> Vec<[i8; HEAD_DIM]> {
             vectors.into_iter().map(|vector| vector.map(|x| x / 8)).collect()
         };
@@ -396,7 +396,7 @@ fn symbols(criterion: &mut Criterion) {
     }
     group_of_frequencies.finish();
 
-    // All symbols alike, so that the one looked for is in the middle.
+    // All symbols are alike, so the one looked for is in the middle.
     let frequencies = vec![TOTAL / VOCAB_SIZE as u32; VOCAB_SIZE];
     let mut find = group(criterion, "find");
     find.throughput(Throughput::Elements(VOCAB_SIZE as u64));

@@ -153,8 +153,8 @@ unsafe impl RunSums for Portable {
     }
 }
 
-/// Attention of all heads, given the products of queries and keys, int32 `[heads, stride]`, where the stride is the length
-/// or more.
+/// Attention of all heads, given the products of queries and keys, int32 `[heads, stride]`, where the stride is the
+/// length or more.
 ///
 /// # Safety
 ///
@@ -181,7 +181,7 @@ pub(crate) unsafe fn attend<S: RunSums>(
         .zip(out.as_chunks_mut::<HEAD_DIM>().0);
     let scores = products.chunks_exact_mut(stride);
     for (((query, out), scores), &mult) in vectors.zip(scores).zip(score_mult) {
-        // Those beyond the length too: whole vectors are faster than a remainder.
+        // Scores beyond the length as well: whole vectors are faster than a remainder.
         scale_scores(scores, mult);
         let scores = &scores[..input.length];
         let mut acc = [0; HEAD_DIM];

@@ -1,5 +1,5 @@
-//! Products with matrices in blocks, over any instruction set that multiplies groups of four int8 pairs: activations, int8
-//! `[batch, stride]`, give int32 sums `[batch, rows]`, which an [`Output`] takes.
+//! Products with matrices in blocks, over any instruction set that multiplies groups of four int8 pairs: activations,
+//! int8 `[batch, stride]`, give int32 sums `[batch, rows]`, which an [`Output`] takes.
 
 use crate::layout::{BLOCK_COLS, BLOCK_LEN, BLOCK_ROWS, Block, HEAD_DIM};
 use crate::requantization::{Narrow, Requantization, requantize_all, requantize_narrow};
@@ -59,7 +59,7 @@ pub(crate) unsafe trait DotProduct {
     type Sums: Copy;
     /// Weights of `ROWS` rows and four columns.
     type Weights: Copy;
-    /// One number for each of `ROWS` rows: an array, so that its length is known where it is used.
+    /// One number for each of `ROWS` rows: an array, so its length is known where it is used.
     type Rows: AsRef<[i32]>;
 
     /// Makes activations `[batch, stride]` ready.

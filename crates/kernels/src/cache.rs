@@ -42,7 +42,7 @@ impl KeyValueCache {
         }
     }
 
-    /// Panics unless the cache is of `instruction_set` and holds the positions, of which there is one at least.
+    /// Panics unless the cache is of `instruction_set` and holds the positions, of which there must be at least one.
     pub(crate) fn check(&self, instruction_set: InstructionSet, positions: &Range<usize>) {
         self.check_instruction_set(instruction_set);
         assert!(

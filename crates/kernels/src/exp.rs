@@ -6,7 +6,7 @@ const EXP: usize = 16;
 
 /// Replaces each distance below the maximum by its weight: [`czip_fixed::exp_weight`].
 ///
-/// Three short loops rather than one, so that the first and the last are vectorised and the look-ups between them stay
+/// Three short loops rather than one, so the first and the last are vectorised and the look-ups between them stay
 /// plain loads.
 #[inline(always)]
 pub(crate) fn weights(distances: &mut [u32], coefficient: u32, exp2: &[u16; 256]) {

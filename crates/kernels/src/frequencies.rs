@@ -1,5 +1,5 @@
-//! From logits, int32 `[vocab]`, to the integer frequencies of an arithmetic coder, uint32 `[vocab]`, and look-ups in them:
-//! portable Rust, shaped for the compiler's vectoriser.
+//! From logits, int32 `[vocab]`, to the integer frequencies of an arithmetic coder, uint32 `[vocab]`, and look-ups in
+//! them: portable Rust, shaped for the compiler's vectoriser.
 
 use crate::exp;
 
@@ -74,7 +74,7 @@ pub(crate) fn distances(logits: &[i32], out: &mut [u32]) -> i32 {
     maximum
 }
 
-/// Makes weights frequencies whose sum is the total: what rounding leaves goes to the first symbol with the maximum.
+/// Turns weights into frequencies whose sum is the total: what rounding leaves goes to the first symbol with the maximum.
 #[inline(always)]
 pub(crate) fn share_total(softmax: &Softmax, logits: &[i32], maximum: i32, out: &mut [u32]) {
     // At most 65,536 symbols of at most 65,535.
@@ -188,7 +188,7 @@ fn frequencies_of_block(distances: &mut [u32; POWERS], bits: u32, exp2: &[u16; 2
     let (mut fractions, mut powers) = ([0u8; POWERS], [0u16; POWERS]);
     for (distance, fraction) in distances.iter_mut().zip(&mut fractions) {
         *fraction = *distance as u8;
-        // From 30 octaves on nothing is left of the most bits that there are.
+        // From 30 octaves on nothing is left even of the most bits allowed.
         *distance = (*distance >> 8).min(30);
     }
     for (power, &fraction) in powers.iter_mut().zip(&fractions) {

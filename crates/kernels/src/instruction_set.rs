@@ -89,7 +89,7 @@ impl InstructionSet {
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512vnni")
             }
-            // Lanes of a register are not in the order of memory on big-endian machines, where nobody has tried this.
+            // On big-endian machines, where this is untested, the lanes of a register are not in the order of memory.
             #[cfg(target_arch = "aarch64")]
             Self::Neon => cfg!(target_endian = "little") && std::arch::is_aarch64_feature_detected!("neon"),
             #[cfg(target_arch = "aarch64")]
@@ -118,7 +118,7 @@ impl FromStr for InstructionSet {
     }
 }
 
-/// A name that is not that of an instruction set of this build.
+/// A name that no instruction set of this build has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownInstructionSet(String);
 

@@ -1,4 +1,4 @@
-//! The choice of an instruction set, and the way from a call to the code for it.
+//! The choice of an instruction set, and the dispatch of calls to its code.
 //!
 //! This module and those below it are the top of the crate: their methods check shapes, then call the entry point in the
 //! module of [`arch`] that belongs to the instruction set.
@@ -125,7 +125,7 @@ impl Kernels {
     }
 }
 
-/// For programs, and for tests that are to run without the newest instructions. A library leaves the feature off.
+/// For programs, and for tests without the newest instructions. A library leaves the feature off.
 #[cfg(feature = "ceiling-variable")]
 impl Kernels {
     /// The environment variable that names the highest instruction set which [`Kernels::detect`] may choose.

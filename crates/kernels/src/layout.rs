@@ -53,7 +53,7 @@ pub(crate) fn pack_row(blocks: &mut [Block], row: usize, weights: &[i8], bias: i
     }
 }
 
-/// How an instruction set has values, so that one instruction multiplies the same element of several positions.
+/// How an instruction set lays out values, so one instruction multiplies the same element of several positions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ValueLayout {
     /// One after another, a block each.

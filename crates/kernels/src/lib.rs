@@ -13,7 +13,7 @@
 
 // A module uses those of its own group and of the groups above it, without circles.
 
-// What everything is about: instruction sets, and how numbers lie in memory.
+// The foundation: instruction sets, and how numbers lie in memory.
 mod instruction_set;
 mod layout;
 mod requantization;
@@ -37,7 +37,7 @@ mod arch;
 // The choice between them, and the checks of shapes.
 mod kernels;
 
-// Beside all this.
+// Independent of all this.
 pub mod oracle;
 mod prefetch;
 

@@ -1,5 +1,5 @@
-//! Int8 matrices `[rows, cols]`, packed once for one instruction set, and the portable product: int8 `[batch, stride]` in,
-//! int32 `[batch, rows]` out.
+//! Int8 matrices `[rows, cols]`, packed once for one instruction set, and the portable product: int8 `[batch, stride]`
+//! in, int32 `[batch, rows]` out.
 
 use crate::instruction_set::InstructionSet;
 use crate::layout::{self, BLOCK_COLS, Block};
@@ -17,7 +17,7 @@ pub struct PackedMatrix {
 #[derive(Clone, Debug)]
 enum Layout {
     /// Row by row, each padded with zeros to the stride, widened: 16-bit products of pairs are what baseline vector
-    /// units do best, and widening once at load beats widening at each pass.
+    /// units do best, and widening once at load is faster than widening in each pass.
     Wide(Vec<i16>),
     /// See [`layout`].
     Blocks(Vec<Block>),
@@ -164,8 +164,8 @@ pub(crate) fn dot_wide(w: &[i16], x: &[i16]) -> i32 {
 
 #[inline(always)]
 fn dots(w: &[i16], x: [&[i16]; BATCH]) -> [i32; BATCH] {
-    // What compilers make of several sums in one loop is slower than of a loop for each where vectors are long: a fifth
-    // of the speed with AVX-512.
+    // Where vectors are long, compilers turn several sums in one loop into slower code than a loop for each: a fifth of
+    // the speed with AVX-512.
     if cfg!(target_feature = "avx2") {
         let [x0, x1, x2, x3] = x;
         return [dot_wide(w, x0), dot_wide(w, x1), dot_wide(w, x2), dot_wide(w, x3)];

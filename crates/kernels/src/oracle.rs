@@ -201,7 +201,7 @@ pub fn rotate_i16(
 }
 
 /// Attention of one head's query over the keys and values of a window, with a softmax in two passes: the output, the
-/// weight of each key, and the sum of these and the sink's.
+/// weight of each key, and the sum of these and the attention sink's.
 #[must_use]
 pub fn attend_window(
     attention: &SlidingAttention,

@@ -1,8 +1,8 @@
-//! Requantisation: 32-bit sums become int8 activations again, element by element, each rounded to nearest, ties to even.
+//! Requantisation: 32-bit sums become int8 activations, element by element, each rounded to nearest, ties to even.
 
 use czip_fixed::{requantize, rne_shr_i32};
 
-/// How accumulators become activations again: `clamp127(RNE(acc * mult / 2^shift))`.
+/// How accumulators become activations: `clamp127(RNE(acc * mult / 2^shift))`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Requantization {
     mult: i32,

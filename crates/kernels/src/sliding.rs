@@ -66,7 +66,7 @@ pub struct WindowInput<'a> {
     pub cache: &'a KeyValueCache,
     /// The positions of the cache that are attended to: at least one, at most [`SlidingAttention::MAX_WINDOW`].
     pub window: Range<usize>,
-    /// The queries, int8 `[heads, 64]`, normed so that no product with a key exceeds 2^15 in magnitude.
+    /// The queries, int8 `[heads, 64]`, normed so no product with a key exceeds 2^15 in magnitude.
     pub queries: &'a [i8],
 }
 
@@ -74,8 +74,8 @@ pub struct WindowInput<'a> {
 /// position of the window, 0 to 255, and the sum of these and the weight of the attention sink.
 pub type WeightsObserver<'a> = Option<&'a mut dyn FnMut(usize, &[u8], u32)>;
 
-/// Attention of all heads, given the products of queries with the keys of the window and the others in their blocks of 16,
-/// as [`KeyValueCache::keys`] has them: int32 `[heads, stride]`.
+/// Attention of all heads, given the products of queries with the keys of the window and the others in their blocks of
+/// 16, as [`KeyValueCache::keys`] has them: int32 `[heads, stride]`.
 ///
 /// # Safety
 ///
@@ -186,7 +186,7 @@ pub(crate) fn weigh(scores: &[i32], maximum: i32, exp2: &[u16; 256], weights: &m
 fn weigh_block(scores: &[i32; BLOCK], maximum: i32, exp2: &[u16; 256], weights: &mut [u8; BLOCK]) {
     let (mut fractions, mut octaves, mut powers) = ([0u8; BLOCK], [0u32; BLOCK], [0u16; BLOCK]);
     for ((&score, fraction), octaves) in scores.iter().zip(&mut fractions).zip(&mut octaves) {
-        // Scores above the maximum are outside the window: whatever they weigh, it does not count.
+        // Scores above the maximum are outside the window, and their weights do not count.
         let distance = maximum.wrapping_sub(score) as u32;
         *fraction = distance as u8;
         *octaves = (distance >> 8).min(16);
@@ -205,7 +205,7 @@ fn weigh_block(scores: &[i32; BLOCK], maximum: i32, exp2: &[u16; 256], weights: 
 /// The division is a multiplication by the reciprocal, rounded down, so the quotient is too small by at most 1.
 #[inline(always)]
 pub(crate) fn divide(sums: &[i32; HEAD_DIM], total: u32, out: &mut [i16; HEAD_DIM]) {
-    /// More than a quotient's magnitude, so that there are no negative ones.
+    /// More than a quotient's magnitude, so none is negative.
     const OFFSET: u32 = 2048;
     let divisor = 2 * total;
     let reciprocal = (1u64 << 40) / u64::from(divisor);

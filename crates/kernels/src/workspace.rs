@@ -1,4 +1,4 @@
-//! Working space of the kernels, kept by the caller so that nothing is allocated per token.
+//! Working space of the kernels, kept by the caller so nothing is allocated per token.
 
 /// Working space of products and attention. Nothing in it carries over from one call to the next.
 #[derive(Clone, Debug, Default)]

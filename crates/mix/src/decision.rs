@@ -81,14 +81,14 @@ impl<const C: usize> Subtree<C> {
         self.buckets.iter().map(move |bucket| Slot(bucket[slot]))
     }
 
-    /// The same as words of the buckets, to be changed.
+    /// The slots inside the buckets, to be changed.
     #[inline(always)]
     pub(crate) fn words_mut(&mut self) -> impl Iterator<Item = &mut u32> {
         let slot = self.slot & 7;
         self.buckets.iter_mut().map(move |bucket| &mut bucket[slot])
     }
 
-    /// Moves on to the next decision, and returns whether it is still in these buckets.
+    /// Moves to the next decision, and returns whether it is still in these buckets.
     #[inline(always)]
     pub(crate) fn advance(&mut self, bit: bool) -> bool {
         self.slot = 2 * self.slot + usize::from(bit);
@@ -96,7 +96,7 @@ impl<const C: usize> Subtree<C> {
     }
 }
 
-/// What one decision was predicted from, and where it is to be learnt.
+/// What one decision was predicted from, and what its outcome updates.
 ///
 /// The inputs are elsewhere, behind a reference: kernels read them from memory, and everything else can then stay in
 /// registers.
@@ -118,7 +118,7 @@ pub(crate) struct Decision<'a, const C: usize, const R: usize, const N: usize> {
     pub(crate) outer_row: usize,
     /// The second layer's output as a probability, Q0.16.
     pub(crate) mixed: i32,
-    /// Where each refinement learns.
+    /// The entry that each refinement updates.
     pub(crate) points: [Point; 2],
     /// The probability of a true bit, Q0.16, at least 1.
     pub(crate) p: u16,

@@ -1,8 +1,8 @@
 //! The loop over one symbol's decisions: contexts and the net's frequencies in, a probability for each decision out, and
 //! what is learnt from its outcome.
 //!
-//! Each decision is predicted and then learnt. [`Decision`] is what passes from the one to the other; `C` is the number
-//! of contexts, `R` that of runs, and `N` that of inputs, rounded up to whole vectors.
+//! Each decision is predicted and then learnt from. [`Decision`] is what passes from the one to the other; `C` is the
+//! number of contexts, `R` that of runs, and `N` that of inputs, rounded up to whole vectors.
 
 use czip_kernels::Kernels;
 
@@ -40,7 +40,7 @@ const OUTER_LIMIT: i32 = 1 << 19;
 pub(crate) struct Engine<const C: usize, const R: usize, const N: usize> {
     config: &'static VariantConfig,
     kernels: Kernels,
-    /// What has been learnt that holds for other texts, too.
+    /// What has been learnt that also holds for other texts.
     pub(crate) learnt: InitialState<N>,
     history: History,
     buckets: Buckets,
@@ -90,14 +90,14 @@ impl<const C: usize, const R: usize, const N: usize> Engine<C, R, N> {
         }
     }
 
-    /// Begins another text, with nothing known but the initial state.
+    /// Begins another text from the initial state.
     pub(crate) fn restart(&mut self, initial: &InitialState<N>, text_len: usize) {
         self.learnt.copy_from(initial);
         self.start_rate = START_RATE;
         self.forget_text(text_len);
     }
 
-    /// Forgets the text, and what tables hold of it; keeps maps and weights.
+    /// Forgets the text and what the tables hold of it; keeps maps and weights.
     pub(crate) fn forget_text(&mut self, text_len: usize) {
         let sizes = self.config.table_sizes(text_len);
         self.history.reset();
@@ -161,7 +161,7 @@ impl<const C: usize, const R: usize, const N: usize> Engine<C, R, N> {
         symbol
     }
 
-    /// What the history says about the next symbol, but for the runs, which are in the buckets of the root.
+    /// What the history says about the next symbol, except for the runs, which are in the buckets of the root.
     #[inline(always)]
     fn evidence<'a>(&self, symbols: &Symbols, net: Option<&'a [u32]>) -> Evidence<'a, C, R> {
         let mut hashes = [0; C];
@@ -183,7 +183,7 @@ impl<const C: usize, const R: usize, const N: usize> Engine<C, R, N> {
         }
     }
 
-    /// What came last in the contexts that have runs: in the first word of their buckets at the root, the symbol in bits
+    /// What came last in the contexts that have runs: in the first 32 bits of their buckets at the root, the symbol in bits
     /// 0 to 15, and how often in a row in bits 16 to 19.
     #[inline(always)]
     fn read_runs(&self, root: &Subtree<C>, leaves: &[u16], evidence: &mut Evidence<'_, C, R>) {
@@ -199,7 +199,7 @@ impl<const C: usize, const R: usize, const N: usize> Engine<C, R, N> {
         }
     }
 
-    /// Fills in the inputs, of which only the constant one is there, and makes a probability of them.
+    /// Fills in all inputs but the constant one, which is there already, and turns them into a probability.
     #[inline(always)]
     fn predict<'a>(
         &self,
@@ -266,8 +266,8 @@ impl<const C: usize, const R: usize, const N: usize> Engine<C, R, N> {
         known
     }
 
-    /// The inputs of the runs: how often what they expect came where the net thinks so or so. Returns the entries, and
-    /// the bits that are expected.
+    /// The inputs of the runs: how often what they expect came, given the grade of the net's logit. Returns the entries,
+    /// and the bits that are expected.
     #[inline(always)]
     fn read_run_maps(
         &self,
@@ -338,7 +338,7 @@ impl<const C: usize, const R: usize, const N: usize> Engine<C, R, N> {
         (logits, (sum >> 8).clamp(-LOGIT_LIMIT, LOGIT_LIMIT))
     }
 
-    /// Everything that predicted a decision learns what came of it.
+    /// Everything that predicted a decision learns from its outcome.
     #[inline(always)]
     fn learn(&mut self, decision: &Decision<'_, C, R, N>, subtree: &mut Subtree<C>, bit: bool) {
         for &entry in &decision.joint[..decision.joint_count] {
@@ -362,7 +362,7 @@ impl<const C: usize, const R: usize, const N: usize> Engine<C, R, N> {
     fn learn_contexts(&mut self, subtree: &mut Subtree<C>, bit: bool) {
         for (i, word) in subtree.words_mut().enumerate() {
             let slot = Slot(*word);
-            // The entry of an unused slot stays at one half, so that it says nothing.
+            // The entry of an unused slot stays at one half, so it says nothing.
             if slot.history() != 0 {
                 self.learnt.state_maps[i * HISTORIES + slot.history()].update(bit);
             }
@@ -394,7 +394,7 @@ impl<const C: usize, const R: usize, const N: usize> Engine<C, R, N> {
     #[inline(always)]
     fn learn_run(&mut self, place: Place, index: usize, symbol: u16) {
         let word = &mut self.buckets.bucket(index)[0];
-        // Another context may have taken the bucket meanwhile.
+        // Another context may have taken the bucket since.
         if *word & CHECK == place.check {
             let same = *word as u16 == symbol;
             let count = if same { (*word >> 16 & 15) + 1 } else { 1 };

@@ -6,7 +6,7 @@ use crate::hash::combine;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Context {
-    /// Nothing: what comes in general.
+    /// No context: how often each symbol comes at all.
     Order0,
     /// The last symbol.
     Order1,

@@ -29,7 +29,7 @@ pub(crate) struct InitialState<const N: usize> {
 }
 
 impl<const N: usize> InitialState<N> {
-    /// The state without any training: only what counts mean is known, and the net is trusted most.
+    /// The state without any training: only the meaning of counts is known, and the net is trusted most.
     pub(crate) fn untrained(shape: Shape) -> Self {
         let mut row = WeightRow([0; N]);
         // The net; the constant input starts at 0.

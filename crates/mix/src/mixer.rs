@@ -1,4 +1,5 @@
-//! The state of one stream: symbols and the net's frequencies in, decisions of the range coder out, or the other way round.
+//! The state of one stream: symbols and the net's frequencies in, decisions of the range coder out, or the other way
+//! round.
 
 use czip_coder::binary::{Decoder, Encoder};
 
@@ -93,7 +94,7 @@ impl<'a> Mixer<'a> {
         mixer
     }
 
-    /// Begins another text of `text_len` bytes, exactly as [`Mixer::new`] does, but in the same memory.
+    /// Begins another text of `text_len` bytes as [`Mixer::new`] does, but in the same memory.
     pub fn restart(&mut self, text_len: usize) {
         let (alphabet, shape) = (self.alphabet, self.shape());
         macro_rules! restart {
@@ -129,7 +130,7 @@ impl<'a> Mixer<'a> {
         each!(&mut self.engine, engine => engine.set_rate(rate));
     }
 
-    /// The maps and weights learnt so far, without anything of the text itself.
+    /// The maps and weights learnt so far, without the text itself.
     #[must_use]
     pub fn priors(&self) -> Priors {
         let hash = self.alphabet.tree_hash;
@@ -137,8 +138,8 @@ impl<'a> Mixer<'a> {
         each!(&self.engine, engine => Priors::of(shape, hash, &engine.learnt))
     }
 
-    /// Encodes a symbol. `net` has the net's cumulative frequencies in the order that [`Tree::accumulate`] gives them: uint32
-    /// `[symbols + 1]`, strictly increasing.
+    /// Encodes a symbol. `net` has the net's cumulative frequencies in the order that [`Tree::accumulate`] gives them:
+    /// uint32 `[symbols + 1]`, strictly increasing.
     ///
     /// # Panics
     ///

@@ -8,7 +8,7 @@ use crate::logistic::{LOGIT_LIMIT, squash};
 /// The points of a line: for logits of -12 to 12 in steps of 1.
 const POINTS: usize = 25;
 
-/// Probabilities at the points, Q0.16: `[POINTS]`, in a cache line of their own.
+/// Probabilities at the points, Q0.16: `[POINTS]`, in one cache line.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(64))]
 struct Line([u16; POINTS]);
@@ -19,7 +19,7 @@ pub(crate) struct Refinement {
     lines: Vec<Line>,
 }
 
-/// Where a [`Refinement`] learns from the outcome.
+/// The entry of a [`Refinement`] that learns from the outcome.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Point {
     line: usize,

@@ -11,7 +11,7 @@ const HALF: u16 = 1 << 15;
 
 /// One decision in one context, 32 bits.
 ///
-/// From the lowest bit: the probability of a true bit (16 bits, Q0.16, with the highest inverted, so that an unused slot
+/// From the lowest bit: the probability of a true bit (16 bits, Q0.16, with the highest inverted, so an unused slot
 /// is 0), the history (9 bits: the last bit, then counts of zeros and of ones, at most 15 each), the number of updates
 /// (7 bits, at most [`COUNT_LIMIT`]).
 #[derive(Clone, Copy, Debug)]
@@ -75,8 +75,8 @@ impl Slot {
     }
 }
 
-/// The decisions of three levels below one node in one context: word 0 says which node and context, words 1 to 7 are
-/// slots in the order of a heap.
+/// The decisions of three levels below one node in one context: element 0 says which node and context, elements 1 to 7
+/// are slots in the order of a heap.
 pub(crate) type Bucket = [u32; 8];
 
 /// Two buckets in one cache line.
@@ -91,7 +91,7 @@ pub(crate) struct Buckets {
     shift: u32,
 }
 
-/// The bits of word 0 that tell contexts apart. The others are the caller's.
+/// The bits of element 0 that tell contexts apart. The others are the caller's.
 pub(crate) const CHECK: u32 = 0xfff << 20;
 
 impl Buckets {

@@ -17,7 +17,7 @@ pub struct Tree {
     root: u16,
 }
 
-/// Added to each weight, so that rare symbols do not end up at the bottom of long chains.
+/// Added to each weight, so rare symbols do not end up at the bottom of long chains.
 const WEIGHT_FLOOR: u64 = 12;
 
 impl Tree {

@@ -18,7 +18,7 @@ pub enum Variant {
     Bytes,
 }
 
-/// What a variant is made of.
+/// The parts of a variant.
 #[derive(Debug)]
 pub(crate) struct VariantConfig {
     pub(crate) contexts: &'static [Context],

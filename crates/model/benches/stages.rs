@@ -1,4 +1,4 @@
-//! Tokens per second of the transformer: the naive loop, one token at a time, against batches at every level.
+//! Tokens per second of the transformer: the naive loop, one token at a time, against batches with every instruction set.
 #![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
 #![allow(clippy::unwrap_used, reason = "a benchmark may fail by panicking")]
 
@@ -7,7 +7,7 @@ use czip_model::v1::reference::Reference;
 use czip_model::v1::{self, Weights};
 use czip_model::{AnyTransformer, Kernels, Row};
 
-/// v001 where it is at hand, else the golden model, with the name to show.
+/// v001 if it is there, else the golden model, with the name to show.
 fn model() -> (&'static str, Vec<u8>) {
     match czip_vectors::shared_file("conformance/models/v001_eng.czm") {
         Some(file) => ("v001", file),
@@ -15,7 +15,7 @@ fn model() -> (&'static str, Vec<u8>) {
     }
 }
 
-/// Chunks of 64 tokens, through the network and to an interval each, as the encoder has them.
+/// Chunks of 64 tokens, through the net and to an interval each, as the encoder needs them.
 fn encode(c: &mut Criterion) {
     let (name, file) = model();
     let weights = Weights::from_bytes(&file).unwrap();

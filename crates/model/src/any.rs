@@ -9,8 +9,8 @@ use crate::{Error, Extras, v1, v2};
 
 /// A model file of either version, validated.
 ///
-/// [`ModelFile::from_bytes`] has checked every rule of the format that concerns metadata and tensors, so nothing behind it
-/// checks again. It has not checked the tokenizer and the priors, which are text and bytes to this crate.
+/// [`ModelFile::from_bytes`] has checked every rule of the format that concerns metadata and tensors, so nothing behind
+/// it checks again. It has not checked the tokenizer and the priors, which are text and bytes to this crate.
 #[derive(Clone, Debug)]
 pub enum ModelFile<'a> {
     /// Of the format czip-model-v1.
@@ -35,7 +35,7 @@ impl<'a> ModelFile<'a> {
         }
     }
 
-    /// What the file holds besides the net.
+    /// What the file holds in addition to the net.
     #[must_use]
     pub fn extras(&self) -> &Extras<'a> {
         match self {

@@ -49,7 +49,7 @@ fn owned((key, value): (&String, &String)) -> (String, String) {
     (key.clone(), value.clone())
 }
 
-/// Refuses what does not begin with the length of a header and a header.
+/// Refuses a file that does not begin with the length of a header and a header.
 fn check_start(bytes: &[u8]) -> Result<(), Error> {
     let Some((len, b'{')) = bytes
         .split_first_chunk()
@@ -100,7 +100,7 @@ fn decompress_priors(name: &str, bytes: &[u8], most: u64) -> Result<Vec<u8>, Err
     Ok(priors)
 }
 
-/// What a model file holds besides the net.
+/// What a model file holds in addition to the net.
 #[derive(Clone, Debug)]
 pub struct Extras<'a> {
     /// The codec and what it compressed.

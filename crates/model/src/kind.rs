@@ -1,4 +1,4 @@
-//! What kind of file was given in place of a model: the first bytes in, a kind and its description out.
+//! What kind of file was given instead of a model: the first bytes in, a kind and its description out.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ pub enum FileKind {
     Empty,
     /// UTF-8 without control characters.
     Text,
-    /// A line of text that is the path of a model: git writes it in place of a symbolic link where it can make none.
+    /// A line of text that is the path of a model: git writes it instead of a symbolic link where it can make none.
     Link,
     /// A file compressed by czip, of either format.
     Compressed,
@@ -106,7 +106,7 @@ mod tests {
         ] {
             assert_eq!(FileKind::of(bytes), kind, "{bytes:02x?}");
         }
-        // A character that the sample cuts in two is no reason.
+        // A character that the sample cuts in two makes no difference.
         let text = "x".to_owned() + &"\u{e9}".repeat(SAMPLE_LEN);
         assert_eq!(FileKind::of(text.as_bytes()), FileKind::Text);
         let text = "x".repeat(SAMPLE_LEN - 1) + "\0";

@@ -98,7 +98,7 @@ pub fn rotation(
     (angles.map(|angle| sine(angle + TURN / 4)), angles.map(sine))
 }
 
-/// The frequencies of tokens are below two to this power, so that their sum is at most 2^30.
+/// The frequencies of tokens are below two to this power, so their sum is at most 2^30.
 #[must_use]
 pub const fn frequency_bits(vocab_size: usize) -> u32 {
     30 - vocab_size.next_power_of_two().trailing_zeros()

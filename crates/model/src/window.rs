@@ -1,13 +1,14 @@
-//! The positions of the tokens of a text: a token in, the row that takes it out. Texts may be longer than a model's context.
+//! The positions of the tokens of a text: a token in, the row that takes it out. Texts may be longer than a model's
+//! context.
 
 use crate::{AnyCache, AnyScratch, AnyTransformer, Row};
 
 /// The positions of one sequence of any length.
 ///
-/// Models of version 1 have a bounded number of positions. When all are taken, the sequence is laid anew: the start token
-/// goes to position 0 and the newest tokens follow it. Their keys and values are computed once more, which costs next to
-/// nothing in a model of one layer and part of a forward pass in others. What is predicted then depends only on the tokens
-/// since that start, on every machine. Models of version 2 have positions without end.
+/// Models of version 1 have a bounded number of positions. When all are taken, the sequence is laid out again: the
+/// start token goes to position 0 and the newest tokens follow it. Their keys and values are computed once more, which
+/// costs next to nothing in a model of one layer and part of a forward pass in others. What is predicted then depends
+/// only on the tokens since that start, on every machine. Models of version 2 have positions without end.
 #[derive(Clone, Debug)]
 pub struct Window {
     start_token: u16,
@@ -19,7 +20,7 @@ enum Kind {
     Bounded {
         length: usize,
         kept: usize,
-        /// The tokens taken since the window was laid, without the start token.
+        /// The tokens taken since the window was laid out, without the start token.
         tokens: Vec<u16>,
     },
     Endless {
@@ -34,7 +35,7 @@ impl Window {
     ///
     /// # Panics
     ///
-    /// If there is no room for a token besides the start token and those that stay.
+    /// If there is no room for a token beyond the start token and those that stay.
     #[must_use]
     pub fn new(start_token: u16, length: usize, kept: usize) -> Self {
         assert!(kept + 1 < length, "window of {length} keeping {kept}");
@@ -80,8 +81,8 @@ impl Window {
         }
     }
 
-    /// The row that takes `token` and predicts the next. Where no position is free it moves the window first: it lays
-    /// the cache of `sequence` anew, and the logits in `scratch` are gone.
+    /// The row that takes `token` and predicts the next. If no position is free, it first moves the window: it fills
+    /// the cache of `sequence` again, and the logits in `scratch` are lost.
     pub fn next(
         &mut self,
         sequence: usize,
@@ -128,11 +129,11 @@ impl Window {
 
 impl AnyTransformer {
     /// The positions of a text of any length. In a model without a window they stay within `length`, and when all are taken
-    /// the newest `kept` tokens are laid anew from position 0; in one with a window they go on without end.
+    /// the newest `kept` tokens are laid out again from position 0; in one with a window they go on without end.
     ///
     /// # Panics
     ///
-    /// If the model has no window, and `length` has no room for a token besides the start token and those that are kept.
+    /// If the model has no window, and `length` has no room for a token beyond the start token and those that are kept.
     #[must_use]
     pub fn window(&self, start_token: u16, length: usize, kept: usize) -> Window {
         match self.config().window {

@@ -1,6 +1,6 @@
 //! Hostile files must not make the reader reserve memory that they do not fill.
 //!
-//! One test of its own process, since address space is counted for all threads together.
+//! One test in its own process, since address space is counted for all threads together.
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
@@ -34,7 +34,7 @@ fn declared_sizes_reserve_nothing() {
     // The longest header, one that is longer, and one of all memory.
     files.extend([1 << 20, 100_000_000, u64::MAX].map(|len| file(&headers[0], len)));
 
-    // The peak already holds what the allocator set aside for this thread.
+    // The peak already holds what the allocator reserved for this thread.
     let before = status("VmPeak");
     let errors: Vec<String> = files
         .iter()

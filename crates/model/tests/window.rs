@@ -28,7 +28,7 @@ fn a_moved_window_is_a_short_sequence() {
     for kernels in Kernels::available() {
         let transformer = AnyTransformer::from(v1::Transformer::new(kernels, &weights));
         for (length, kept) in [(2, 0), (8, 3), (8, 6), (16, 8), (16, 0)] {
-            // Fewer rows than a window has to lay anew, and more.
+            // Fewer rows than a window has to lay out again, and more.
             for rows in [1, 4, 32] {
                 let mut scratch = transformer.scratch(rows);
                 let mut caches = [transformer.cache(length), transformer.cache(length)];

@@ -8,5 +8,5 @@
 /// `czip::Model::from_bytes` and `czip_model::ModelFile::from_bytes` read it. A compressed file knows it by the id
 /// `ef130490`, the first four bytes of the XXH3-128 hash of these.
 ///
-/// A static, so that a program holds it once, however many crates name it.
+/// A static, so a program holds it once, however many crates name it.
 pub static STANDARD: &[u8] = include_bytes!("../standard.czm");

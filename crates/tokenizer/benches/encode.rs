@@ -28,7 +28,7 @@ fn numbers() -> impl FnMut(usize) -> usize {
     }
 }
 
-/// Words of which a few are frequent and most are rare, as in prose.
+/// Words, a few frequent and most rare, as in prose.
 fn generated_prose() -> String {
     let mut number = numbers();
     let words: Vec<String> = (0..20_000)

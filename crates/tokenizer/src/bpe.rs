@@ -3,7 +3,7 @@
 //! The rule: as long as two adjacent tokens join to a token, join the pair that makes the token of lowest rank, the
 //! leftmost such pair if there are several. Short pieces are merged by looking for that pair in the list of all pairs,
 //! long ones with a priority queue. Pieces of up to [`MAX_CACHED_LEN`] bytes are looked up in a cache first, since in
-//! most texts most pieces come again.
+//! most texts most pieces occur more than once.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -18,7 +18,7 @@ const MAX_SHORT_LEN: usize = 96;
 /// The longest piece in bytes that is kept in the cache: its bytes and its length together fill a `u128`.
 const MAX_CACHED_LEN: usize = 15;
 
-/// The most tokens of a piece in the cache, so that an entry has 32 bytes.
+/// The most tokens of a piece in the cache, so an entry has 32 bytes.
 const MAX_CACHED_TOKENS: usize = 7;
 
 /// The working memory to encode a text.
@@ -185,7 +185,7 @@ impl ShortMerger {
 struct LongMerger {
     /// The token that starts at each byte.
     ids: Vec<TokenId>,
-    /// The length of each token, at its first byte and at its last, so that both neighbours can be found.
+    /// The length of each token, at its first byte and at its last, so both neighbours can be found.
     lens: Vec<u16>,
     /// The rank of the token that starts at each byte with the next token; none where no token starts.
     ranks: Vec<u32>,
@@ -249,13 +249,13 @@ impl LongMerger {
 /// A priority queue of places by rank, then from left to right.
 ///
 /// A merge nearly always makes pairs of a higher rank than its own. So there's a bucket for each rank, sorted when its
-/// turn comes, which costs far less than a heap of everything. What comes too late for its bucket goes to a small heap.
+/// turn comes, which costs far less than a heap of everything. An entry too late for its bucket goes to a small heap.
 #[derive(Default)]
 struct Queue {
     buckets: Vec<Vec<usize>>,
     /// A bit for each bucket that isn't empty.
     occupied: Vec<u64>,
-    /// The bucket whose turn it is, taken out of `buckets`. Those before it are empty.
+    /// The current bucket, taken out of `buckets`. Those before it are empty.
     current: Vec<usize>,
     current_rank: u32,
     /// How many of `current` are gone.
@@ -265,7 +265,7 @@ struct Queue {
 }
 
 impl Queue {
-    /// To be called when the queue is empty, before what comes in may have any rank again.
+    /// To be called when the queue is empty, before entries of any rank are pushed again.
     fn restart(&mut self) {
         self.started = false;
     }
@@ -311,7 +311,7 @@ impl Queue {
         }
     }
 
-    /// Gives the turn to the next bucket that isn't empty, if there's one.
+    /// Moves to the next bucket that isn't empty, if there's one.
     fn next_bucket(&mut self) -> bool {
         self.current.clear();
         self.done = 0;

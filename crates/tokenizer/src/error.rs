@@ -100,7 +100,7 @@ pub enum Error {
         id: TokenId,
     },
 
-    /// A byte has no token of its own, so not every text could be encoded.
+    /// No token stands for just this byte, so not every text could be encoded.
     #[error("no token for the byte 0x{byte:02x}")]
     MissingByte {
         /// The lowest such byte.

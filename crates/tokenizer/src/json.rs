@@ -30,7 +30,7 @@ struct RawDefinition {
     explicit_n_vocab: Option<u64>,
 }
 
-/// A JSON object as a list: a map type would drop repeated keys in silence.
+/// A JSON object as a list: a map type would silently drop repeated keys.
 struct Object {
     entries: Vec<(String, u64)>,
     /// How many more there are than a vocabulary can have. These aren't kept.
@@ -192,7 +192,7 @@ struct NewDefinition<'d> {
     explicit_n_vocab: usize,
 }
 
-/// As an object, in this order: a map type would have an order of its own.
+/// As an object, in this order: a map type would impose its own.
 fn serialize_ids<S: Serializer>(entries: &[(String, usize)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(entries.iter().map(|(key, id)| (key, id)))
 }

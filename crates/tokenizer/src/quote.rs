@@ -1,4 +1,4 @@
-//! What errors quote of a file that may come from anybody.
+//! Quoting from untrusted files in error messages.
 
 /// The most characters that are quoted.
 const MAX_QUOTED: usize = 100;

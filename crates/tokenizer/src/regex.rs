@@ -1,8 +1,8 @@
 //! Regular expressions whose time is bounded: for split patterns that no scanner knows.
 //!
-//! `fancy-regex` parses a pattern, and `regex-syntax` its classes of characters. They become a [`Program`] of ours, which a
-//! [`Matcher`] runs by backtracking and counts every step of. An engine that counts only how often it goes back can't
-//! bound the time, since each way that it tries may be as long as the text.
+//! `fancy-regex` parses a pattern, and `regex-syntax` its classes of characters. They become a [`Program`] of ours,
+//! which a [`Matcher`] runs by backtracking and counts every step of. An engine that counts only how often it goes back
+//! can't bound the time, since each way that it tries may be as long as the text.
 
 mod matcher;
 mod program;
@@ -159,7 +159,7 @@ mod tests {
         }
     }
 
-    /// What keeps an engine busy for longer than anybody waits, if nothing but each match or each way back is counted.
+    /// Cases that keep an engine busy for too long if only matches or backtracks are counted.
     #[test]
     fn steps_are_bounded_by_the_text_whatever_the_pattern() {
         for len in [1_400, 100_000] {
@@ -231,13 +231,13 @@ mod tests {
             let times = proptest::sample::select(vec![
                 "*", "+", "?", "{2}", "{1,2}", "*?", "+?", "??", "{0,2}?", "++", "*+",
             ]);
-            // What's looked for behind has a width here, as elsewhere.
+            // Look-behind has a bounded width here, as elsewhere.
             let narrow = proptest::sample::select(vec!["a", "b", r"\w", r"\s", "[^a]b"]);
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 1..3).prop_map(|parts| parts.concat()),
                 proptest::collection::vec(inner.clone(), 1..3)
                     .prop_map(|parts| format!("(?:{})", parts.join("|"))),
-                // A loop over what may be empty is left at different times by different engines.
+                // Engines differ in when they leave a loop whose body may be empty.
                 (inner.clone(), times).prop_map(|(inner, times)| format!("(?:a{inner}){times}")),
                 inner.clone().prop_map(|inner| format!("(?={inner})")),
                 inner.clone().prop_map(|inner| format!("(?!{inner})")),

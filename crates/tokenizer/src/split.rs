@@ -1,6 +1,6 @@
 //! Splitting text into the pieces that BPE works on.
 //!
-//! A pattern that is known by heart is run by a scanner whose time is linear in the text. Every other pattern is run
+//! A known pattern is run by a scanner whose time is linear in the text. Every other pattern is run
 //! by an engine that counts its steps.
 
 use std::ops::Range;
@@ -106,7 +106,7 @@ fn split_with_program(
     Ok(())
 }
 
-/// The rules of a pattern known by heart.
+/// The rules of a known pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rules {
     Cl100k,
@@ -117,7 +117,7 @@ enum Rules {
 /// A known pattern, run without a regex engine.
 ///
 /// No character is looked at more than a fixed number of times: each rule below looks at most one character past the
-/// end of the piece it takes, save the ones for white space. These look at the whole run. If the run has a line break,
+/// end of the piece it takes, except those for white space. These look at the whole run. If the run has a line break,
 /// the piece ends after the last one, and the rest of the run has none; and of a run without one, at most one
 /// character is left over.
 #[derive(Clone, Copy)]

@@ -130,7 +130,7 @@ impl Tokenizer {
         self.encode_part(text, 0..text.len(), &mut work, out.len(), out)
     }
 
-    /// Appends tokens of any bytes to `out`: those of [`encode_ordinary`](Tokenizer::encode_ordinary) for each stretch of
+    /// Appends tokens of any bytes to `out`: those of [`encode_ordinary`](Tokenizer::encode_ordinary) for each part that is
     /// valid UTF-8, and that of the byte for each byte between. Together they decode to the same bytes.
     ///
     /// # Errors

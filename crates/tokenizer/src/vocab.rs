@@ -9,7 +9,7 @@ use crate::{Error, MAX_MERGES, TokenId};
 pub(crate) struct Vocabulary {
     /// The bytes of all tokens, in the order of their ids.
     bytes: Vec<u8>,
-    /// Where the bytes of each token end. The lengths and the number of tokens are limited so that `u32` is enough.
+    /// Where the bytes of each token end. The lengths and the number of tokens are limited, so `u32` is enough.
     ends: Vec<u32>,
     byte_ids: [TokenId; 256],
     /// The mergeable tokens.
@@ -203,7 +203,7 @@ fn longest_affixes(
     let mut longest = vec![None; mergeable.len()];
     let mut previous: Option<usize> = None;
     for index in sorted {
-        // What the token before hasn't as an affix, nothing after has.
+        // What is not an affix of the token before is not an affix of any later one.
         let mut candidate = previous;
         while let Some(affix) = candidate
             && !has_affix(&mergeable[index].0, &mergeable[affix].0)

@@ -134,7 +134,7 @@ fn bytes_that_are_no_text_are_tokens_of_their_own() {
     };
     assert_eq!(encode_bytes(b""), [] as [TokenId; 0]);
     assert_eq!(encode_bytes(b"ab<s>\0"), [256, 60, 115, 62, 0]);
-    // A character that is cut short, one that is overlong, and a stray byte; text is split anew after each.
+    // A character that is cut short, one that is overlong, and a stray byte; splitting starts over after each.
     assert_eq!(
         encode_bytes(b"ab\xc3ab\xc3\xa9\xc0\x80a\xffb"),
         [256, 0xc3, 256, 0xc3, 0xa9, 0xc0, 0x80, 97, 0xff, 98]

@@ -161,7 +161,7 @@ fn far_too_many_tokens() {
     }
 }
 
-/// A tokenizer whose mergeable tokens, besides the bytes, are these.
+/// A tokenizer whose mergeable tokens are the bytes and these.
 fn with_tokens(tokens: impl Iterator<Item = String>) -> Value {
     changed(|json| {
         json["special_tokens"] = json!({});

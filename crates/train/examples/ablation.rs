@@ -70,7 +70,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let stream = |documents: &[Document], seed: Option<u64>, most: usize| {
         Stream::from_documents(&tokenizer, start_token, documents, seed, most)
     };
-    // No pass may begin anew before its time.
+    // No pass may start over too early.
     let most = run.tokens as usize + run.hyperparameters.sequence_len * run.hyperparameters.batch_size;
     let training = stream(&text.train, Some(run.hyperparameters.seed), most)?;
     let mut heldout = Vec::new();

@@ -14,7 +14,7 @@ use crate::corpus::Corpus;
 use crate::parameters::Random;
 use crate::priors::{self, Predictor, Sample};
 
-/// Why a model cannot be adapted.
+/// Why a model could not be adapted.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -40,7 +40,7 @@ pub enum Error {
     Header,
 }
 
-/// What a mixer is to know before a text begins.
+/// What a mixer knows before a text begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calibration {
     /// The priors of each variant with a net, in their stored form.
@@ -104,8 +104,8 @@ pub fn calibrate<'t>(
     })
 }
 
-/// The file of a model of either version with its mixing priors and the weights of its symbols fitted to texts. The net and
-/// the tokenizer stay as they are; `facts` are added to what the file says of itself.
+/// The file of a model of either version with its mixing priors and the weights of its symbols fitted to texts. The net
+/// and the tokenizer stay as they are; `facts` are added to what the file says of itself.
 ///
 /// # Errors
 ///
@@ -248,7 +248,7 @@ fn put_together(metadata: Map<String, Value>, tensors: &[Tensor<'_>]) -> Vec<u8>
     file
 }
 
-/// The bytes of text that priors are fitted to, unless something else is asked for.
+/// The bytes of text that priors are fitted to by default.
 pub const SAMPLE_LEN: usize = 1_000_000;
 
 /// The most bytes of one text of a sample.
@@ -274,7 +274,7 @@ pub fn sample(corpus: &Corpus, seed: u64, max_len: usize) -> Vec<&[u8]> {
             }
             let text = corpus.train[index].text.as_bytes();
             let first = random.below(text.len().saturating_sub(LONGEST) + 1);
-            // From the start of a line on, so that a text begins as texts do.
+            // From the start of a line, so a text begins as texts do.
             let first = match first {
                 0 => 0,
                 first => text[first..]

@@ -1,8 +1,9 @@
 //! The backward pass of attention over a sliding window.
 //!
-//! In go the gradients of the outputs, `[count, heads, 64]`; out come those of queries, key and value before their norms,
-//! `[count, heads + 2, 64]`, and those of gains and sinks, `[heads]` each. Positions are taken in blocks, and the heads of
-//! a block are stacked, `[heads, rows, ...]`, so that one product serves all of them: they share keys and values.
+//! The gradients of the outputs, `[count, heads, 64]`, go in; those of queries, key and value before their norms come
+//! out, `[count, heads + 2, 64]`, and those of gains and attention sinks, `[heads]` each. Positions are taken in
+//! blocks, and the heads of a block are stacked, `[heads, rows, ...]`, so one product serves all of them: they share
+//! keys and values.
 
 use czip_model::v2::{Config, HEAD_DIM};
 
@@ -14,7 +15,7 @@ use crate::tape::{AttentionTape, Sequence};
 /// Positions whose queries are taken together.
 const BLOCK: usize = 64;
 
-/// Working space, and the gradients of gains and sinks.
+/// Working space, and the gradients of gains and attention sinks.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     /// Of a block, `[heads, rows, 64]`.
@@ -35,7 +36,7 @@ pub(crate) struct Scratch {
     pub(crate) sink_gradients: Vec<f32>,
 }
 
-/// What the way back rests on.
+/// What the backward pass needs.
 #[derive(Clone, Copy)]
 pub(crate) struct Attention<'a> {
     pub(crate) config: &'a Config,
@@ -72,7 +73,7 @@ impl Block {
 
 impl Attention<'_> {
     /// From the gradients of the outputs to those of queries, key and value before their norms, still rotated; those of
-    /// gains and sinks are left in `scratch`.
+    /// gains and attention sinks are left in `scratch`.
     pub(crate) fn backward(self, d_out: &[f32], d_qkv: &mut [f32], scratch: &mut Scratch) {
         let (count, heads) = (self.sequence.len(), self.config.heads);
         for (sums, len) in [
@@ -124,7 +125,7 @@ impl Attention<'_> {
         }
     }
 
-    /// Adds to the gradients of values and sinks, and sets those of scores.
+    /// Adds to the gradients of values and attention sinks, and sets those of scores.
     fn values_and_scores(self, block: Block, scratch: &mut Scratch) {
         let heads = self.config.heads;
         let (stacked, span) = (heads * block.rows(), block.span());
@@ -149,7 +150,7 @@ impl Attention<'_> {
                 *d = p * (*d - mean) * std::f32::consts::LN_2;
                 sum += *d;
             }
-            // What all scores together lose, the sink's gains.
+            // What all scores together lose, the attention sink's gains.
             scratch.sink_gradients[index / block.rows()] -= sum;
         }
     }

@@ -1,7 +1,8 @@
 //! Training of byte-level BPE tokenizers: texts go in; the JSON of a tokenizer comes out.
 //!
-//! A pattern cuts the text into pieces, and no token crosses the end of a piece. At first each byte is a token. Then the most
-//! frequent pair of adjacent tokens becomes a token, again and again, until the vocabulary is full or no pair occurs twice.
+//! A pattern cuts the text into pieces, and no token crosses the end of a piece. At first each byte is a token. Then
+//! the most frequent pair of adjacent tokens becomes a token, again and again, until the vocabulary is full or no pair
+//! occurs twice.
 
 mod merge;
 mod split;
@@ -26,19 +27,19 @@ const SPECIAL: [&str; 2] = [BOS, EOS];
 /// The smallest vocabulary: the bytes and the special tokens.
 pub const MIN_VOCAB_SIZE: usize = 256 + SPECIAL.len();
 
-/// The longest piece, in bytes; longer ones are cut. The work of a merge grows with the length of the pieces that it is in, so
-/// without a limit one long line without spaces would take most of the time. No token is longer than this.
+/// The longest piece, in bytes; longer ones are cut. The work of a merge grows with the length of the pieces that it is
+/// in, so without a limit one long line without spaces would take most of the time. No token is longer than this.
 const MAX_PIECE_LEN: usize = 128;
 
-/// A text is cut into chunks of about this size, which threads split in parallel. The cuts depend only on the text, so the
-/// number of threads changes nothing.
+/// A text is cut into chunks of about this size, which threads split in parallel. The cuts depend only on the text, so
+/// the number of threads changes nothing.
 const CHUNK_LEN: usize = 1 << 20;
 
 /// What can go wrong when a tokenizer is trained.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No tokenizer has a vocabulary of this size.
+    /// No tokenizer can have a vocabulary of this size.
     #[error("a vocabulary of {size} tokens is out of range: {MIN_VOCAB_SIZE} to {MAX_VOCAB_SIZE}")]
     VocabSize {
         /// The size asked for.
@@ -72,14 +73,15 @@ pub struct Trained {
 
 /// Trains a tokenizer on texts.
 ///
-/// The ids are those of the 256 bytes, then of the merged tokens in the order in which they were made, then of [`BOS`] and
-/// [`EOS`]. Among equally frequent pairs, the one whose left token has the lowest bytes is merged first, then the one whose
-/// right token has. The literals of the special tokens do not count as text. The same texts and options make the same JSON,
-/// whatever the order of the texts and the number of threads.
+/// The ids are those of the 256 bytes, then of the merged tokens in the order in which they were made, then of [`BOS`]
+/// and [`EOS`]. Among equally frequent pairs, the one whose left token has the lowest bytes is merged first, then the
+/// one whose right token has. The literals of the special tokens do not count as text. The same texts and options make
+/// the same JSON, whatever the order of the texts and the number of threads.
 ///
 /// # Errors
 ///
-/// [`Error::VocabSize`] if the size is out of range. [`Error::Tokenizer`] is not known to occur with the patterns of [`Split`].
+/// [`Error::VocabSize`] if the size is out of range. [`Error::Tokenizer`] is not known to occur with the patterns of
+/// [`Split`].
 pub fn train<'t>(texts: impl IntoIterator<Item = &'t str>, options: &BpeOptions) -> Result<Trained, Error> {
     let size = options.vocab_size;
     if !(MIN_VOCAB_SIZE..=MAX_VOCAB_SIZE).contains(&size) {

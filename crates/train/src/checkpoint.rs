@@ -1,8 +1,8 @@
 //! The state of a training run between two steps, kept in a file: safetensors with 32-bit floats.
 //!
-//! The file is replaced as a whole, so there is a complete one at any time, whatever ends the process. While a run writes it,
-//! the run holds a [`Lock`]. On resuming, a checkpoint is an input like any other: nothing it says of itself is taken for
-//! granted.
+//! The file is replaced as a whole, so there is a complete one at any time, whatever ends the process. While a run
+//! writes it, the run holds a [`Lock`]. On resuming, a checkpoint is an input like any other: nothing that it says of
+//! itself is trusted.
 
 mod error;
 mod file;
@@ -24,7 +24,7 @@ pub use self::names::temporary;
 use crate::curve::Point;
 use crate::optimizer::State;
 
-/// Everything that a run needs to go on as if it had not stopped.
+/// Everything that a run needs to continue as if it had not stopped.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Checkpoint {
     /// The sizes of the net.
@@ -62,7 +62,7 @@ const PARAMETERS: [&str; 4] = ["parameters", "first", "second", "average"];
 const BEST: &str = "best";
 
 impl Checkpoint {
-    /// Writes it under another name, that of [`temporary`], and renames it, so that there is always a complete one.
+    /// Writes it under another name, that of [`temporary`], and renames it, so there is always a complete one.
     ///
     /// # Errors
     ///

@@ -48,7 +48,7 @@ pub fn svg(curve: &[Point]) -> String {
     let most = curve.iter().map(|point| point.tokens).max().unwrap_or(1).max(1) as f64;
     let high = costs.iter().copied().fold(1.0, f64::max);
     let low = costs.iter().copied().fold(high, f64::min);
-    // At least half a bit, so that a flat curve looks flat; at most 1.5, or the first points would flatten all others.
+    // At least half a bit, so a flat curve looks flat; at most 1.5, or the first points would flatten all others.
     let (low, high) = ((low - 0.05).max(0.0), high.min(low + 1.5).max(low + 0.5));
     let x = |tokens: f64| MARGIN + tokens / most * (WIDTH - 2.0 * MARGIN);
     let y = |cost: f64| HEIGHT - MARGIN - (cost - low) / (high - low) * (HEIGHT - 2.0 * MARGIN);

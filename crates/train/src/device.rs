@@ -6,8 +6,8 @@ pub use self::error::Error;
 #[cfg(feature = "gpu")]
 use crate::gpu::Gpu;
 
-/// What computes the cost and the gradients of a step. Everything else runs on the CPU: the optimizer, the evaluation in the
-/// integers that texts are coded with, and the check that the exported model computes the same.
+/// The device that computes the cost and the gradients of a step. Everything else runs on the CPU: the optimizer, the
+/// evaluation in the integers that texts are coded with, and the check that the exported model computes the same.
 #[derive(Clone, Debug, Default)]
 pub struct Device {
     #[cfg(feature = "gpu")]
@@ -33,7 +33,7 @@ impl Device {
         Err(Error::NotBuilt)
     }
 
-    /// What the driver calls the GPU; `None` for the CPU.
+    /// The driver's name for the GPU; `None` for the CPU.
     #[must_use]
     pub fn gpu_name(&self) -> Option<&str> {
         #[cfg(feature = "gpu")]

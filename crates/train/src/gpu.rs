@@ -29,7 +29,7 @@ use crate::numbers::power;
 use crate::parameters::{LayerTensors, Layout, Tensor as Place, frequencies};
 use crate::tape::Sequence;
 
-/// A GPU that is ready.
+/// A GPU that is ready to use.
 #[derive(Clone, Debug)]
 pub(crate) struct Gpu {
     device: WgpuDevice,
@@ -51,7 +51,7 @@ impl Gpu {
         }))
         .map_err(|_| Error::NotFound)?;
         let name = adapter.get_info().name;
-        // All that it can do, as burn asks for it; memory that both sides see is slow on the GPU's.
+        // All features, since burn asks for them, except memory that both sides see, which is slow on the GPU.
         let features = adapter.features() - wgpu::Features::MAPPABLE_PRIMARY_BUFFERS;
         let (device, queue) = read_sync(adapter.request_device(&wgpu::DeviceDescriptor {
             required_features: features,
@@ -74,7 +74,7 @@ impl Gpu {
         Ok(Self { device, name })
     }
 
-    /// What the driver calls it.
+    /// The driver's name for it.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -123,7 +123,7 @@ fn backward<B: Backend>(
     loss
 }
 
-/// How sequences are laid out. Queries are taken in blocks as long as the window, so that what they attend to lies in the
+/// How sequences are laid out. Queries are taken in blocks as long as the window, so what they attend to lies in the
 /// same block and the one before it.
 #[derive(Clone, Copy)]
 struct Shape {
@@ -142,7 +142,7 @@ struct Leaf<B: Backend> {
     tensor: Tracked<B, 2>,
     /// Its place among all parameters.
     range: Range<usize>,
-    /// What was multiplied into it, to get from units of inputs to units of outputs.
+    /// The factor that it was multiplied by, from units of inputs to units of outputs.
     scale: f32,
 }
 
@@ -170,7 +170,7 @@ struct Layer<B: Backend> {
     down: Tracked<B, 2>,
 }
 
-/// What attention and the cost have to know of some sequences.
+/// What attention and the cost need to know of some sequences.
 struct Batch<B: Backend> {
     sequences: usize,
     /// What is added to scores, to keep queries from keys outside of their window or document:
@@ -301,13 +301,13 @@ impl<B: Backend> Net<B> {
         for sequence in sequences {
             let count = sequence.len();
             for position in 0..positions {
-                // What is behind the sequence's end attends to itself, and does not count.
+                // Positions after the sequence's end attend to themselves, and do not count.
                 let from = if position < count {
                     sequence.first(position, block)
                 } else {
                     position
                 };
-                // From the beginning of the block before on.
+                // From the beginning of the block before.
                 first.push((from + block - position / block * block) as f32);
                 let counts = position < count && sequence.counted[position];
                 targets.push(if counts {
@@ -392,7 +392,7 @@ impl<B: Backend> Net<B> {
             .reshape([count * positions, heads * HEAD_DIM])
     }
 
-    /// Each block of vectors behind the block before it: `[sequences * blocks, 2 * block, 64]`.
+    /// Each block of vectors after the block before it: `[sequences * blocks, 2 * block, 64]`.
     fn with_block_before(&self, vectors: Tracked<B, 3>) -> Tracked<B, 3> {
         let Shape { block, blocks } = self.shape;
         let [count, positions, width] = vectors.dims();
@@ -417,7 +417,7 @@ fn bits_of_outputs() -> i32 {
     (bits::ATTENDED - bits::ACTIVATION) as i32
 }
 
-/// The residual before the first layer; rows behind the sequence's end stay zero.
+/// The residual before the first layer; rows after the sequence's end stay zero.
 fn embed(layout: &Layout, floats: &[f32], sequence: &Sequence<'_>, rows: &mut [f32]) {
     let unit = power(bits::RESIDUAL as i32);
     let row = |tensor: &Place, row: usize| &floats[tensor.range()][row * tensor.cols..][..tensor.cols];
@@ -517,7 +517,7 @@ fn turn<B: Backend>(x: Tensor<B, 4>, cos: Tensor<B, 4>, sin: Tensor<B, 4>) -> Te
     Tensor::cat(vec![turned, low * sin + high * cos], 3)
 }
 
-/// The weights of scores that lie so many 1/256 octaves below the largest.
+/// The weights of scores, from how many 1/256 octaves each lies below the largest.
 fn weigh<B: Backend>(scores: Tracked<B, 4>, below: Tensor<B, 4>) -> Tracked<B, 4> {
     let octaves = std::f32::consts::LN_2 * power(-(bits::LOGIT as i32));
     // Nine octaves below the largest a weight would be half a unit, and is none.
@@ -576,7 +576,7 @@ impl<B: Backend, const D: usize> Backward<B, 1> for Given<D> {
     }
 }
 
-/// `value`, as made of `x`, with gradients that come back by the given way.
+/// `value`, computed from `x`, with gradients that come back in the given way.
 fn given<B: Backend, const D: usize>(
     x: Tracked<B, D>,
     value: Tensor<B, D>,
@@ -602,7 +602,7 @@ mod tests {
     use crate::stream::Stream;
     use crate::trainer::{Hyperparameters, Trainer};
 
-    /// The GPU of this machine. Without one there is nothing to test, unless it is said that there is one.
+    /// The GPU of this machine. Without one there is nothing to test, unless one is required.
     fn gpu() -> Option<Gpu> {
         match Gpu::open() {
             Ok(gpu) => Some(gpu),
@@ -614,7 +614,7 @@ mod tests {
         }
     }
 
-    /// Some tokens, in which some return, in one document that has begun and another.
+    /// Some tokens, some of them repeated, in one document that has begun and another.
     struct Text {
         tokens: Vec<u16>,
         starts: Vec<u32>,

@@ -1,11 +1,11 @@
 //! One sequence through the net and back: tokens in, cost and gradients out, `[parameters]`.
 //!
 //! The forward pass *is* the integer net, run by the code that codes texts, with an observer that records it on a tape:
-//! nothing has to be proved about an export. The backward pass takes what the integers stand for, and passes gradients
+//! there is nothing to prove about an export. The backward pass takes what the integers stand for, and passes gradients
 //! through every rounding as if it were not there, and through every clamp only where it did not act (Bengio, Léonard and
 //! Courville, "Estimating or propagating gradients through stochastic neurons", 2013).
 //!
-//! The same net can run in floats instead: to tell what the integers cost, and to test gradients without roundings.
+//! The same net can also run in floats: to measure what the integers cost, and to test gradients without roundings.
 
 mod floats;
 mod recorder;
@@ -22,7 +22,7 @@ use crate::tape::{LayerTape, Sequence, Tape};
 use floats::Floats;
 use recorder::Recorder;
 
-/// What a net computes in.
+/// The numbers that a net computes in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Numerics {
     /// Integers, as models do.
@@ -36,9 +36,9 @@ pub enum Numerics {
 #[derive(Debug)]
 pub(crate) struct Net {
     layout: Layout,
-    /// The integer net; without it all runs in floats.
+    /// The integer net; without it everything runs in floats.
     integers: Option<v2::Transformer>,
-    /// What is multiplied, laid out as the parameters: what the integers stand for, or the parameters themselves.
+    /// The factors of products, laid out as the parameters: what the integers stand for, or the parameters themselves.
     floats: Vec<f32>,
     /// The cosines and sines of each position.
     rotations: Vec<([i16; HEAD_DIM / 2], [i16; HEAD_DIM / 2])>,
@@ -175,7 +175,7 @@ impl Net {
         loss
     }
 
-    /// The cost, and the gradients of the residual stream behind the last layer. The tape's logits are used up.
+    /// The cost, and the gradients of the residual stream after the last layer. The tape's logits are used up.
     fn head_backward(
         &self,
         sequence: &Sequence<'_>,
@@ -341,7 +341,7 @@ pub(crate) fn embed_backward(layout: &Layout, sequence: &Sequence<'_>, dx: &[f32
     }
 }
 
-/// Makes probabilities of octaves below the largest, and returns the bits that the target costs.
+/// Turns octaves below the largest into probabilities, and returns the bits that the target costs.
 fn softmax(row: &mut [f32], target: usize) -> f64 {
     let below = row[target];
     row.iter_mut().for_each(|x| *x = exp2(*x));
@@ -384,14 +384,14 @@ pub(crate) mod tests {
         parameters
     }
 
-    /// Steps along each tensor's gradient change the cost as the gradient says: nearly so in floats, and roughly in integers,
-    /// where every step crosses thousands of roundings.
+    /// Steps along each tensor's gradient change the cost as the gradient says: nearly so in floats, and roughly in
+    /// integers, where every step crosses thousands of roundings.
     #[test]
     fn gradients_predict_the_cost() {
         let layout = Layout::new(&tiny());
         let mut random = Random(5);
         let parameters = parameters(&layout, &mut random);
-        // Texts with repetitions, so that attention has something to find.
+        // Texts with repetitions, so attention has something to find.
         let mut tokens: Vec<u16> = (0..129).map(|_| random.below(300) as u16).collect();
         tokens.copy_within(0..40, 60);
         let starts: Vec<u32> = (0..128)
@@ -428,7 +428,7 @@ pub(crate) mod tests {
                 .sqrt();
             let scalars = tensor.kind == crate::parameters::Kind::Scalars;
             let (part, expected) = match numerics {
-                // Of gains and sinks there are too few to drown what roundings add: they are only held against their sign.
+                // Gains and attention sinks are too few to drown what roundings add: only their sign is checked.
                 Numerics::Integers if scalars => (0.3, 0.0..100.0),
                 Numerics::Integers => (0.03, 0.7..1.2),
                 // The terms of these nearly cancel, which shows where products round their factors.

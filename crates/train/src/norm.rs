@@ -1,4 +1,4 @@
-//! Root-mean-square norms: what the way forward leaves of one, and its way back.
+//! Root-mean-square norms: what the forward pass records of one, and its backward pass.
 
 use crate::matrix::dot;
 
@@ -7,7 +7,7 @@ use crate::matrix::dot;
 pub(crate) struct Normed {
     /// `[rows, width]`.
     pub(crate) values: Vec<f32>,
-    /// What one unit of each row's input became: `[rows]`.
+    /// What one unit of each row's input became in the output: `[rows]`.
     pub(crate) factors: Vec<f32>,
 }
 
@@ -27,8 +27,8 @@ impl Normed {
     }
 }
 
-/// With y = x / rms(x) and the factor 1 / rms(x): dx = (dy - y mean(y dy)) / rms(x), in place. Nothing comes through where
-/// y was clamped.
+/// With y = x / rms(x) and the factor 1 / rms(x): dx = (dy - y mean(y dy)) / rms(x), in place. Nothing comes through
+/// where y was clamped.
 pub(crate) fn backward_row(y: &[f32], limit: f32, factor: f32, dy: &mut [f32]) {
     for (dy, &y) in dy.iter_mut().zip(y) {
         *dy = if y.abs() >= limit { 0.0 } else { *dy };

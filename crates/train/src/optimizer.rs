@@ -1,7 +1,7 @@
 //! The optimizer: gradients and its state go in; the parameters and the state change.
 //!
-//! Matrices between two vectors are moved by Muon (Jordan et al., "Muon: an optimizer for hidden layers in neural networks",
-//! 2024), everything else by Adam (Kingma and Ba, "Adam: a method for stochastic optimization", 2015).
+//! Matrices between two vectors are moved by Muon (Jordan et al., "Muon: an optimizer for hidden layers in neural
+//! networks", 2024), everything else by Adam (Kingma and Ba, "Adam: a method for stochastic optimization", 2015).
 
 use crate::matrix::{View, set_product};
 use crate::parameters::{Kind, Layout, Tensor};
@@ -21,9 +21,9 @@ pub struct Rates {
     pub decay: Decay,
 }
 
-/// The part of a parameter that is lost in a step, per unit of its learning rate (decoupled weight decay: Loshchilov and
-/// Hutter, 2019). The scale of a matrix in front of a norm has no effect, so without decay it grows without end, until 16 bits
-/// no longer hold the products.
+/// The part of a parameter that is lost in a step, per unit of its learning rate (decoupled weight decay: Loshchilov
+/// and Hutter, 2019). The scale of a matrix in front of a norm has no effect, so without decay it grows without end,
+/// until 16 bits no longer hold the products.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Decay {
     /// Of matrices.
@@ -77,8 +77,8 @@ const ADAM_BETAS: (f32, f32) = (0.9, 0.95);
 const ADAM_EPSILON: f32 = 1e-10;
 const MUON_MOMENTUM: f32 = 0.95;
 
-/// Moves the parameters against their gradients at `factor` of the learning rates, on so many threads. The number of threads
-/// does not change the result.
+/// Moves the parameters against their gradients at `factor` of the learning rates, on so many threads. The number of
+/// threads does not change the result.
 pub(crate) fn step(
     layout: &Layout,
     rates: &Rates,
@@ -91,7 +91,7 @@ pub(crate) fn step(
     state.steps += 1;
     let steps = state.steps as i32;
     let corrections = (1.0 - ADAM_BETAS.0.powi(steps), 1.0 - ADAM_BETAS.1.powi(steps));
-    // One job for each tensor, the largest first, so that threads finish together.
+    // One job for each tensor, the largest first, so threads finish together.
     let mut jobs = Vec::new();
     let (mut first, mut second, mut rest) = (&mut state.first[..], &mut state.second[..], parameters);
     for tensor in layout.tensors() {
@@ -242,8 +242,8 @@ mod tests {
         }
     }
 
-    /// Three steps by hand: first moments 0.2, 0.08 and 0.122; second moments 0.2, 0.24 and 0.2405; divided by 0.1, 0.19 and
-    /// 0.271 and by 0.05, 0.0975 and 0.142625.
+    /// Three steps by hand: first moments 0.2, 0.08 and 0.122; second moments 0.2, 0.24 and 0.2405; divided by 0.1, 0.19
+    /// and 0.271 and by 0.05, 0.0975 and 0.142625.
     #[test]
     fn adam_takes_the_steps_of_its_paper() {
         let layout = layout();
@@ -276,7 +276,7 @@ mod tests {
             }
         }
         assert_eq!(state.steps, 3);
-        // A gradient far below the others moves its parameter as far, down to the epsilon of 1e-10.
+        // A gradient far below the others moves its parameter just as far, down to the epsilon of 1e-10.
         let (mut first, mut second, mut parameter) = ([0.0], [0.0], [0.0]);
         adam(
             1.0,
@@ -292,7 +292,7 @@ mod tests {
     /// The polynomial that the iteration applies to each singular value s of a matrix of norm 1, five times:
     /// 3.4445 s - 4.775 s^3 + 2.0315 s^5.
     fn newton_schulz(s: f64) -> f64 {
-        // Some machines round the factors of products to bf16, which may change what comes out by a fifth.
+        // Some machines round the factors of products to bf16, which may change the result by a fifth.
         let is_rounded = czip_bf16::Products::detect().is_some();
         let factor = |x: f64| {
             let bits = (x as f32).to_bits();

@@ -142,7 +142,7 @@ impl Layout {
             .chain([&self.head])
     }
 
-    /// Parameters to begin with.
+    /// Initial parameters.
     #[must_use]
     pub fn initial(&self, seed: u64) -> Vec<f32> {
         let mut random = Random(seed);
@@ -280,7 +280,7 @@ impl Layout {
     }
 }
 
-/// What gains and sinks of a layer stand for.
+/// What gains and attention sinks of a layer stand for.
 fn scalars(layer: &Layer, tensors: &LayerTensors, out: &mut [f32]) {
     for (out, &gain) in out[tensors.gains.range()].iter_mut().zip(&layer.gains) {
         *out = f32::from(gain) * power(-14);
@@ -307,7 +307,7 @@ fn gain_of(gain: f32) -> u16 {
     (gain * (1 << 14) as f32).round().clamp(0.0, 65535.0) as u16
 }
 
-/// The largest magnitude in the tables that are looked up, whose elements have four bits.
+/// The largest magnitude in the embeddings, whose elements have four bits.
 const TABLE_MOST: f32 = 7.0;
 
 /// The largest shift of a model.
@@ -354,7 +354,7 @@ fn round_row(row: &mut [f32], exponent: i32, most: f32, weights: &mut Vec<i8>) {
 }
 
 /// Half of the pairs turn, at geometrically spaced frequencies from about one radian to one turn in 2048 positions; the
-/// others do not, so that they can compare tokens whatever their distance.
+/// others do not, so they can compare tokens whatever their distance.
 pub(crate) fn frequencies() -> [u16; HEAD_DIM / 2] {
     let mut frequencies = [0; HEAD_DIM / 2];
     let turning = HEAD_DIM / 4;
@@ -521,7 +521,7 @@ mod tests {
         let layout = layout();
         let mut random = Random(3);
         let mut parameters: Vec<f32> = (0..layout.len()).map(|_| random.normal() * 0.3).collect();
-        // A gain below zero, and a sink that is too large.
+        // A gain below zero, and an attention sink that is too large.
         parameters[layout.layers[0].gains.range().start] = -1.0;
         parameters[layout.layers[1].sinks.range().start] = 1e6;
         let (weights, floats) = layout.quantize(&parameters);

@@ -1,4 +1,5 @@
-//! Mixing priors: a sample of text goes in, and perhaps a net; the weights and maps of mixers that have coded it come out.
+//! Mixing priors: a sample of text goes in, and perhaps a net; the weights and maps of mixers that have coded it come
+//! out.
 
 use std::sync::Mutex;
 use std::thread;
@@ -9,11 +10,11 @@ use czip_mix::{Alphabet, Mixer, Priors, Tree, Variant};
 use czip_model::AnyTransformer;
 use czip_tokenizer::{TokenId, Tokenizer};
 
-/// The learning rate of each pass through the sample, Q0.16. The last pass learns slowly, so that the end of the sample does
+/// The learning rate of each pass through the sample, Q0.16. The last pass learns slowly, so the end of the sample does
 /// not count for more than the rest.
 const RATES: [u16; 2] = [1500, 330];
 
-/// The window of nets that have none of their own, and how far it moves: those of the default level.
+/// The window for nets without one, and how far it moves: those of the default level.
 const WINDOW: (usize, usize) = (256, 128);
 
 /// Rows that share one pass over the net's weights.
@@ -82,7 +83,7 @@ impl Sample {
     }
 }
 
-/// The bytes of every symbol of a net; of those that are no token, none.
+/// The bytes of every symbol of a net; empty for those that are not tokens.
 #[must_use]
 pub fn spellings(tokenizer: &Tokenizer, vocab_size: usize) -> Vec<Vec<u8>> {
     (0..vocab_size)
@@ -93,7 +94,7 @@ pub fn spellings(tokenizer: &Tokenizer, vocab_size: usize) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// The alphabet of a vocabulary whose symbols occur so often, without priors.
+/// The alphabet of a vocabulary whose symbols occur this often, without priors.
 #[must_use]
 pub fn alphabet(kernels: Kernels, spellings: &[Vec<u8>], counts: &[u16]) -> Alphabet {
     let spellings: Vec<&[u8]> = spellings.iter().map(Vec::as_slice).collect();
@@ -127,8 +128,8 @@ pub struct Predictor<'a> {
     pub start_token: TokenId,
 }
 
-/// Priors of each of [`TOKEN_VARIANTS`] with a net, on at most so many threads. `observe` is called with numbers of tokens
-/// that have been coded, which add up to [`token_count`].
+/// Priors of each of [`TOKEN_VARIANTS`] with a net, on at most so many threads. `observe` is called with numbers of
+/// tokens that have been coded, which add up to [`token_count`].
 #[must_use]
 pub fn with_net(
     predictor: Predictor<'_>,
@@ -152,7 +153,7 @@ pub fn with_net(
         }
         mixer.priors()
     };
-    // The dearest first, so that threads finish together.
+    // The most expensive first, so threads finish together.
     let mut slots = TOKEN_VARIANTS.map(|variant| (variant, None));
     let jobs = Mutex::new(slots.iter_mut().collect::<Vec<_>>());
     thread::scope(|scope| {

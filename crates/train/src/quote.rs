@@ -1,4 +1,4 @@
-//! Quoting in error messages: enough of a value, path or list to recognise it, with control characters escaped so that no
+//! Quoting in error messages: enough of a value, path or list to recognise it, with control characters escaped, so no
 //! terminal obeys them.
 
 use std::fmt::Write as _;

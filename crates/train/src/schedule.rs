@@ -27,7 +27,7 @@ mod tests {
             (0.675, 1_000, 0.5),
             (1.0, 1_000, 0.0),
             (1.5, 1_000, 0.0),
-            // Of a short run the rates fall before they have risen.
+            // In a short run the rates fall before they have risen.
             (0.87, 5, 0.1),
         ];
         for (done, steps, factor) in cases {

@@ -1,4 +1,5 @@
-//! A training run from beginning to end: a corpus and options go in; a net, its tokenizer and the curve of the run come out.
+//! A training run from beginning to end: a corpus and options go in; a net, its tokenizer and the curve of the run come
+//! out.
 
 mod agreement;
 mod error;
@@ -31,7 +32,7 @@ use self::run::Run;
 pub struct Vocabulary {
     /// Tokens asked for.
     pub wanted: usize,
-    /// Tokens that there are: fewer, if no more pairs of tokens occur twice in the text.
+    /// Tokens made: fewer than asked for if no more pairs of tokens occur twice in the text.
     pub made: usize,
 }
 
@@ -82,7 +83,7 @@ pub enum End {
     Whole,
     /// It was stopped.
     Stopped,
-    /// The net was memorising its text: other text cost more and more.
+    /// The net was memorising its text: held-out text cost more and more.
     Overfitted,
 }
 
@@ -90,9 +91,9 @@ pub enum End {
 const HELDOUT_TOKENS: usize = 1 << 15;
 /// The most points of a curve.
 const POINTS: f64 = 50.0;
-/// Between two points at least so many times as many tokens are trained on as a point is measured on.
+/// Between two points, at least this many times as many tokens are trained on as a point is measured on.
 const TRAINED_TO_MEASURED: f64 = 10.0;
-/// Measuring a point is followed by training for so many times as long, and so is writing a checkpoint.
+/// After measuring a point or writing a checkpoint, at least this many times as long is spent on training.
 const REST: f64 = 15.0;
 /// Seconds after which a checkpoint is written at the latest, unless writing takes long.
 const SAVE_AFTER: f64 = 60.0;
@@ -187,7 +188,7 @@ fn tokenizer(
     Ok((bpe::train(texts, &wanted)?.json, Some(split)))
 }
 
-/// A run that is going on.
+/// A run in progress.
 struct Session<'o> {
     options: &'o Options,
     fingerprint: u64,
@@ -203,10 +204,10 @@ struct Session<'o> {
     saved: Pause,
 }
 
-/// When something that takes time was last done.
+/// When an activity that takes time was last done.
 #[derive(Default)]
 struct Pause {
-    /// The seconds of the run at its end.
+    /// The seconds of the run when it ended.
     since: f64,
     /// The seconds that it took.
     took: f64,
@@ -217,7 +218,7 @@ impl Pause {
         Self { since, took: 0.0 }
     }
 
-    /// Whether it may be done again: it should take a small part of the time.
+    /// Whether it may be done again: it should take only a small part of the time.
     fn is_over(&self, now: f64, at_least: f64) -> bool {
         now - self.since > at_least.max(REST * self.took)
     }
@@ -271,7 +272,7 @@ impl Session<'_> {
     fn is_point_due(&self, before: f64, done: f64, seconds: f64) -> bool {
         let passes = |points: f64| (before * points).floor() < (done * points).floor();
         match self.options.budget {
-            // Not by the clock, so that a run can be repeated.
+            // Not by the clock, so a run can be repeated.
             Budget::Tokens(tokens) => {
                 let each = TRAINED_TO_MEASURED * self.heldout.tokens.len().max(1) as f64;
                 passes((tokens as f64 / each).clamp(1.0, POINTS))

@@ -17,8 +17,8 @@ pub struct Stream {
     pub bytes: usize,
 }
 
-/// The first tokens of a sequence that begins in the middle of a document are predicted from too little context, and do not
-/// count towards the cost.
+/// The first tokens of a sequence that begins in the middle of a document are predicted from too little context, and do
+/// not count towards the cost.
 const UNCOUNTED: usize = 16;
 
 impl Stream {
@@ -75,7 +75,7 @@ impl Stream {
         self.tokens.len().saturating_sub(1 + offset).div_ceil(len)
     }
 
-    /// Prepares the sequence of that index: up to `len + 1` tokens, of which all but the first are predicted.
+    /// Prepares the sequence with that index: up to `len + 1` tokens, all but the first of which are predicted.
     pub(crate) fn prepare(&self, offset: usize, index: usize, len: usize, prepared: &mut Prepared) {
         let from = offset + index * len;
         let to = (from + len + 1).min(self.tokens.len());
@@ -180,7 +180,7 @@ mod tests {
         let mut tokens = vec![1; 40];
         let all: Vec<usize> = (0..39).collect();
         assert_eq!(prepared(&stream(tokens.clone()), 0, 0, 39).2, all[16..]);
-        // A document that starts within counts from its start on.
+        // A document that starts within the sequence counts from its start.
         tokens[5] = START;
         let (_, starts, counted) = prepared(&stream(tokens.clone()), 0, 0, 39);
         assert_eq!((starts[4], starts[5], starts[38]), (0, 5, 5));

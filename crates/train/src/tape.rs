@@ -1,4 +1,4 @@
-//! What a sequence leaves behind on its way through the net, for the way back.
+//! What the forward pass of a sequence records for the backward pass.
 //!
 //! All numbers are real: those of the integer net are what its integers stand for.
 
@@ -73,7 +73,7 @@ pub(crate) struct AttentionTape {
 }
 
 impl AttentionTape {
-    /// Makes room; what was there before may stay.
+    /// Makes room; old values may remain.
     fn reset(&mut self, count: usize, config: &Config) {
         self.queries.resize(count * config.heads * HEAD_DIM, 0.0);
         self.keys.resize(count * HEAD_DIM, 0.0);

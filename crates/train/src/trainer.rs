@@ -61,7 +61,7 @@ pub struct Trainer {
 #[derive(Debug, Default)]
 struct Order {
     epoch: u64,
-    /// Each pass begins at another token, so that sequences are cut at other places.
+    /// Each pass begins at another token, so sequences are cut at other places.
     offset: usize,
     indices: Vec<u32>,
     next: usize,
@@ -145,7 +145,7 @@ impl Trainer {
         }
     }
 
-    /// The same trainer with gradients from this device. Nets in floats, which are for comparison, stay on the CPU.
+    /// The same trainer with gradients from this device. Nets in floats, which are only for comparison, stay on the CPU.
     #[must_use]
     pub fn on(self, device: Device) -> Self {
         Self { device, ..self }
@@ -300,7 +300,7 @@ impl Trainer {
         gpu.backward(&self.layout, &self.parameters, &sequences, gradients)
     }
 
-    /// The cost of a text with some parameters, in the chosen numerics: as a rule, in the integers that they stand for.
+    /// The cost of a text with some parameters, in the chosen numerics: usually in the integers that they stand for.
     pub fn evaluate(&mut self, stream: &Stream, parameters: &[f32]) -> Loss {
         let len = self.hyperparameters.sequence_len;
         let net = Net::new(&self.layout, parameters, len, self.hyperparameters.numerics);

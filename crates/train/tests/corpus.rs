@@ -142,7 +142,7 @@ fn neither_links_to_folders_nor_pipes_are_followed() {
     std::os::unix::fs::symlink(folder.path(), folder.path().join("c/circle")).unwrap();
     std::os::unix::fs::symlink(folder.path().join("other/b.txt"), folder.path().join("c/b.txt")).unwrap();
     std::os::unix::fs::symlink("nowhere", folder.path().join("c/d.txt")).unwrap();
-    // Nobody writes to this pipe, so that who opens it waits for ever.
+    // This pipe has no writer, so opening it would block for ever.
     let pipe = folder.path().join("c/e.txt");
     assert!(
         std::process::Command::new("mkfifo")

@@ -313,7 +313,7 @@ fn a_model_of_version_2_is_adapted() {
         czip_mix::Priors::from_bytes(priors).unwrap();
     }
 
-    // Each token is coded in two passes for three variants, and each text is told of.
+    // Each token is coded in two passes for three variants, and each text is reported.
     let seen = seen.into_inner().unwrap();
     assert_eq!(seen.len(), 6 * sample.len());
     assert_eq!(seen.last(), Some(&(6 * tokens, 6 * tokens)));

@@ -126,12 +126,12 @@ pub fn hash_words(words: impl IntoIterator<Item = u32>) -> String {
     format!("{:016x}", fnv1a(&bytes))
 }
 
-/// The path of `name` among the shared data: below the folder that `CZIP_SHARED` names, else below `../shared`, seen
-/// from the top of the repository. `None` where there are no such data.
+/// The path of `name` among the shared data: below the folder that `CZIP_SHARED` names, else below `../shared`, relative
+/// to the top of the repository. `None` if there are no such data.
 ///
 /// # Panics
 ///
-/// If there are none though `CZIP_REQUIRE_SHARED` is set: then they must not be skipped.
+/// If there are none although `CZIP_REQUIRE_SHARED` is set.
 #[must_use]
 pub fn shared(name: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("CZIP_SHARED").map_or_else(
@@ -150,7 +150,7 @@ pub fn shared(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// A file of the shared data, if they are at hand. See [`shared`].
+/// A file of the shared data, if it is there. See [`shared`].
 ///
 /// # Panics
 ///

@@ -1,4 +1,4 @@
-//! Streams of the outer codecs that hold their contents as they are: no version of a codec library changes these.
+//! Streams of the outer codecs that hold their contents uncompressed: no version of a codec library changes these.
 
 /// A zstd frame (RFC 8878) of one raw block.
 ///

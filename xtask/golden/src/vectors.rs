@@ -1,11 +1,11 @@
 //! The golden vectors of `crates/vectors/data`: a small model, and what it makes of some texts, stage by stage.
 //!
-//! Everything follows from a seed. The transformer runs as the `reference` of its version; arithmetic, coder, tokenizer and
-//! headers are written once more in [`plain`] and [`errors`], so that the vectors don't repeat a fault of the code that
+//! Everything follows from a seed. The transformer runs as the `reference` of its version; arithmetic, coder, tokenizer
+//! and headers are written once more in [`plain`] and [`errors`], so the vectors don't repeat a fault of the code that
 //! they check. Only the files of [`v2`] come from that code.
 //!
-//! What a codec library compresses may come out otherwise in its next version. Such files are compared by what they
-//! hold, and only written anew where that differs.
+//! What a codec library compresses may come out differently in its next version. Such files are compared by what they
+//! hold, and written again only where that differs.
 
 mod errors;
 mod model;
@@ -33,7 +33,7 @@ const COMMAND: &str = "cargo xtask codegen vectors";
 /// From the root of the repository.
 const FOLDER: &str = "crates/vectors/data";
 
-/// Files of the folder that no generator makes.
+/// Files of the folder that are not generated.
 const WRITTEN_BY_HAND: [&str; 2] = ["README.md", ".gitattributes"];
 
 /// The path that the model is said to have.
@@ -100,7 +100,7 @@ fn same_model(present: &[u8], wanted: &[u8]) -> bool {
         let weights = czip_model::ModelFile::from_bytes(bytes).ok()?;
         let json = weights.extras().tokenizer_json().ok()?;
         let mut model = ModelFile::parse(bytes);
-        // That of a file of version 2 is right, but counts the tokenizer as it is stored.
+        // The hash of a file of version 2 is right, but covers the tokenizer as it is stored.
         model.metadata.remove("content_hash");
         let tokenizer = model.tensors.remove("tokenizer.data")?;
         Some((model, tokenizer.dtype, json))

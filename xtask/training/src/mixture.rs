@@ -12,7 +12,7 @@ use crate::source::{documents, folder, read, write_documents};
 /// True extracts of Wikipedia come first in their file; what follows lacks some foreign names and has openings re-cased.
 const EXTRACTS: usize = 59_000_000;
 
-/// So much of the rest of Wikipedia, of books and of other kinds of text, in bytes.
+/// How much is taken of the rest of Wikipedia, of books and of other kinds of text, in bytes.
 const OLDER: usize = 48_000_000;
 const BOOKS: usize = 36_000_000;
 const OTHERS: [(&str, usize); 4] = [
@@ -113,7 +113,7 @@ fn records(text: &str) -> Vec<String> {
     documents
 }
 
-/// Adds texts until they have so many bytes.
+/// Adds texts until they have this many bytes.
 fn take(texts: &[impl AsRef<str>], bytes: usize, to: &mut Vec<String>) {
     let mut taken = 0;
     for text in texts {
@@ -125,7 +125,7 @@ fn take(texts: &[impl AsRef<str>], bytes: usize, to: &mut Vec<String>) {
     }
 }
 
-/// Breaks the lines of a text at spaces, so that they have at most `width` characters where that can be.
+/// Breaks the lines of a text at spaces, so they have at most `width` characters where possible.
 fn wrap(text: &str, width: usize, line_end: &str) -> String {
     let mut wrapped = String::with_capacity(text.len() + text.len() / 50);
     for (index, paragraph) in text.split('\n').enumerate() {

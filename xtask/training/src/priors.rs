@@ -1,7 +1,7 @@
 //! The priors that `czip-mix` is compiled with: mixers and maps after they have coded a sample of training text.
 //!
-//! The sample is a fixed choice of documents of `../shared/train`; the net is that of the model named. Nothing here depends on
-//! the machine, so the same text and the same model give the same files.
+//! The sample is a fixed choice of documents of `../shared/train`; the net is that of the model named. Nothing here
+//! depends on the machine, so the same text and the same model give the same files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use crate::source::{documents, folder, read, write_documents};
 
 const FOLDER: &str = "crates/mix/priors";
 
-/// What is taken of each file: so many documents of at least, and at most, so many bytes.
+/// What is taken of each file: a number of documents, and the least and most bytes of each.
 struct Source {
     file: &'static str,
     /// Bytes of the unpacked file that are looked at.
@@ -45,7 +45,7 @@ const fn source(
     }
 }
 
-/// English prose, with some of everything, as mixers learn from each kind whom to trust.
+/// English prose, with some of every other kind, since mixers learn from each which predictions to trust.
 const SOURCES: [Source; 7] = [
     source("wikipedia.txt.xz", 59_000_000, 40, 6_000, 30_000),
     source("books.txt.xz", 60_000_000, 6, 200_000, 70_000),

@@ -22,7 +22,7 @@ use crate::output::Target;
 use crate::progress::Progress;
 use crate::ui::Ui;
 
-/// Everything is chosen.
+/// The command, with all choices made.
 #[derive(Debug)]
 pub(crate) struct Adapt {
     pub(crate) model: PathBuf,
@@ -40,7 +40,7 @@ impl Adapt {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
         let mut texts = Texts::find(&self.inputs, &self.corpus, std::slice::from_ref(&self.output))?;
         texts.inputs.add(&self.model);
-        // A minute later would be too late to say that something is in the way.
+        // Checked now: a minute later would be too late to say that something is in the way.
         let target = Target::from(self.output.clone());
         let mut output = target.create_compressed(&texts.inputs, None, self.overwrite)?;
 

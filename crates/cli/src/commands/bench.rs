@@ -25,7 +25,7 @@ use crate::ui::Ui;
 pub(crate) struct Bench {
     pub(crate) files: Vec<Source>,
     pub(crate) model: ModelFiles,
-    /// How to compress, but for the level.
+    /// How to compress, except for the level.
     pub(crate) options: Options,
     /// The only format to measure.
     pub(crate) format: Option<Format>,
@@ -64,7 +64,7 @@ impl Bench {
                 let Some(model) = model else { break };
                 match self.chunked(model, level, &text) {
                     Ok(czip) => report.measurements.push(czip),
-                    // What v1 can't hold is left out, unless it is all that was asked for.
+                    // v1 is left out for a text that it can't hold, unless only v1 was asked for.
                     Err(Error::Czip(czip::Error::V1(v1::Error::NotText { .. }))) if self.format.is_none() => {
                         break;
                     }
@@ -81,7 +81,7 @@ impl Bench {
         })?;
         let mut total = total.into_inner();
         if total.files > 1 {
-            // A sum over some of the files alone would be taken for one over all.
+            // A sum over only some of the files would be taken for one over all.
             total.measurements.retain(|sum| sum.files == total.files);
             report::print(&total, self.json)?;
         }
@@ -189,7 +189,7 @@ fn measure(
     })
 }
 
-/// What rounds give, and the time of the fastest: other programs only ever make a round slower.
+/// The result of all rounds, with the time of the fastest: other programs can only make a round slower.
 fn best_of_rounds(mut round: impl FnMut() -> Result<Vec<u8>, Error>) -> Result<(Vec<u8>, Duration), Error> {
     const ENOUGH: Duration = Duration::from_secs(1);
     const ENOUGH_OF_THREE: Duration = Duration::from_millis(100);
@@ -229,7 +229,7 @@ impl Report {
         } else {
             for other in &other.measurements {
                 let mut sums = self.measurements.iter_mut();
-                // A method that was not there from the start has no sum over all files.
+                // A method that was not used for the first file has no sum over all files.
                 if let Some(sum) = sums.find(|sum| sum.method == other.method) {
                     sum.add(other);
                 }

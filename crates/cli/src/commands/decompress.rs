@@ -24,7 +24,7 @@ pub(crate) struct Decompress {
     pub(crate) transfers: Vec<Transfer>,
     pub(crate) models: ModelFiles,
     pub(crate) options: Options,
-    /// Damage is no reason to stop.
+    /// Whether to restore what can be restored of damaged files.
     pub(crate) recover: bool,
 }
 
@@ -104,7 +104,7 @@ impl Decompress {
         Ok(())
     }
 
-    /// Restores what can be restored. What is missing is told of, and makes it a failure, but the output is kept.
+    /// Restores what can be restored. Missing parts are reported and make it a failure, but the output is kept.
     fn recover(
         &self,
         ui: &Ui,
@@ -138,7 +138,7 @@ impl Decompress {
             ui.failure(&missing.of(source));
         }
         if exit != Exit::Success && (restored == 0 || output.replaces()) {
-            // What is there may be more.
+            // The file that is there may hold more.
             let error = if output.replaces() {
                 Error::NotReplaced { restored, exit }
             } else {

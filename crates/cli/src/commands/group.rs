@@ -20,7 +20,7 @@ use crate::ui::Ui;
 /// Texts of more bytes are not small.
 const SMALL: u64 = 4 << 20;
 
-/// Bytes of text in a group, the last apart.
+/// Bytes of text in a group, not counting the last text.
 const GROUP: u64 = 32 << 20;
 
 /// Files of a group.
@@ -55,7 +55,7 @@ impl Small {
     }
 }
 
-/// A small file that has its turn. It has been read and closed.
+/// The small file that is being processed. It has been read and closed.
 struct Member<'t> {
     transfer: &'t Transfer,
     permissions: Option<Permissions>,
@@ -64,7 +64,7 @@ struct Member<'t> {
     end: Result<(), Failure>,
 }
 
-/// Does something with each file. As [`Ui::each`], a failure does not keep the others from their turn.
+/// Does something with each file. As with [`Ui::each`], the others are still processed after a failure.
 pub(crate) fn run(
     ui: &Ui,
     admitted: &Admitted<'_>,
@@ -130,8 +130,8 @@ pub(crate) fn run(
     exit
 }
 
-/// Reads a file that is small, and checks that its output can be made. What is no file, or cannot be looked at, has its
-/// turn alone.
+/// Reads a file if it is small, and checks that its output can be made. What is not a file, or cannot be examined, is
+/// processed on its own.
 fn open<'t>(
     transfer: &'t Transfer,
     small: impl Fn(Vec<u8>) -> Option<Small>,
@@ -155,7 +155,7 @@ fn open<'t>(
         .take(SMALL + 1)
         .read_to_end(&mut bytes)
         .map_err(|error| Error::Read(error).of(source))?;
-    // It may have grown meanwhile.
+    // It may have grown since.
     Ok((bytes.len() as u64 <= SMALL)
         .then_some(bytes)
         .and_then(small)

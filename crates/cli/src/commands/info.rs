@@ -23,7 +23,7 @@ use crate::ui::Ui;
 #[derive(Debug)]
 pub(crate) struct Info {
     pub(crate) files: Vec<Source>,
-    /// Models to hold files against.
+    /// Models to check files against.
     pub(crate) models: ModelFiles,
     pub(crate) limits: Limits,
     pub(crate) json: bool,
@@ -132,12 +132,12 @@ struct SegmentedFile {
     file_len: u64,
     text_len: u64,
     members: u64,
-    /// Those of all members, each once.
+    /// The levels of all members, each once.
     levels: Vec<u8>,
     segments: u64,
     longest_segment: u32,
     modes: BTreeMap<String, u64>,
-    /// Those that the members name, each once, in hexadecimal.
+    /// The models that the members name, each once, in hexadecimal.
     models: Vec<String>,
     /// Whether a segment needs a model.
     needs_model: bool,
@@ -155,7 +155,7 @@ impl SegmentedFile {
         let (mut levels, mut models) = (BTreeSet::new(), BTreeSet::new());
         let (mut members, mut segments, mut text_len, mut longest_segment) = (0, 0, 0, 0);
         let mut needs_model = false;
-        // What is neither header nor segment is index.
+        // Whatever is neither header nor segment is index.
         let mut known_len = 0;
         for segment in v2::container::Reader::new(bytes) {
             let info = segment.map_err(czip::Error::from)?.info;
@@ -206,7 +206,7 @@ struct ModelReport {
     format: &'static str,
     /// Bytes.
     file_len: u64,
-    /// What compressed files know it by, in hexadecimal.
+    /// The id that compressed files know it by, in hexadecimal.
     model_id: String,
     layers: usize,
     heads: usize,
@@ -215,15 +215,15 @@ struct ModelReport {
     vocab_size: usize,
     /// Positions that a chunk of CZIPv1 may have.
     context_length: usize,
-    /// Positions that attention reaches, where it has a window of its own.
+    /// Positions that attention reaches, for a model with a window.
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<usize>,
-    /// Rows of the bigram embedding.
+    /// Rows of the bigram embedding table.
     #[serde(skip_serializing_if = "Option::is_none")]
     bigram_buckets: Option<usize>,
     /// Elements of all weight matrices and gains.
     parameters: usize,
-    /// Int8 multiply-adds for one token, attention aside.
+    /// Int8 multiply-adds for one token, not counting attention.
     multiply_adds_per_token: usize,
     /// Layers whose attention has a sink key.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -234,7 +234,7 @@ struct ModelReport {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     facts: BTreeMap<String, String>,
     tokenizer: TokenizerInfo,
-    /// The instruction-set level that this machine would run it at.
+    /// The instruction set that it would run with on this machine.
     kernels: String,
 }
 
@@ -255,7 +255,7 @@ impl ModelReport {
         let model = Model::from_bytes(bytes)?;
         let weights = ModelFile::from_bytes(bytes).map_err(czip::Error::from)?;
         let json = weights.extras().tokenizer_json().map_err(czip::Error::from)?;
-        // What the model was made from cannot be unreadable now.
+        // The model was made from it, so it can be read.
         let tokenizer: TokenizerInfo = serde_json::from_slice(&json).map_err(|_| Error::UnknownKind)?;
         let config = model.config();
         let v1 = match &weights {

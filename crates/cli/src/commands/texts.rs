@@ -10,7 +10,7 @@ use crate::identity::Identities;
 use crate::input::Source;
 use crate::ui::Ui;
 
-/// Texts that have been found and not yet read.
+/// Texts that have been found but not read yet.
 #[derive(Debug)]
 pub(super) struct Texts<'o> {
     files: Files<'o>,
@@ -56,7 +56,7 @@ fn failure(error: corpus::Error) -> Failure {
     Error::Corpus(Box::new(error)).into()
 }
 
-/// Says what a corpus has, and what was left out of it.
+/// Says what a corpus contains, and what was left out of it.
 pub(super) fn describe(corpus: &Corpus, ui: &Ui) {
     let by = match corpus.heldout_by {
         HeldoutBy::Document => "held out by document",

@@ -30,7 +30,7 @@ use self::outputs::Outputs;
 pub(crate) use self::outputs::checkpoint_of;
 use crate::commands::texts::{Texts, describe, heldout_text};
 
-/// Everything is chosen.
+/// The command, with all choices made.
 #[derive(Debug)]
 pub(crate) struct Train {
     pub(crate) inputs: Vec<PathBuf>,
@@ -43,7 +43,7 @@ pub(crate) struct Train {
     pub(crate) facts: BTreeMap<String, String>,
 }
 
-/// Pieces that the held-out text is also measured in, as a text of this kind may come in small files.
+/// The held-out text is also measured in pieces of this size, as texts of its kind may come in small files.
 const PIECE: usize = 32 << 10;
 
 impl Train {
@@ -55,7 +55,7 @@ impl Train {
         let mut texts = Texts::find(&self.inputs, &self.corpus, &outputs::paths(&self.output))?;
         self.from.iter().for_each(|path| texts.inputs.add(path));
         let inputs = std::mem::take(&mut texts.inputs);
-        // Hours later would be too late to say that something is in the way.
+        // Checked now: hours later would be too late to say that something is in the way.
         let outputs = Outputs::check(&self.output, inputs, self.overwrite, self.session.resume)?;
 
         let mut options = self.session.clone();
@@ -127,7 +127,7 @@ impl Train {
         ));
 
         if trained.end == End::Stopped && trained.curve.len() < 2 && self.output.exists() {
-            // A model that has hardly begun to learn is not worth one that is there.
+            // A model that has hardly begun to learn must not replace an existing one.
             return Err(Error::StoppedEarly.of(self.output.display()));
         }
         ui.note("fitting the mixing priors");

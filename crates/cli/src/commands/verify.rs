@@ -28,7 +28,7 @@ pub(crate) struct Verify {
     pub(crate) models: ModelFiles,
     /// How to compress texts.
     pub(crate) choice: Choice,
-    /// Options without what a compressed file states itself.
+    /// Options without those that a compressed file states itself.
     pub(crate) base_options: Options,
     pub(crate) json: bool,
 }
@@ -79,7 +79,7 @@ fn needed(model: Option<&Model>) -> Result<&Model, Error> {
     model.ok_or(Error::NoModel)
 }
 
-/// What has come out of both ways.
+/// The outcome of both ways.
 struct Check {
     kind: Kind,
     text: Vec<u8>,
@@ -93,7 +93,7 @@ struct Timed {
     seconds: f64,
 }
 
-/// What both formats tell.
+/// What is known in both formats.
 #[derive(Clone, Copy)]
 struct Summary {
     format: &'static str,
@@ -101,7 +101,7 @@ struct Summary {
     file_len: u64,
     /// Segments of v2.
     segments: Option<u64>,
-    /// What v1 tells besides.
+    /// What is known only in v1.
     chunks: Option<v1::Summary>,
 }
 
@@ -231,7 +231,7 @@ fn check_chunks(model: &Model, bytes: &[u8], options: &Options, progress: &Progr
     })
 }
 
-/// Options for chunks of 2^`log2` tokens: no level is the model's context. `None` if there is no way to ask for them.
+/// Options for chunks of 2^`log2` tokens: no level is the model's context. `None` if the options cannot ask for them.
 fn encoding_as(options: Options, log2: u8, model: &Model) -> Option<Options> {
     let level = log2.checked_sub(5).and_then(ChunkLevel::new);
     match level {
@@ -255,7 +255,7 @@ fn timed<S: Into<Summary>, E: Into<Error>>(
     ))
 }
 
-/// The outcome for a file that has passed.
+/// The outcome for a file that has passed the check.
 #[derive(Debug, Serialize)]
 struct Report {
     path: String,
@@ -265,7 +265,7 @@ struct Report {
     text_len: u64,
     /// Bytes of the compressed file; of the one given, if it was one.
     file_len: u64,
-    /// As the model's tokenizer cuts the text; `None` without a model.
+    /// In the text, by the model's tokenizer; `None` without a model.
     tokens: Option<u64>,
     /// Of v2.
     segments: Option<u64>,
@@ -276,7 +276,7 @@ struct Report {
     ratio: Option<f64>,
     bits_per_byte: Option<f64>,
     bits_per_token: Option<f64>,
-    /// A CZIPv1 file's text gives the same contents again; `None` if the options have no way to ask for them.
+    /// Whether a CZIPv1 file's text gives the same contents again; `None` if the options cannot ask for them.
     reencodes: Option<bool>,
     compress_tokens_per_second: Option<f64>,
     decompress_tokens_per_second: Option<f64>,

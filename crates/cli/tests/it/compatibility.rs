@@ -101,7 +101,7 @@ fn codec_is_brotli_unless_told_otherwise() {
         .exits(0);
     assert_eq!(zstd.stdout()[7], 0);
 
-    // A codec is something that the old format alone has.
+    // Only the old format has codecs.
     let implied = folder
         .czip(&model, ["compress", "-c", "zstd", "notes.txt", "-o", "-"])
         .exits(0);

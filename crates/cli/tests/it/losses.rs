@@ -546,7 +546,7 @@ fn outputs_that_are_links_to_one_another_are_refused() {
     assert_eq!(restored.stdout(), b"another text");
     // And now that the link leads somewhere.
     shell(&folder, line).exits(2);
-    // One alone is made where the link leads to.
+    // A single one is made where the link leads to.
     fs::remove_file(folder.path("other.czip")).unwrap();
     shell(&folder, "$czip compress -q -f -L1 notes.txt").exits(0);
     assert!(folder.path("notes.txt.czip").is_symlink());
@@ -566,7 +566,7 @@ fn reader_that_is_gone_hides_nothing_else() {
     fs::remove_file(folder.path("long")).unwrap();
     assert_eq!(shell(&folder, line).stdout(), b"0\n");
     assert_eq!(folder.read("long").len(), 1 << 20);
-    // What was wrong before is told.
+    // The earlier fault is reported.
     let line = "($czip info bad.czip long.czip; echo $? >code) 2>/dev/null | true; cat code";
     assert_eq!(shell(&folder, line).stdout(), b"4\n");
 }

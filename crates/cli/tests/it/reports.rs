@@ -463,7 +463,7 @@ fn bench_measures_both_formats() {
         names.join(" ")
     };
     assert_eq!(names(notes), "czip-1 czipv1-1 brotli-11 xz-9 zstd-19 gzip-9");
-    // The old format holds text alone.
+    // The old format holds only text.
     assert_eq!(names(binary), "czip-1 brotli-11 xz-9 zstd-19 gzip-9");
     assert_eq!(names(total), names(binary));
     let finished = folder

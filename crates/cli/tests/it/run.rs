@@ -1,4 +1,4 @@
-//! Runs an executable in a folder of its own.
+//! Runs an executable in its own folder.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 pub(crate) const TEXT: &str =
     "Integers are the same everywhere.\nSo is what is made of them, naïvely or not: 1, 2, 3.\n";
 
-/// A trained or random model, if there is one at hand.
+/// A trained or random model, if there is one.
 pub(crate) fn model() -> Option<PathBuf> {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/data/model.czm");
     if golden.exists() {

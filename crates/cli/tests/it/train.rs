@@ -393,7 +393,7 @@ fn a_run_that_was_killed_or_stopped_goes_on() {
 
     let folder = Folder::new();
     folder.write("log.txt", log(2_500));
-    // Little is held out, so that there are many points, and a checkpoint after each step.
+    // Little is held out, so there are many points, and a checkpoint after each step.
     let arguments = [
         "train",
         "log.txt",

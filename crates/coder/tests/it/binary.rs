@@ -137,7 +137,7 @@ fn carries_run_through_many_bytes() {
     }
 }
 
-/// Bits chosen so that the interval keeps holding a given number, whose bytes are a long run of 0xFF or 0.
+/// Bits chosen such that the interval keeps holding a given number, whose bytes are a long run of 0xFF or 0.
 #[test]
 #[cfg_attr(miri, ignore = "takes minutes")]
 fn numbers_next_to_a_carry() {

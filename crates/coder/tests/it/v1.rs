@@ -109,7 +109,7 @@ fn long_underflow() {
             let mut message = vec![(&table[..], 1); count];
             message.push((&table, last));
             check(&message);
-            // And more after it, so that bits follow the run.
+            // And more after it, so bits follow the run.
             message.extend([(&table[..], 2), (&table, 0), (&table, 1), (&table, 2)]);
             check(&message);
         }

@@ -7,11 +7,11 @@ use brotli::{BrotliDecompressStream, BrotliResult, BrotliState};
 
 use super::decode::{Decode, NewDecoder, Step};
 
-/// For files whose table of chunk lengths is a good part of them: it is all that can be compressed.
+/// For files in which the table of chunk lengths, the only part that can be compressed, is large.
 const QUALITY: i32 = 11;
 /// For other files: 25 KB of long chunks came out the same to the byte in a fortieth of the time.
 const FAST_QUALITY: i32 = 5;
-/// The table counts from this part of the payload on.
+/// The table counts as large from this part of the payload on.
 const TABLE_PART: u64 = 128;
 const WINDOW_LOG: i32 = 22;
 

@@ -32,7 +32,7 @@ impl Codec {
         }
     }
 
-    /// Whether the crate is built with the feature for this codec, so that its files can be read and written.
+    /// Whether the crate is built with the feature for this codec, and can read and write its files.
     #[must_use]
     pub const fn is_built(self) -> bool {
         match self {

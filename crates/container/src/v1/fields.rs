@@ -1,4 +1,4 @@
-//! The fields of both headers that have rules of their own.
+//! The fields of both headers that have their own rules.
 
 use md5::{Digest, Md5};
 
@@ -46,8 +46,8 @@ impl Flags {
 
 /// The binary logarithm of the number of tokens in a full chunk, as the inner header has it.
 ///
-/// The field is 1 to 15, or 0, which stands for 6: early encoders wrote that. Both are kept apart here, so that a file
-/// can be written as it was read, and are equal in what they say.
+/// The field is 1 to 15, or 0, which stands for 6: early encoders wrote that. The two are kept apart here, so a file
+/// can be written as it was read, but compare equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ContextLog2(u8);
 

@@ -134,7 +134,7 @@ impl File {
     }
 }
 
-/// Names the payload's length in place of its bytes.
+/// Shows the payload's length instead of its bytes.
 impl fmt::Debug for File {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("File")

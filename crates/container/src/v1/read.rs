@@ -1,4 +1,4 @@
-//! Reading of a file.
+//! Reading a file.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -13,7 +13,7 @@ const STEP: usize = 64 << 10;
 
 /// How much a file may ask for.
 ///
-/// The defaults let every file of English text through that the format can carry. Memory in use is at most about
+/// The defaults allow every file of English text that the format can carry. Memory in use is at most about
 /// `max_payload_len` + 2 * `max_chunks` bytes, and the window of the outer codec, at most 128 MiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -333,7 +333,7 @@ fn read_chunk_lens<R: Read>(
     let count = header.chunk_count() as usize;
     let mut lens = Vec::new();
     let mut buffer = vec![0; STEP.min(2 * count)];
-    // What a vector can hold at all is a limit of its own where addresses have 32 bits.
+    // Where addresses have 32 bits, the longest possible vector is a further limit.
     let max = limits.max_payload_len.min(isize::MAX as u64);
     let mut payload_len = 0;
     let mut done = 0;
@@ -367,7 +367,7 @@ fn read_chunk_lens<R: Read>(
     Ok(())
 }
 
-/// Why a payload is not there.
+/// Why a payload could not be read.
 enum Truncated {
     /// The stream ends after so many bytes.
     At(usize),

@@ -7,11 +7,11 @@ use super::file::File;
 
 /// Writes a file and flushes the writer.
 ///
-/// The outer codec's output goes to the writer as it comes. Besides the file, memory in use is 2 bytes for each chunk and
-/// what the codec takes: some tens of MiB for a large file, less for a small one.
+/// The outer codec's output goes to the writer as it comes. Beyond the file itself, memory in use is 2 bytes for each
+/// chunk and what the codec takes: some tens of MiB for a large file, less for a small one.
 ///
-/// The header and the decompressed stream follow from `file` alone. So do the compressed bytes for given versions of the
-/// codec libraries, but other versions may give others.
+/// The header and the decompressed stream depend only on `file`. So do the compressed bytes for given versions of the
+/// codec libraries, but other versions may write others.
 ///
 /// # Errors
 ///

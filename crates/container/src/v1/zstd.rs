@@ -13,7 +13,7 @@ const BLOCK_LOG: u8 = 17;
 const FRAME_MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
 const LEVEL: i32 = 22;
-/// Level 22 would take a window of 128 MiB, and most of a gigabyte for its tables. Chunks are all but random: what can
+/// Level 22 would take a window of 128 MiB, and most of a gigabyte for its tables. Chunks are nearly random: what can
 /// be compressed is the table of their lengths, which is small.
 const WINDOW_LOG: u32 = 22;
 

@@ -1,4 +1,4 @@
-//! What can be wrong with a file, and with what is to become one.
+//! What can be wrong with a file, or with what is to be written as one.
 
 use std::{fmt, io};
 
@@ -32,7 +32,7 @@ impl fmt::Display for Part {
     }
 }
 
-/// A rule on segments that the numbers of one break.
+/// A rule on segments that the numbers in a header break.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SegmentError {
@@ -119,20 +119,20 @@ pub enum FormatError {
         /// The rule.
         error: SegmentError,
     },
-    /// After a member comes neither another nor the end of the file.
+    /// A member is followed by neither another nor the end of the file.
     #[error("trailing bytes from byte {offset}, where a member has ended")]
     TrailingBytes {
         /// Where they start.
         offset: u64,
     },
-    /// An index does not say what the member is.
+    /// An index does not describe its member.
     #[error("index at byte {offset} does not fit the member before it")]
     IndexMismatch {
         /// Where it starts.
         offset: u64,
     },
-    /// An index has another checksum than it says.
-    #[error("index at byte {offset} has the checksum {found:08x} in place of {expected:08x}")]
+    /// The checksum of an index is wrong.
+    #[error("index at byte {offset} has the checksum {found:08x} instead of {expected:08x}")]
     IndexChecksum {
         /// Where it starts.
         offset: u64,
@@ -147,14 +147,14 @@ pub enum FormatError {
         /// Where it starts.
         offset: u64,
     },
-    /// A segment is not the one that the index says.
+    /// A segment is not the one that the index describes.
     #[error("segment at byte {offset} has other lengths than the index says")]
     IndexEntry {
         /// Where the segment starts.
         offset: u64,
     },
-    /// A decoded text has another length than its segment says.
-    #[error("segment at byte {offset} decodes to {found} bytes in place of {expected}")]
+    /// A decoded text does not have the length that its segment declares.
+    #[error("segment at byte {offset} decodes to {found} bytes instead of {expected}")]
     TextLen {
         /// Where the segment starts.
         offset: u64,
@@ -163,10 +163,10 @@ pub enum FormatError {
         /// Bytes decoded.
         found: usize,
     },
-    /// A segment and the text it decodes to have another checksum than the segment says.
+    /// A segment and the text it decodes to do not have the checksum that the segment declares.
     ///
     /// The file is damaged, or it was decoded with another model than it was made with.
-    #[error("segment at byte {offset} has the checksum {found:x} in place of {expected:x}")]
+    #[error("segment at byte {offset} has the checksum {found:x} instead of {expected:x}")]
     Checksum {
         /// Where the segment starts.
         offset: u64,
@@ -218,7 +218,7 @@ pub enum WriteError {
     /// The format has no such segment.
     #[error(transparent)]
     Segment(#[from] SegmentError),
-    /// The last segment was written before.
+    /// The last segment has already been written.
     #[error("a segment after the last of its member")]
     AfterLast,
 }

@@ -12,7 +12,7 @@ pub const VERSION: u8 = 2;
 
 /// Whether `bytes` begin as files of this format do, and those of later versions.
 ///
-/// Three bytes are enough to know. Fewer are none of ours.
+/// Three bytes are enough to tell. Shorter input is not a czip file.
 ///
 /// ```
 /// use czip_container::v2;

@@ -1,4 +1,4 @@
-//! The index after a member: how it is made, and how one is held against the segments it is of.
+//! The index after a member: how it is made, and how it is compared with the member's segments.
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 

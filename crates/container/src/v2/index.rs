@@ -93,9 +93,9 @@ impl Index {
     /// without a valid index on, the file is read from its start up to there: the header of each segment, and not its
     /// payload.
     ///
-    /// What an index says is held against the segment in [`read_segment`](Self::read_segment), not before. Only segments
-    /// without text, which nobody has to read, are read and verified here. Where a member has no index, places in the text
-    /// rest on what its segments say of their lengths, and that is not verified before they are decoded.
+    /// What an index says is compared with the segment in [`read_segment`](Self::read_segment), not before. Only segments
+    /// without text, which need not be read later, are read and verified here. Where a member has no index, places in the
+    /// text rest on what its segments say of their lengths, and that is not verified before they are decoded.
     ///
     /// Memory in use is 64 bytes for each segment; a segment takes six bytes of the file or more.
     pub fn open<R: Read + Seek>(mut reader: R) -> Result<Self, ReadError> {
@@ -301,7 +301,7 @@ impl Member {
         if closing != INDEX_END {
             return Ok(None);
         }
-        // These bytes may be anything's. Reading from the file's start says what is wrong, if something is.
+        // These bytes may belong to anything. Reading from the file's start says what is wrong, if anything is.
         match Self::with_index(reader, start, end) {
             Err(ReadError::Format(_)) => Ok(None),
             result => result,

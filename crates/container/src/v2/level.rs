@@ -90,6 +90,6 @@ impl fmt::Display for Level {
 #[error("level \"{found}\" is not a number from 1 to 9")]
 #[non_exhaustive]
 pub struct InvalidLevel {
-    /// What was given in its place.
+    /// What was given instead.
     pub found: String,
 }

@@ -7,11 +7,11 @@ use std::fmt;
 pub enum Mode {
     /// The text as it is; number 0.
     Stored,
-    /// Bytes, predicted by adaptive mixing; number 1.
+    /// Bytes, predicted by mixing; number 1.
     Bytes,
-    /// The model's tokens, predicted by adaptive mixing; number 2.
+    /// The model's tokens, predicted by mixing; number 2.
     Tokens,
-    /// The model's tokens, predicted by its network and adaptive mixing; number 3.
+    /// The model's tokens, predicted by its net and mixing; number 3.
     Net,
 }
 

@@ -1,4 +1,4 @@
-//! Reading of a file from its start to its end.
+//! Reading a file from its start to its end.
 
 use std::{fmt, io::Read, iter::FusedIterator};
 
@@ -16,8 +16,8 @@ use super::source::{Frame, Source};
 /// The reader may be unbuffered: it is read in pieces of 32 KiB. Memory in use is that and the payload, which takes at
 /// most twice the bytes that have arrived of it.
 ///
-/// As an iterator it gives a [`Segment`] with a payload of its own for each; [`read_into`](Self::read_into) uses the
-/// same memory for all of them. After an error there is nothing more.
+/// As an iterator it gives a [`Segment`] with its own payload for each; [`read_into`](Self::read_into) uses the same
+/// memory for all of them. After an error there is nothing more.
 pub struct Reader<R> {
     source: Source<R>,
     state: State,

@@ -12,12 +12,12 @@ use super::varint;
 /// The most bytes of text in a segment: 2^24.
 pub const MAX_TEXT_LEN: usize = 1 << 24;
 
-/// From this length of text on, a checksum takes 8 bytes in place of 4.
+/// From this length of text on, a checksum takes 8 bytes instead of 4.
 const LONG_TEXT_LEN: u32 = 1 << 16;
 
 /// The two numbers before a segment's payload, and what they mean.
 ///
-/// Those who hold one know that it keeps the format's rules but for the model that some modes need.
+/// A value of this type keeps all of the format's rules, except that its mode may need a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SegmentHeader {
     mode: Mode,
@@ -143,7 +143,7 @@ impl SegmentHeader {
     }
 }
 
-/// What is known of a segment in a file besides its payload.
+/// What is known of a segment in a file, apart from its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentInfo {
     /// The header of its member.
@@ -203,7 +203,7 @@ impl Segment {
     }
 }
 
-/// Names no bytes of the payload; their number is in the header.
+/// Leaves out the bytes of the payload; their number is in the header.
 impl fmt::Debug for Segment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Segment")

@@ -27,7 +27,7 @@ pub(super) enum Frame {
 pub(super) struct Source<R> {
     inner: BufReader<R>,
     offset: u64,
-    /// To be read as if the file ended here.
+    /// Reading stops here as if the file ended.
     end: u64,
 }
 

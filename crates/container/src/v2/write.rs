@@ -1,4 +1,4 @@
-//! Writing of a member.
+//! Writing a member.
 
 use std::io::Write;
 
@@ -10,8 +10,8 @@ use super::segment::SegmentHeader;
 
 /// Writes one member, segment by segment.
 ///
-/// Nothing is written before the first segment. What is known of a segment when it's written is enough: how many follow
-/// need not be known, only whether any does. Another member may be written after this one, by a writer of its own.
+/// Nothing is written before the first segment. How many segments follow
+/// need not be known, only whether any does. Another member may be written after this one, by another writer.
 ///
 /// ```
 /// use czip_container::v2::{Header, Level, Reader, Writer};
@@ -57,8 +57,8 @@ impl<W: Write> Writer<W> {
 
     /// Leaves out the index.
     ///
-    /// Otherwise there is one after two or more segments, so that any can be found without reading those before. It
-    /// takes some bytes for each segment, 2 to 8, and 18 to 24 besides, and as much memory until it is written.
+    /// Otherwise there is one after two or more segments, so any can be found without reading those before. It takes 2 to
+    /// 8 bytes for each segment and another 18 to 24, and as much memory until it is written.
     #[must_use]
     pub fn without_index(mut self) -> Self {
         self.index = None;
@@ -91,7 +91,7 @@ impl<W: Write> Writer<W> {
         self.write(Mode::Stored, last, text, text)
     }
 
-    /// Writes a segment: the payload, and a checksum that the text has a part in.
+    /// Writes a segment: the payload, and a checksum that also covers the text.
     ///
     /// The rules on lengths are those of [`SegmentHeader::new`]; a segment refused leaves nothing behind. If the
     /// segment is the last, the index follows.
@@ -125,7 +125,7 @@ impl<W: Write> Writer<W> {
 
     /// Ends the member, flushes the writer and returns it.
     ///
-    /// If no segment written was the last, one without text is written that is.
+    /// If none of the segments was the last, an empty one is written as the last.
     pub fn finish(mut self) -> Result<W, WriteError> {
         if !self.ended {
             self.write_stored(true, &[])?;

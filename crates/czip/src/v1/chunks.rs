@@ -16,7 +16,7 @@ const BATCH: usize = 64;
 /// Chunks that are decoded in lockstep.
 const GROUP: usize = 32;
 
-/// Bytes of keys and values that a thread may hold, more than one chunk's apart.
+/// Bytes of keys and values that a thread may hold; those of one chunk are always allowed.
 const CACHE_LIMIT: usize = 64 << 20;
 
 /// Tokens in a unit of parallel work of the encoder: enough to hide its set-up.
@@ -76,7 +76,7 @@ impl<'a> ChunkEncoders<'a> {
     }
 }
 
-/// All tokens of a chunk are known, so that they go through the net as the rows of one batch; short chunks share one.
+/// All tokens of a chunk are known, so they go through the net as the rows of one batch; short chunks share one.
 struct ChunkEncoder<'a> {
     model: &'a Model,
     chunk_len: usize,
@@ -146,7 +146,8 @@ struct BadChunk {
     fault: DecodeError,
 }
 
-/// Decodes the chunks of a file, some batches of them one after the other, on as many threads as options and memory allow.
+/// Decodes the chunks of a file, some batches of them one after the other, on as many threads as options and memory
+/// allow.
 ///
 /// Any bytes decode to some tokens, but damaged bytes or another model rarely end where the chunk does.
 pub(super) struct ChunkDecoders<'a> {
@@ -161,8 +162,8 @@ pub(super) struct ChunkDecoders<'a> {
 }
 
 impl<'a> ChunkDecoders<'a> {
-    /// For chunks of `chunk_len` tokens. It is an error if the limit of memory does not allow for one chunk at a time beside
-    /// `held` bytes.
+    /// For chunks of `chunk_len` tokens. It is an error if the limit of memory does not allow for one chunk at a time
+    /// beside `held` bytes.
     pub(super) fn new(
         model: &'a Model,
         chunk_len: usize,
@@ -180,7 +181,7 @@ impl<'a> ChunkDecoders<'a> {
         };
         let possible = usize::try_from(memory / need).unwrap_or(usize::MAX);
         let threads = work::thread_count(options).min(possible);
-        // Fewer where keys and values would take more than there is, or more than a thread may hold at all.
+        // Fewer where keys and values would take more memory than is left, or more than a thread may hold at all.
         let of_thread = (memory / threads as u64).saturating_sub(group_memory(chunk_len));
         let of_thread = usize::try_from(of_thread).unwrap_or(usize::MAX);
         let of_thread = of_thread.min(CACHE_LIMIT);
@@ -236,7 +237,7 @@ fn group_memory(chunk_len: usize) -> u64 {
     GROUP as u64 * (u64::from(u16::MAX) + 16 * chunk_len as u64)
 }
 
-/// The next token is known only when the one before is decoded, so that one chunk can't fill a batch: chunks advance
+/// The next token is known only when the one before is decoded, so one chunk can't fill a batch: chunks advance
 /// side by side.
 struct GroupDecoder<'a> {
     model: &'a Model,

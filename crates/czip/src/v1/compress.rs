@@ -71,7 +71,7 @@ fn compress_text(
 
     let mut tokens = Vec::with_capacity(text.len() / 2);
     model.tokenizer.encode(text, &mut tokens)?;
-    // Text, tokens and payload are the largest things there are: none is held for longer than it is needed.
+    // Text, tokens and payload take the most memory: none is held for longer than it is needed.
     drop(input);
     let token_count = tokens.len() as u64;
     let counter = Counter::new(Unit::Tokens, Some(token_count), options);

@@ -141,7 +141,7 @@ fn decode_text<R: Read>(
     let declared = u64::from(file.header().original_len());
     let mut found = 0;
     let (mut payload, mut text) = (Vec::new(), Vec::new());
-    // A file without chunks must end as others do, so that it is read, too.
+    // A file without chunks must end as others do, so it is read as well.
     let mut ended = false;
     while !ended {
         if counter.stops() {

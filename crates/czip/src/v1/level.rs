@@ -86,6 +86,6 @@ impl fmt::Display for ChunkLevel {
 #[error("level \"{found}\" is not a number from 1 to 5")]
 #[non_exhaustive]
 pub struct InvalidChunkLevel {
-    /// What was given in its place.
+    /// What was given instead.
     pub found: String,
 }

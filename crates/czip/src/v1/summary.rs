@@ -1,4 +1,4 @@
-//! What is told after the work.
+//! What is reported after the work.
 
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

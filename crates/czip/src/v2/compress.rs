@@ -21,7 +21,7 @@ const BATCH_LEN: usize = 4 << 20;
 /// Segments that each thread is given at a time, at most.
 const BATCH_SEGMENTS: usize = 256;
 
-/// Bytes of text that are encoded at a time: whole segments, and one at least.
+/// Bytes of text that are encoded at a time: whole segments, at least one.
 fn batch_len(options: &Options) -> usize {
     let segment_len = segment_len(options);
     let each = segment_len * (BATCH_LEN / segment_len).clamp(1, BATCH_SEGMENTS);
@@ -32,7 +32,7 @@ fn batch_len(options: &Options) -> usize {
 
 /// Compresses what is written to it, to a file of the format czip v2.
 ///
-/// Text is held until there are some segments of it for each thread. The file depends on the text, the model and the
+/// Text is held until there are several segments of it for each thread. The file depends on the text, the model and the
 /// options, but not on threads, nor on the pieces that the text is written in.
 ///
 /// [`finish`](Self::finish) must be called: a file without its end is one that was cut short, and readers notice.
@@ -61,14 +61,14 @@ pub struct Encoder<'a, W> {
     writer: Writer<Counted<W>>,
     /// Nothing more can be written.
     failed: bool,
-    /// Text that is not encoded: at most `batch_len` bytes, and none only before the first.
+    /// Text that is not encoded yet: at most `batch_len` bytes, and empty only at the start.
     buffer: Vec<u8>,
     batch_len: usize,
     summary: Summary,
 }
 
 impl<'a, W: Write> Encoder<'a, W> {
-    /// An encoder that writes to `inner`, which should be buffered. Without a model all is coded as bytes.
+    /// An encoder that writes to `inner`, which should be buffered. Without a model everything is coded as bytes.
     #[must_use]
     pub fn new(model: impl Into<Option<&'a Model>>, inner: W, options: &Options) -> Self {
         let model = EncodingModel::new(model.into());
@@ -118,7 +118,7 @@ impl<'a, W: Write> Encoder<'a, W> {
         Ok((output.inner, summary))
     }
 
-    /// Encodes and writes the text held, whose end may be that of the whole.
+    /// Encodes and writes the text held, which may be the end of the whole.
     fn encode(&mut self, last: bool) -> Result<(), Error> {
         let encoded = self.try_encode(last);
         self.failed = encoded.is_err();
@@ -143,7 +143,7 @@ impl<W: Write> Write for Encoder<'_, W> {
         if self.failed {
             return Err(Error::AfterError.into());
         }
-        // The last segment is marked, so a full buffer waits until there is more, or nothing.
+        // The last segment is marked, so a full buffer waits until more text comes or the end is known.
         if self.buffer.len() == self.batch_len && !text.is_empty() {
             self.encode(false)?;
         }
@@ -171,13 +171,13 @@ impl<W> fmt::Debug for Encoder<'_, W> {
     }
 }
 
-/// Whether the header must name the model. A file of one segment does not do so in vain. Of others the end is not known
-/// when they begin, and how much is known must not matter.
+/// Whether the header must name the model. A file of one segment names it only if it is needed. Of others the end is
+/// not known when they begin, and how much is known must not matter.
 fn needs_model(encoded: &[Encoded], last: bool) -> bool {
     !last || encoded.len() > 1 || encoded.iter().any(|encoded| encoded.mode.needs_model())
 }
 
-/// A writer of a file whose header names no model so far.
+/// A writer of a file whose header names no model yet.
 fn begin<W: Write>(inner: W, options: &Options) -> Writer<W> {
     let header = Header {
         level: options.level,
@@ -211,7 +211,7 @@ fn write_segments<W: Write>(
 fn of_writing(error: WriteError) -> Error {
     match error {
         WriteError::Io(error) => Error::Io(error),
-        // The encoder makes no other segments than the format has.
+        // The encoder only makes segments that the format allows.
         error => Error::Io(io::Error::other(error)),
     }
 }
@@ -262,7 +262,7 @@ pub(crate) fn compress(model: Option<&Model>, text: &[u8], options: &Options) ->
     file_of(model, &segments, &encoded, options)
 }
 
-/// The files of texts, all of which are encoded side by side.
+/// The files of several texts, encoded side by side.
 pub(crate) fn compress_many(
     model: Option<&Model>,
     texts: &[&[u8]],
@@ -275,7 +275,7 @@ pub(crate) fn compress_many(
     let segments: Vec<&[u8]> = segments.collect();
     let encoded = match Encoders::new(model, options).encode(&segments, &counter) {
         Ok(encoded) => encoded,
-        // What ends the work on all texts ends that on each.
+        // An error that ends the work on all texts is an error of each.
         Err(stopped) => return texts.iter().map(|_| Err(stopped.into())).collect(),
     };
     let (mut segments, mut encoded) = (&segments[..], &encoded[..]);

@@ -28,10 +28,10 @@ const LANES: usize = 32;
 /// Bytes that the lanes of a thread may take together. One lane is always allowed.
 const LANE_MEMORY: usize = 128 << 20;
 
-/// Rows of a batch, when a window is laid anew.
+/// Rows of a batch when a window moves.
 const BATCH: usize = 64;
 
-/// What comes of a segment: its text, verified.
+/// The result of a segment: its text, verified.
 pub(crate) type Decoded = Result<Vec<u8>, SegmentFault>;
 
 /// A segment, and how it is decoded.
@@ -59,7 +59,7 @@ impl<'a> Decoders<'a> {
         self.threads
     }
 
-    /// Bytes of segments and their texts that may be held at a time, the last apart.
+    /// Bytes of segments and their texts that may be held at a time, not counting the last.
     pub(crate) fn max_batch_len(&self) -> u64 {
         self.max_memory / 4
     }
@@ -67,7 +67,7 @@ impl<'a> Decoders<'a> {
     /// How a segment is decoded. It is an error if the model for it is missing, or there is not enough memory.
     pub(crate) fn admit(&mut self, info: &SegmentInfo) -> Result<Coding<'a>, Error> {
         let coding = self.models.coding(&info.member, info.header.mode())?;
-        // Beside a batch that only has room for this segment.
+        // In a batch that has room only for this segment.
         let allowed = self.max_memory - self.max_batch_len();
         let held = segment_len(info) + memory_of(info, coding);
         if held > allowed {
@@ -79,7 +79,7 @@ impl<'a> Decoders<'a> {
         Ok(coding)
     }
 
-    /// The texts of segments that have been admitted, while `held` bytes are held besides.
+    /// The texts of segments that have been admitted, while another `held` bytes are in use.
     pub(crate) fn decode(
         &mut self,
         segments: &[WithCoding<'_, 'a>],
@@ -90,7 +90,7 @@ impl<'a> Decoders<'a> {
             .iter()
             .map(|(segment, coding)| memory_of(&segment.info, *coding));
         let need = needs.max().unwrap_or(0).max(1);
-        // What is admitted has room.
+        // Segments that were admitted have room.
         let memory = self.max_memory.saturating_sub(held).max(need);
         let possible = usize::try_from(memory / need).unwrap_or(usize::MAX);
         let threads = self.threads.min(segments.len()).min(possible).max(1);
@@ -105,7 +105,7 @@ impl<'a> Decoders<'a> {
         let work = Work::new(segments, threads, counter);
         let next = AtomicUsize::new(0);
         work::share(&mut self.workers[..threads], |worker| {
-            // Each thread begins with another model, so that few share the segments of one.
+            // Each thread begins with another model, so few share the segments of one.
             let first = next.fetch_add(1, Ordering::Relaxed);
             for turn in 0..work.nets.len() {
                 let (model, queue) = &work.nets[(first + turn) % work.nets.len()];
@@ -175,7 +175,7 @@ impl<'s, 'a> Work<'s, 'a> {
             Ok(()) => Ok(text),
             Err(error) => Err(SegmentFault::of_text(error)),
         });
-        // Nobody else has this number.
+        // No other thread has this number.
         let _ = self.decoded[index].set(text);
     }
 }
@@ -191,17 +191,17 @@ fn pop<T: Copy>(queue: &Queue<T>, wanted: impl FnOnce(T) -> bool) -> Option<T> {
     queue.pop_front()
 }
 
-/// Decodes in the same memory again and again.
+/// Decodes one segment after another in the same memory.
 struct SegmentDecoder<'a> {
     byte_alphabet: &'a Alphabet,
     /// The most bytes that it may hold.
     memory: usize,
     bytes: Option<Held<'a>>,
-    /// What belongs to a model: to one at a time, so that the number of models costs no memory.
+    /// The state for one model at a time, so more models do not take more memory.
     of_model: Option<OfModel<'a>>,
 }
 
-/// What a thread has of a model.
+/// A thread's state for a model.
 struct OfModel<'a> {
     model: &'a Model,
     without_net: Option<Held<'a>>,
@@ -225,7 +225,7 @@ fn held_len(held: Option<&Held<'_>>) -> usize {
     held.map_or(0, |held| held.len)
 }
 
-/// The mixer at the start of a text: the one at hand, if it is of this variant, or a new one.
+/// The mixer at the start of a text: the one kept, if it is of this variant, or a new one.
 fn of_variant<'m, 'a>(
     held: &'m mut Option<Held<'a>>,
     alphabet: &'a Alphabet,
@@ -233,7 +233,7 @@ fn of_variant<'m, 'a>(
     text_len: usize,
 ) -> &'m mut Mixer<'a> {
     let len = mixer_memory(variant, text_len);
-    // One of another variant gives its memory back before a new one takes some.
+    // The memory of one of another variant is freed before a new one takes some.
     let before = held.take().filter(|held| held.variant == variant);
     let now = match before {
         Some(mut held) => {
@@ -348,7 +348,7 @@ impl<'a> SegmentDecoder<'a> {
         }
     }
 
-    /// Gives back what is held for other modes, if that and `need` more are too much.
+    /// Frees what is held for other modes, if it and `need` more bytes are too much.
     fn make_room(&mut self, mode: Mode, need: usize) {
         let bytes = held_len(self.bytes.as_ref());
         let tokens = self.of_model.as_ref().map_or(0, OfModel::without_net_len);
@@ -376,7 +376,7 @@ impl<'a> SegmentDecoder<'a> {
         }
     }
 
-    /// What this thread has of a model. What it had of another is given back.
+    /// This thread's state for a model. That for another model is freed.
     fn of_model(&mut self, model: &'a Model) -> &mut OfModel<'a> {
         let held = self.of_model.take();
         let held = held.filter(|held| std::ptr::eq(held.model, model));
@@ -499,7 +499,7 @@ impl<'a> OfModel<'a> {
                 fresh += segment.text.bytes.len() - before;
             }
             work.counter.add(fresh);
-            // A window that moves uses the scratch, whose logits are not needed any more.
+            // A window that moves uses the scratch, whose logits are no longer needed.
             for place in (0..active.len()).rev() {
                 let segment = &mut active[place];
                 let lane = &mut self.lanes[segment.lane];
@@ -519,7 +519,7 @@ impl<'a> OfModel<'a> {
         }
     }
 
-    /// Takes the next segment into a lane, if memory allows or nothing is at work.
+    /// Takes the next segment into a lane, if memory allows or no lane is at work.
     fn admit<'s>(&mut self, queue: &Queue<usize>, work: &Work<'s, 'a>, idle: bool) -> Admitted<'s> {
         let model = self.model;
         let parameters = |index: usize| LevelParameters::of(work.segment(index).info.member.level);
@@ -599,7 +599,7 @@ impl<'a> OfModel<'a> {
         index
     }
 
-    /// Gives back what other free lanes have taken, as far as all would be too much with `need` bytes for this lane.
+    /// Frees what other idle lanes have taken, as far as the total would be too much with `need` bytes for this lane.
     fn release_others(&mut self, index: usize, need: usize) {
         let mut held = self.lanes_len() - self.lanes[index].held + need;
         for (other, lane) in self.lanes.iter_mut().enumerate() {
@@ -612,7 +612,7 @@ impl<'a> OfModel<'a> {
 }
 
 impl Lane<'_> {
-    /// Gives back the memory of the mixer.
+    /// Frees the memory of the mixer.
     fn release(&mut self) {
         (self.mixer, self.held) = (None, 0);
     }
@@ -643,7 +643,7 @@ pub(super) fn segment_len(info: &SegmentInfo) -> u64 {
     u64::from(info.header.payload_len()) + u64::from(info.header.text_len())
 }
 
-/// The most bytes that decoding a segment takes besides it and its text.
+/// The most bytes that decoding a segment takes, beyond the segment and its text.
 fn memory_of(info: &SegmentInfo, coding: Coding<'_>) -> u64 {
     let LevelParameters {
         tokens, bytes, net, ..

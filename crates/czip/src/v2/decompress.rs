@@ -21,18 +21,19 @@ const BATCH_LEN: u64 = 8 << 20;
 /// Segments that are decoded at a time for each thread, at most.
 const BATCH_SEGMENTS: usize = 256;
 
-/// Restores the text of a file of the format czip v2, or of several joined, as it is read from.
+/// Restores the text of a file of the format czip v2, or of several joined, as the text is read.
 ///
-/// Some segments for each thread are read and decoded at a time. What is handed out has been verified, but an error may
-/// still follow: only the end of the text tells that the file is whole. If the file ends early, the error is of the kind
-/// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof). Any error holds an [`Error`](crate::Error), unless the reader's own came
-/// through: `czip::Error::from` gets it back.
+/// Some segments for each thread are read and decoded at a time. All text that is handed out has been verified, but an
+/// error may still follow: only the end of the text shows that the file is whole. If the file ends early, the error is
+/// of the kind [`UnexpectedEof`](io::ErrorKind::UnexpectedEof). Any error holds an [`Error`](crate::Error), unless the
+/// reader's own came through: `czip::Error::from` gets it back.
 ///
-/// The text can be read by the piece, too, without copying it: see [`BufRead`].
+/// The text can also be read in pieces, without copying it: see [`BufRead`].
 ///
-/// If the reader can seek, so can the decoder, in the text: by the file's index if it has one, else by the headers of its
-/// segments, which are then read once. The file must be all that the reader has. What is handed out has been verified. That
-/// it is from the place sought has been, too, if there is an index, and otherwise only if all text before it has been read.
+/// If the reader can seek, so can the decoder, in the text: by the file's index if it has one, else by the headers of
+/// its segments, which are then read once. The file must be all that the reader has. What is handed out has been
+/// verified. That it is from the place sought has been, too, if there is an index, and otherwise only if all text
+/// before it has been read.
 ///
 /// ```
 /// use std::io::{Cursor, Read, Seek, SeekFrom};
@@ -60,16 +61,16 @@ pub struct Decoder<'a, R> {
     members: u64,
     /// Where segments are, once that has been asked for.
     index: Option<Indexed<R>>,
-    /// The reader is at a place that is of no use.
+    /// The reader is at an unknown place.
     lost: bool,
-    /// Decoded and not handed out.
+    /// Decoded and not handed out yet.
     ready: VecDeque<Result<Vec<u8>, Error>>,
-    /// What is being handed out, and from where on.
+    /// The text that is being handed out, and the offset of what is left of it.
     current: Vec<u8>,
     at: usize,
     /// Where the end of `current` is in the text.
     position: u64,
-    /// Bytes of the next segment to leave out, since what is sought begins after them.
+    /// Bytes of the next segment to skip to reach the place sought.
     skipped: usize,
     failed: bool,
     summary: Summary,
@@ -82,7 +83,7 @@ struct Indexed<R> {
     index: Index,
     /// The next segment.
     next: usize,
-    /// How many may be decoded at a time: few after each jump, since perhaps few are wanted.
+    /// How many may be decoded at a time: few after each seek, since perhaps few are wanted.
     batch: usize,
 }
 
@@ -140,7 +141,7 @@ impl<'a, R: Read> Decoder<'a, R> {
         Ok(Some(piece))
     }
 
-    /// Sees to it that there is text to hand out. Returns whether there is.
+    /// Decodes more if there is no text to hand out. Returns whether there is some.
     fn fill(&mut self) -> Result<bool, Error> {
         if self.failed {
             return Err(Error::AfterError);
@@ -187,7 +188,7 @@ impl<'a, R: Read> Decoder<'a, R> {
         Ok(())
     }
 
-    /// Reads the next segments from the file's start on, and what is wrong behind them.
+    /// Reads the next segments, for a file that is read from its start, and the error after them.
     fn read_some(&mut self) -> Result<(Batch<'a>, Option<Error>), Error> {
         let mut batch = Batch::new(&self.decoders, usize::MAX);
         while !batch.is_full() {
@@ -288,7 +289,7 @@ impl<R: Read + Seek> Decoder<'_, R> {
             return Err(Error::AfterError);
         }
         if self.index.is_none() {
-            // Until it is known where to go on.
+            // Until the next place is known.
             self.lost = true;
             let index = Index::open(self.reader.get_mut())?;
             within(index.text_len(), self.max_text_len)?;
@@ -322,7 +323,7 @@ impl<R: Read + Seek> Decoder<'_, R> {
         here
     }
 
-    /// Goes on at another place of the text, with none of what has been decoded.
+    /// Goes on at another place of the text and drops what has been decoded.
     fn jump(&mut self, target: u64) -> Result<(), Error> {
         self.ready.clear();
         self.current.clear();
@@ -343,7 +344,7 @@ impl<R: Read + Seek> Decoder<'_, R> {
     }
 }
 
-/// The place of the text that is sought, from `here` in a text of so many bytes.
+/// The place in the text to seek to, from `here` in a text of so many bytes.
 fn target(to: SeekFrom, here: u64, text_len: u64) -> io::Result<u64> {
     let target = match to {
         SeekFrom::Start(offset) => Some(offset),
@@ -393,7 +394,7 @@ impl<R: Read + Seek> Seek for Decoder<'_, R> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let here = self.stream_position()?;
         let target = target(to, here, self.index()?.text_len())?;
-        // After an error what is ready does not go on from here: the segment in error is missing.
+        // After an error the decoded text does not continue from here: the segment in error is missing.
         let failed = std::mem::take(&mut self.failed);
         if failed || !self.move_within(target) {
             self.jump(target)?;
@@ -436,7 +437,7 @@ struct Member<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// A batch that is full with some segments for each thread, with `max_segments`, or as memory allows.
+    /// A batch that is full at some segments for each thread, at `max_segments`, or at the limit of memory.
     pub(super) fn new(decoders: &Decoders<'a>, max_segments: usize) -> Self {
         // No more than 2^10 threads.
         let threads = decoders.threads();
@@ -496,7 +497,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// The texts of files, all of whose segments are decoded side by side.
+/// The texts of several files, whose segments are all decoded side by side.
 pub(crate) fn decompress_many(
     models: Models<'_>,
     files: &[&[u8]],
@@ -517,7 +518,7 @@ pub(crate) fn decompress_many(
     }
     let mut decoded = match batch.decode(&mut decoders, &counter) {
         Ok(decoded) => decoded.into_iter(),
-        // What ends the decoding of all ends that of each.
+        // An error that ends the decoding of all is an error of each.
         Err(stopped) => {
             let of_file = |read: Result<usize, Error>| Err(read.err().unwrap_or_else(|| stopped.into()));
             return counts.into_iter().map(of_file).collect();

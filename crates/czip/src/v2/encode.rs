@@ -18,7 +18,7 @@ const BATCH: usize = 64;
 const MIN_SAMPLE: usize = 1 << 10;
 const MAX_SAMPLE: usize = 16 << 10;
 
-/// A sample is this part of the text, so that it costs little beside coding the text.
+/// A sample is this part of the text, so coding it costs little compared with the whole.
 const SAMPLE_SHARE: usize = 32;
 
 /// Pieces that a sample is taken in.
@@ -48,7 +48,7 @@ impl Encoded {
     }
 }
 
-/// Encodes segments, as many side by side as there are threads. What comes out for each depends on its text alone.
+/// Encodes segments, as many side by side as there are threads. The result for each depends only on its text.
 pub(crate) struct Encoders<'a> {
     model: EncodingModel<'a>,
     options: Options,
@@ -77,7 +77,7 @@ impl<'a> Encoders<'a> {
     }
 }
 
-/// Encodes one segment after the other, in the same memory.
+/// Encodes one segment after another in the same memory.
 struct SegmentEncoder<'a> {
     model: EncodingModel<'a>,
     parameters: &'static LevelParameters,
@@ -118,7 +118,7 @@ impl<'a> SegmentEncoder<'a> {
             counter.add(text.len());
             return Encoded::stored();
         }
-        // A split pattern may be beyond its engine. There still are bytes.
+        // A split pattern may take more than its engine allows. The text is then coded as bytes.
         let only = self.only;
         let mode = match only {
             Some(mode) => self.possible(mode),
@@ -218,7 +218,7 @@ impl<'a> SegmentEncoder<'a> {
         model.tokenizer.encode_bytes(text, &mut self.tokens).is_ok()
     }
 
-    /// Codes a text, or the tokens of it that are at hand.
+    /// Codes a text, or its tokens where they are known.
     fn code(&mut self, mode: Mode, text: &[u8], progress: &mut SegmentProgress<'_>) -> Encoded {
         let mut buffer = std::mem::take(&mut self.spare);
         buffer.clear();
@@ -269,7 +269,7 @@ fn code_each(
     }
 }
 
-/// A mixer at the start of a text: the one at hand, or a new one.
+/// A mixer at the start of a text: the one kept, or a new one.
 pub(super) fn restarted<'m, 'a>(
     mixer: &'m mut Option<Mixer<'a>>,
     new: impl FnOnce() -> Mixer<'a>,
@@ -284,7 +284,7 @@ pub(super) fn restarted<'m, 'a>(
     }
 }
 
-/// All tokens are known, so that many positions go through the net at once.
+/// All tokens are known, so many positions go through the net at once.
 struct NetEncoder<'a> {
     model: &'a Model,
     variant: Variant,
@@ -362,7 +362,7 @@ impl<'a> NetEncoder<'a> {
     }
 }
 
-/// How much of a segment has been counted as done.
+/// How much of a segment has been reported as done.
 struct SegmentProgress<'c> {
     counter: &'c Counter,
     silent: bool,
@@ -388,7 +388,7 @@ impl<'c> SegmentProgress<'c> {
         }
     }
 
-    /// So many of the symbols are coded. Returns whether to go on.
+    /// Records that so many of the symbols are coded. Returns whether to go on.
     fn at(&mut self, coded: usize, symbols: usize) -> bool {
         self.count(coded, symbols);
         !self.counter.stops()

@@ -17,7 +17,7 @@ pub(crate) struct LevelParameters {
     pub(crate) net: Option<NetWindow>,
     /// Whether the encoder tries every mode on all of the text.
     pub(crate) thorough: bool,
-    /// The most bytes of text in a segment, if the caller has no wish.
+    /// The most bytes of text in a segment, unless the caller chooses.
     pub(crate) segment_len: usize,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct NetWindow {
     pub(crate) kept: usize,
 }
 
-/// Longer windows than this gain nothing beside adaptive mixing; one of half the length costs 0.3 % on short prose.
+/// Longer windows than this gain nothing beside mixing; one of half the length costs 0.3 % on short prose.
 const WINDOW: NetWindow = net(512, 256);
 
 const LEVELS: [LevelParameters; 9] = [
@@ -79,7 +79,7 @@ impl NetWindow {
     /// The window with a model of this context.
     pub(crate) fn within(self, context: usize) -> Self {
         let len = self.len.min(context);
-        // A window that has moved must have room for a token at least.
+        // A window that has moved must have room for at least one token.
         let kept = self.kept.min(len / 2).min(len.saturating_sub(2));
         Self { len, kept }
     }

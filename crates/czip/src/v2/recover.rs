@@ -40,7 +40,7 @@ pub struct Missing {
     /// Where the text that is missing starts in the whole text, in bytes; `None` if something of unknown length is
     /// missing before it.
     pub text_offset: Option<u64>,
-    /// Bytes of text that are missing; `None` if that is unknown. It is 0 where only what tells segments apart is damaged:
+    /// Bytes of text that are missing; `None` if that is unknown. It is 0 where only the structure is damaged:
     /// a header that the index repeats, or an index.
     ///
     /// Without a valid index the length is the one that the segment itself says, which may be damaged, too.
@@ -68,12 +68,12 @@ pub(crate) fn recover_to(
         counter: &counter,
     };
     let result = try_recover(models, input, output, &counter, options);
-    // What the reader was stopped with is an error of its own.
+    // The error that the reader was stopped with is reported as such.
     counter.check()?;
     result
 }
 
-/// A reader that can be read no more when the work is stopped, since a search may take long.
+/// A reader that fails once the work is stopped, since a search may take long.
 struct Stoppable<'c, R> {
     inner: R,
     counter: &'c Counter,
@@ -143,7 +143,7 @@ struct Failed {
 }
 
 impl Failed {
-    /// Whether the segment may be a whole one all the same.
+    /// Whether the segment may still be intact.
     fn lacks_model(&self) -> bool {
         matches!(self.reason, Error::MissingModel { .. })
     }
@@ -168,7 +168,7 @@ impl<W: Write> Recoverer<'_, '_, W> {
             let end = index.segments().first().map_or(start, |first| first.offset);
             self.miss(number, None, start..end, Some(0), ReadError::Format(fault).into());
         }
-        // Segments that have failed wait for one that is restored: it tells that they were where they seemed to be.
+        // Segments that have failed wait for one that is restored: it shows that they were where they seemed to be.
         let mut failed: Vec<Failed> = Vec::new();
         let mut ended = false;
         let mut next = 0;
@@ -199,7 +199,7 @@ impl<W: Write> Recoverer<'_, '_, W> {
             }
         );
         let error = ReadError::Format(error).into();
-        // Lengths have led nowhere, so that those of segments that have failed may be wrong.
+        // Lengths have led nowhere, so those of segments that have failed may be wrong.
         if failed.iter().all(Failed::lacks_model) {
             self.miss_each(number, failed.drain(..));
         }
@@ -207,7 +207,7 @@ impl<W: Write> Recoverer<'_, '_, W> {
         let first = failed.next();
         let from = first.as_ref().map_or(offset, |first| first.entry.offset);
         let end = salvage.resume(from)?;
-        // Where the last segment was restored, and no more than an index is missing, no text is.
+        // If the last segment was restored and only an index is missing, no text is missing.
         let only_index = index_len.is_some_and(|len| end - from == len || end - from < len && in_index);
         let text_len = (ended && only_index).then_some(0);
         let reason = match first {
@@ -221,7 +221,7 @@ impl<W: Write> Recoverer<'_, '_, W> {
         Ok(())
     }
 
-    /// Reads and decodes some segments from number `next` on, which is moved.
+    /// Reads and decodes some segments from number `next` on, and advances `next`.
     fn some_segments<R: Read + Seek>(
         &mut self,
         member: u64,
@@ -231,7 +231,7 @@ impl<W: Write> Recoverer<'_, '_, W> {
     ) -> Result<Vec<(IndexEntry, Restored)>, Error> {
         let mut batch = Batch::new(&self.decoders, usize::MAX);
         let mut read: Vec<(IndexEntry, Result<Mode, Error>)> = Vec::new();
-        // What is not restored does not count.
+        // Text that is not restored does not count.
         let mut text_len = self.recovery.summary.text_len;
         while !batch.is_full() && *next < index.segments().len() {
             let entry = index.segments()[*next];

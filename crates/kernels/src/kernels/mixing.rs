@@ -1,4 +1,4 @@
-//! The inner loops of a gated linear mixer: several rows of weights, int16 `[N]`, chosen anew for each decision, times one
+//! The inner loops of a gated linear mixer: several rows of weights, int16 `[N]`, chosen for each decision, times one
 //! vector of inputs, int16 `[N]`, and what the rows learn from the outcome.
 
 use super::{Kernels, dispatch};

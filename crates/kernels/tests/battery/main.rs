@@ -11,7 +11,7 @@ use proptest::prelude::*;
 mod mixing;
 mod sliding;
 
-/// A small generator, so that every run tests the same numbers.
+/// A small generator, so every run tests the same numbers.
 struct Random(u64);
 
 impl Random {
@@ -395,7 +395,7 @@ fn attention_whose_maximum_keeps_rising() {
     for_each_instruction_set(|kernels| {
         let query = [100; HEAD_DIM];
         for step in [1, 3, 17] {
-            // Each key scores a little more than the one before, so that every step rescales.
+            // Each key scores a little more than the one before, so every step rescales.
             let key = |t: usize| std::array::from_fn(|i| ((t * step + i) / HEAD_DIM) as i8 - 60);
             let count = natively_or_in_miri(300, 33);
             let keys: Vec<[i8; HEAD_DIM]> = (0..count).map(key).collect();

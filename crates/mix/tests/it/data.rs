@@ -1,6 +1,6 @@
 //! Texts, a vocabulary, and the frequencies of a net that there is none of.
 
-/// A small generator, so that every run tests the same numbers.
+/// A small generator, so every run tests the same numbers.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {

@@ -269,7 +269,7 @@ fn the_largest_weights_of_the_second_layer_are_stored() {
     let hash = PlainTree::new(&[b"a".to_vec(), b"b".to_vec()], None).hash();
     let mut bytes = random_priors(sizes(Variant::Light), false, 2, hash, 13);
     let len = bytes.len();
-    // All sets say true. The second layer takes two of them for false, so that it is wrong and trusts the first more.
+    // All sets say true. The second layer takes two of them for false, so it is wrong and trusts the first more.
     let [shifts, _] = layout(sizes(Variant::Light), false, 2);
     bytes[shifts..shifts + 16].fill(8);
     bytes[shifts + 16..len - 16].fill(0);

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 /// The largest logit.
 pub(crate) const LIMIT: i64 = 3_071;
 
-/// Fixed-point one: 62 fraction bits, so that a product of two numbers up to one fits 128.
+/// Fixed-point one: 62 fraction bits, so a product of two numbers up to one fits 128.
 const ONE: u128 = 1 << 62;
 
 static TABLES: LazyLock<Tables> = LazyLock::new(Tables::new);

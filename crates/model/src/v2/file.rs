@@ -138,7 +138,7 @@ pub struct Contents<'a> {
 }
 
 impl<'a> Contents<'a> {
-    /// A net and its tokenizer, and nothing else.
+    /// Only a net and its tokenizer.
     #[must_use]
     pub const fn new(weights: &'a Weights, tokenizer_json: &'a [u8]) -> Self {
         Self {
@@ -210,9 +210,9 @@ impl<'a> Contents<'a> {
     }
 }
 
-/// The envelope of safetensors, with the keys of every object in order, so that the same tensors make the same bytes.
+/// The envelope of safetensors, with the keys of every object in order, so the same tensors make the same bytes.
 fn serialize(tensors: &BTreeMap<String, Stored>, metadata: BTreeMap<String, String>) -> Vec<u8> {
-    // By the alignment that their elements want, as the format asks for, then by name.
+    // By the alignment of their elements, as the format demands, then by name.
     let mut order: Vec<_> = tensors.iter().collect();
     order.sort_by_key(|(_, (dtype, ..))| std::cmp::Reverse(dtype.bitsize()));
     let mut header = serde_json::Map::new();

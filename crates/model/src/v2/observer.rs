@@ -18,7 +18,8 @@ pub enum Norm {
     HeadInput,
 }
 
-/// Sees the numbers between the matrices while a batch passes through the net. A trainer records them for the way back.
+/// Sees the numbers between the matrices while a batch passes through the net. A trainer records them for the backward
+/// pass.
 ///
 /// The formats of the numbers are those of [`bits`](super::bits). Each method is called once for each row of the batch
 /// (each row and head, where there is a `head`), in the order of rows; `row` counts from 0 within the batch.
@@ -44,7 +45,7 @@ pub trait Observer {
     );
 
     /// The attention weights of a head, 0 to 255, for the positions that the row attends to, oldest first. `total` is
-    /// their sum and the sink's weight.
+    /// their sum and the attention sink's weight.
     fn attention(&mut self, layer: usize, row: usize, head: usize, weights: &[u8], total: u32);
 
     /// The inputs of the squares in the feed-forward network, `[F]`.

@@ -138,7 +138,7 @@ impl<'a> Reference<'a> {
             .collect();
         self.observe(&format!("{index}.attended"), &attended);
         let normed = norm(&attended, UNIT);
-        // The sum is saturated, and not what is added.
+        // The sum is saturated, not the terms.
         self.add(&linear(&layer.out, &normed));
         let residual = self.residual.clone();
         self.observe(&format!("{index}.attention"), &residual);

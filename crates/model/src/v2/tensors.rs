@@ -29,7 +29,7 @@ pub(super) struct Tensor<'w> {
     elements: Elements<'w>,
 }
 
-/// The elements of a tensor. Vectors take whatever length a file has, which its shape has been held against.
+/// The elements of a tensor. Vectors take any length, which has been checked against the shape.
 enum Elements<'w> {
     Int8(&'w mut Vec<i8>),
     /// Two to a byte, the first in the lower half, each in two's complement.
@@ -257,7 +257,7 @@ pub(super) fn read(file: &Tensors<'_>, config: Config) -> Result<Weights, Error>
 
 /// The tensors of a net, by name.
 pub(super) fn to_stored(weights: &Weights) -> Result<Vec<(String, Stored)>, Error> {
-    // A copy, so that one table can lead both to where elements are written and from where they are read.
+    // A copy, so one table serves both for writing elements and for reading them.
     let mut weights = weights.clone();
     let config = &weights.config;
     assert_eq!(weights.layers.len(), config.layers, "layers");

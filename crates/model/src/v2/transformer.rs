@@ -1,7 +1,8 @@
 //! The net, packed for one instruction set, and its batched forward pass: rows of tokens in, logits out, int32
 //! `[rows, vocab]`. Between the matrices stand int8 `[rows, d]` and int16 `[rows, d]`; see [`bits`](super::bits).
 //!
-//! This is the only implementation of the integer net besides the oracle in `reference`: coding and training both run it.
+//! Apart from the oracle in `reference`, this is the only implementation of the integer net: coding and training both
+//! run it.
 
 use czip_fixed::tables::TURN;
 use czip_kernels::{
@@ -193,7 +194,7 @@ impl Transformer {
         self.kernels
     }
 
-    /// Positions that a cache has room for: those that are kept and a window more, so that positions are seldom moved.
+    /// Positions that a cache has room for: those that are kept and another window, so positions are seldom moved.
     const fn positions(&self) -> usize {
         self.kept() + self.config.window.next_multiple_of(POSITION_GROUP)
     }
@@ -416,7 +417,7 @@ impl Transformer {
         }
     }
 
-    /// Attends with the queries in `normed`, and norms what comes of it, back into `normed`.
+    /// Attends with the queries in `normed`, and norms the result back into `normed`.
     fn attend(
         &self,
         index: usize,

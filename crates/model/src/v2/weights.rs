@@ -82,7 +82,7 @@ impl Config {
     /// Trained parameters: the elements of all tensors but the shifts and the rotary frequencies.
     #[must_use]
     pub const fn parameters(&self) -> usize {
-        // The embeddings are not multiplied; each head has a gain and a sink.
+        // The embeddings are not multiplied; each head has a gain and an attention sink.
         self.multiply_adds()
             + self.vocab_size * self.d_model
             + self.bigram_buckets * self.bigram_width
@@ -144,7 +144,7 @@ pub struct Layer {
 /// All weights of a model.
 ///
 /// The fields are public and nothing checks them: a trainer makes `Weights` from its parameters. Whoever does so
-/// promises what the rest of this module relies on:
+/// must ensure what the rest of this module relies on:
 ///
 /// * the sizes are those that `docs/spec/czm-v2.md` allows, and every tensor has the shape that they demand;
 /// * elements of the embeddings are -8 to 7 and their shifts at most 8, shifts of matrices are at most 24, sinks are at

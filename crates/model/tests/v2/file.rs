@@ -39,7 +39,7 @@ fn changed(change: impl FnOnce(&mut ModelFile)) -> Vec<u8> {
 
 fn error_of(bytes: &[u8]) -> Error {
     let error = File::from_bytes(bytes).unwrap_err();
-    // Both ways of reading say the same, but for the format.
+    // Both ways of reading say the same, except for the format.
     if !matches!(error, Error::BadMetadata { key: "format", .. }) {
         assert_eq!(czip_model::ModelFile::from_bytes(bytes).unwrap_err(), error);
     }

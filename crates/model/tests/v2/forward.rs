@@ -71,7 +71,7 @@ fn check_weights(weights: &Weights, tokens: &[u16], batches: &[usize]) {
             let mut scratch = transformer.scratch(batch);
             let mut first = 0;
             while first < count {
-                // The batch grows to its size, so that blocks of positions begin at all places.
+                // The batch grows to its size, so blocks of positions begin at all places.
                 let end = count.min(first + batch.min(first + 1));
                 let rows: Vec<Row> = (first..end).map(|position| row(0, position, tokens)).collect();
                 transformer.forward(&rows, &mut caches, &mut scratch);
@@ -217,7 +217,7 @@ fn several_sequences_in_a_batch() {
         let mut taken = vec![0; texts.len()];
         while taken.iter().zip(&texts).any(|(&taken, text)| taken < text.len()) {
             let mut rows = Vec::new();
-            // Rows of different sequences in turn, so that those of one are not neighbours.
+            // Rows of different sequences in turn, so those of one are not neighbours.
             for _ in 0..random.within(1, 40) {
                 for (sequence, text) in texts.iter().enumerate() {
                     if taken[sequence] < text.len() && random.next().is_multiple_of(2) {

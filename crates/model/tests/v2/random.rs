@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use czip_model::v2::{Config, Contents, HEAD_DIM, Layer, Matrix, Weights};
 
-/// A small generator, so that every run tests the same numbers.
+/// A small generator, so every run tests the same numbers.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {

@@ -10,7 +10,7 @@ use crate::error::SplitLimit;
 /// Steps that a pattern may take for each byte of a text. Patterns in use take three to ten.
 const STEPS_PER_BYTE: u64 = 256;
 
-/// What is added to a text's length in bytes: on short texts even patterns that are slow on long ones are quick enough.
+/// Added to a text's length in bytes: on short texts even patterns that are slow on long ones are quick enough.
 const FREE_BYTES: u64 = 1 << 14;
 
 /// The most places that a search keeps to go back to, 24 bytes each.
@@ -64,14 +64,14 @@ enum Entry {
         pos: usize,
         left: u32,
     },
-    /// Nowhere: a slot had another value.
+    /// Not a place: a slot had another value.
     Undo {
         slot: u32,
         old: usize,
     },
 }
 
-/// What a slot has before it is saved.
+/// The value of a slot before it is saved.
 const UNSET: usize = usize::MAX;
 
 /// Searches a text.
@@ -148,7 +148,7 @@ impl<'p, 't, 'b> Matcher<'p, 't, 'b> {
         self.push(Entry::Undo { slot, old })
     }
 
-    /// Forgets the places to go back to above `base`, but not what the slots had.
+    /// Forgets the places to go back to above `base`, but not the saved slots.
     fn commit(&mut self, base: usize) {
         let mut kept = base;
         for index in base..self.stack.len() {
@@ -355,7 +355,7 @@ impl<'p, 't, 'b> Matcher<'p, 't, 'b> {
         Ok(found)
     }
 
-    /// The end of a repetition of a group's text. There's none of a group that hasn't matched.
+    /// The end of a repetition of a group's text. `None` for a group that hasn't matched.
     fn back_reference(&mut self, slot: usize, pos: usize) -> Result<Option<usize>, SplitLimit> {
         let (text, group) = (self.text.as_bytes(), self.slots[slot]..self.slots[slot + 1]);
         if group.end == UNSET {

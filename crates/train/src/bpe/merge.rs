@@ -1,8 +1,8 @@
 //! The merges: distinct pieces of text and their counts go in; the tokens come out, in the order in which they were made.
 //!
-//! The frequency of every pair is kept up to date while pairs are merged, along with a list of the words (pieces) that contain
-//! the pair, so a merge only looks at those. A heap yields the most frequent pair; the frequencies in it may be too high, never
-//! too low, and are corrected when they come up.
+//! The frequency of every pair is kept up to date while pairs are merged, along with a list of the pieces that contain
+//! the pair, so a merge only looks at those. A heap yields the most frequent pair; the frequencies in it may be too
+//! high, never too low, and are corrected when they come up.
 
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap};
@@ -18,7 +18,7 @@ pub(super) struct Merger {
     /// The bytes of each token.
     tokens: Vec<Rc<[u8]>>,
     words: Vec<Word>,
-    /// The tokens of the words. Each word keeps the space that it took as bytes.
+    /// The tokens of the pieces. Each piece keeps the space that it took as bytes.
     symbols: Vec<TokenId>,
     pairs: HashMap<Pair, PairState, BuildHasherDefault<PairHasher>>,
     queue: BinaryHeap<Candidate>,
@@ -41,12 +41,12 @@ struct Pair(TokenId, TokenId);
 struct PairState {
     /// How often the pair occurs in the text.
     count: u64,
-    /// The words that contain it, and perhaps some that used to.
+    /// The pieces that contain it, and perhaps some that used to.
     words: Vec<u32>,
 }
 
-/// Multiplicative hashing with 2^64 divided by the golden ratio. A merge looks up several pairs at each of its places, which is
-/// most of the work.
+/// Multiplicative hashing with 2^64 divided by the golden ratio. A merge looks up several pairs at each of its places,
+/// which is most of the work.
 #[derive(Default)]
 struct PairHasher(u64);
 
@@ -68,8 +68,8 @@ impl Hasher for PairHasher {
     }
 }
 
-/// A pair to merge. The greatest is merged first: the most frequent, then the one whose left token has the lowest bytes, then the
-/// one whose right token has. No two tokens have the same bytes, so the order is total.
+/// A pair to merge. The greatest is merged first: the most frequent, then the one whose left token has the lowest
+/// bytes, then the one whose right token has. No two tokens have the same bytes, so the order is total.
 struct Candidate {
     count: u64,
     pair: Pair,
@@ -100,7 +100,7 @@ impl PartialEq for Candidate {
 impl Eq for Candidate {}
 
 impl Merger {
-    /// Takes distinct words, and how often each occurs.
+    /// Takes distinct pieces, and how often each occurs.
     pub(super) fn new<'t>(counted: impl IntoIterator<Item = (&'t [u8], u64)>) -> Merger {
         let tokens: Vec<Rc<[u8]>> = (0..=u8::MAX).map(|byte| Rc::from([byte])).collect();
         let mut merger = Merger {
@@ -180,10 +180,10 @@ impl Merger {
         }
     }
 
-    /// Merges a pair wherever it is in a word, from the left. The pairs that become more frequent go to `raised`.
+    /// Merges a pair wherever it is in a piece, from the left. The pairs that become more frequent go to `raised`.
     fn merge_word(&mut self, index: u32, pair: Pair, merged: TokenId, raised: &mut Vec<Pair>) {
         let Word { start, len, count } = self.words[index as usize];
-        // Tokens are written back to the word as they're read, at or before the place they're read from.
+        // Tokens are written back to the piece as they're read, at or before the place they're read from.
         let mut read = start;
         let mut write = start;
         let end = start + len;
@@ -274,7 +274,7 @@ mod tests {
                     *pairs.entry((pair[0].clone(), pair[1].clone())).or_default() += count;
                 }
             }
-            // The map is in the order of the bytes, and the last of equal maxima is found: hence from the back.
+            // The map is in the order of the bytes, and the last of equal maxima is found, so this goes from the back.
             let Some(((left, right), count)) = pairs.into_iter().rev().max_by_key(|&(_, count)| count) else {
                 break;
             };

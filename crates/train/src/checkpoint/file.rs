@@ -1,6 +1,6 @@
 //! The file of a checkpoint: named tensors and metadata in, a safetensors file out; and back.
 //!
-//! Nothing that a file says of itself is taken for granted: memory is allocated only for bytes that the file has.
+//! Nothing that a file says of itself is trusted: memory is allocated only for bytes that the file has.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};

@@ -1,9 +1,9 @@
 //! Rows of tables: CSV and TSV.
 //!
-//! CSV is that of RFC 4180, and what programs make of it: rows end with LF, CR LF or CR, and need not have the same number
-//! of fields; a quote that does not begin a field is a character. A quote that is never closed would make one field of all
-//! that follows, so the end of the table inside quotes, or a row of very many lines, is an error. TSV has no quotes: a row
-//! is a line, and a quote a character.
+//! CSV is that of RFC 4180, and as programs write it: rows end with LF, CR LF or CR, and need not have the same number
+//! of fields; a quote that does not begin a field is a character. A quote that is never closed would make one field of
+//! all that follows, so the end of the table inside quotes, or a row of very many lines, is an error. TSV has no
+//! quotes: a row is a line, and a quote a character.
 
 use std::ops::Range;
 

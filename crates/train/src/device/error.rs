@@ -13,7 +13,7 @@ pub enum Error {
     /// There is one, but it cannot be used.
     #[error("the GPU {name} cannot be used: {reason}")]
     Refused {
-        /// What the driver calls it.
+        /// The driver's name for it.
         name: String,
         /// What the driver says.
         reason: String,

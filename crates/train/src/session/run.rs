@@ -8,8 +8,8 @@ use crate::parameters::Layout;
 use crate::stream::Stream;
 use crate::trainer::{Hyperparameters, Trainer};
 
-/// A run is over if held-out text costs so many times what it cost at best, and so many times as many tokens have been seen.
-/// Falling rates and averages make up for far less than that.
+/// A run is over if held-out text costs this many times its lowest cost, and this many times as many tokens have been
+/// seen. Falling rates and averages make up for far less than that.
 const OVERFITTED: (f64, f64) = (1.1, 1.5);
 
 /// The state of a run between two steps.
@@ -104,7 +104,7 @@ impl Run {
         });
     }
 
-    /// Whether held-out text costs more and more.
+    /// Whether held-out text keeps costing more.
     pub(super) fn is_overfitted(&self) -> bool {
         let best = self.curve.iter().min_by(|a, b| a.heldout.total_cmp(&b.heldout));
         let (cost, tokens) = OVERFITTED;

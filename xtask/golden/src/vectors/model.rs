@@ -124,7 +124,7 @@ impl Maker {
         );
     }
 
-    /// What both layers have alike but for the numbers.
+    /// What both layers have, with different numbers.
     fn layer(&mut self, layer: usize, score_mult: [i32; HEADS], linears: [(i64, i32, i8); 4]) {
         let name = |part: &str| format!("layers.{layer}.{part}");
         let [qkv, out, up, down] = linears;
@@ -142,7 +142,7 @@ impl Maker {
     }
 }
 
-/// The bytes of `model.czm`, but for the tokenizer's compression the same with every version of every library.
+/// The bytes of `model.czm`: except for the tokenizer's compression, the same with every version of every library.
 pub(super) fn model(tokenizer_json: &str) -> Result<Vec<u8>> {
     let mut maker = Maker {
         random: Random::new(SEED),
@@ -177,7 +177,7 @@ pub(super) fn model(tokenizer_json: &str) -> Result<Vec<u8>> {
     maker.int8("layers.1.attn.sink_key", &[64], -128, 127);
     maker.gain("norm.weight", 120);
     maker.int8("head.weight", &[VOCAB, D], -128, 127);
-    // Both stand in every known model, and nothing uses them.
+    // Every known model has both, and nothing uses them.
     maker.add("head.mult", tensor("I32", &[], 12_345i32.to_le_bytes().to_vec()));
     maker.add("head.shift", tensor("I8", &[], vec![63]));
 

@@ -12,8 +12,8 @@ use xtask::Result;
 
 const SEED: u64 = 0x637a_6970_5f76_3200;
 
-/// Steps whose numbers are all there, beside the hashes of every step. The last two have more before them than the window
-/// reaches.
+/// Steps of which all numbers are written, in addition to the hashes of every step. The last two have more before them
+/// than the window reaches.
 const OBSERVED: [usize; 5] = [0, 1, 2, 20, 59];
 
 const STEPS: usize = 60;
@@ -82,7 +82,7 @@ fn weights() -> Weights {
     }
 }
 
-/// The bytes of `model2.czm`, but for the tokenizer's compression the same with every version of every library.
+/// The bytes of `model2.czm`: except for the tokenizer's compression, the same with every version of every library.
 pub(super) fn model(tokenizer_json: &str) -> Result<Vec<u8>> {
     let contents = Contents {
         weights: &weights(),

@@ -14,7 +14,7 @@ pub(super) fn texts() -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Texts of czip v2 alone, by name: the tokens of those above are in a vector of their own, which takes UTF-8.
+/// Texts only for czip v2, by name. The vector of tokens, which takes UTF-8, has only the texts above.
 pub(super) fn more_texts() -> Vec<(&'static str, Vec<u8>)> {
     vec![("json", json().into_bytes()), ("octets", octets())]
 }

@@ -1,6 +1,6 @@
 //! Files of czip v2.
 //!
-//! Unlike the other vectors these come from the code that they check: what they pin is that it goes on making them. That
+//! Unlike the other vectors, these come from the code that they check: they pin its present output. That
 //! its mixing is that of the specification is shown in `crates/mix`, against a reference written from the page.
 
 use std::num::NonZeroUsize;
@@ -166,8 +166,8 @@ fn compress(model: &Model, member: &Member, text: &[u8]) -> Result<Vec<u8>> {
     Ok(czip::compress(model, text, &options)?)
 }
 
-/// Mode, length of the payload and length of the text of each segment. A text that was stored though it should not have
-/// been would check little.
+/// Mode, length of the payload and length of the text of each segment. A text that was unexpectedly stored
+/// would check little.
 fn segments(member_file: &[u8], member: &Member) -> Result<Value> {
     let mut segments = Vec::new();
     for segment in Reader::new(member_file) {

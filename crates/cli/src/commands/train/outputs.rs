@@ -1,6 +1,6 @@
 //! What a training run writes: the model, its curve, and until that is done a checkpoint.
 //!
-//! Training takes long, so that all is checked before it begins. The names of files beside the model are the model's whole
+//! Training takes long, so everything is checked first. The names of files beside the model are the model's whole
 //! name and an ending.
 
 use std::collections::HashSet;
@@ -46,7 +46,7 @@ pub(super) struct Outputs {
 }
 
 impl Outputs {
-    /// Checks that a run which reads these inputs may write a model, and all that comes with it.
+    /// Checks that a run that reads these inputs may write a model and the files beside it.
     pub(super) fn check(
         model: &Path,
         inputs: Identities,
@@ -59,7 +59,7 @@ impl Outputs {
         for path in paths(model) {
             // Links may lead from one to another.
             let is_new = Place::of(&resolve(&path)).is_none_or(|place| places.insert(place));
-            // What can't be overwritten in any case.
+            // Reported first: what can't be overwritten in any case.
             let target = Target::from(path);
             if !target.check(&inputs, true)? {
                 return Err(Error::ModelToStream.of(&target));
@@ -68,7 +68,7 @@ impl Outputs {
                 return Err(Error::SameOutput.of(&target));
             }
         }
-        // Who comes back to a run has to hear of that first: what exists besides is of that run as a rule.
+        // Whoever returns to a run must hear of its checkpoint first: other files that exist are usually of that run.
         match checkpoint.exists() {
             true if !resume && !overwrite => return Err(Error::Interrupted.of(checkpoint.display())),
             false if resume => return Err(Error::NothingToResume.of(checkpoint.display())),
@@ -83,7 +83,7 @@ impl Outputs {
             }
         }
         let held = Held::take(&checkpoint)?;
-        // Whether files can be made there is known when one has been.
+        // The only way to know that files can be made there is to make one.
         let target = Target::File(model.to_owned());
         drop(target.create(&inputs, None, overwrite)?);
         Ok(Self {
@@ -130,11 +130,11 @@ fn is_left_over(path: &Path) -> bool {
     }
 }
 
-/// The right to write there, which a lock file stands for. While it is held, a signal that ends the process removes the
+/// The right to write there, held by a lock file. While it is held, a signal that ends the process removes the
 /// lock file and any checkpoint that is half written.
 #[derive(Debug)]
 struct Held {
-    // Dropped in this order: who takes the lock next may write the checkpoint.
+    // Dropped in this order: whoever takes the lock next may write the checkpoint.
     _checkpoint: Unfinished<()>,
     _lock: Unfinished<Lock>,
 }

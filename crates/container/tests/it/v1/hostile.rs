@@ -156,7 +156,7 @@ fn only_zstd_frames() {
 
 #[test]
 fn payload_bombs() {
-    // 4 GiB after a payload of 3 bytes, and in place of it.
+    // 4 GiB after a payload of 3 bytes, and instead of it.
     for payload in [&[1, 2, 3][..], &[]] {
         let mut bytes = header(0, 1, 14);
         bytes.extend(zstd_frame(

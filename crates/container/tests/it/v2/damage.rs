@@ -77,7 +77,7 @@ fn joined_files_are_the_joined_text() {
             .collect::<Vec<_>>()
     );
 
-    // Each segment is what it was, but for its place in the file.
+    // Each segment is what it was, except for its place in the file.
     let mut expected = files.iter().flat_map(|(segments, _)| segments);
     for segment in &segments {
         let expected = expected.next().unwrap();

@@ -162,7 +162,7 @@ fn payloads_are_not_read() {
     }
 }
 
-/// No range of text asks for a segment without text, so that the index itself has to notice its faults.
+/// No range of text asks for a segment without text, so the index itself has to notice its faults.
 #[test]
 fn empty_segments_are_verified_at_once() {
     let empty = member(header(5, MODEL), &[stored(b"")], true);
@@ -211,7 +211,7 @@ fn text_that_looks_like_an_index() {
         part: Part::Checksum,
     };
     assert_eq!(open_err(cut), truncated);
-    // The end of an index alone, with lengths of nothing and of more than there is.
+    // Only the end of an index, with lengths of nothing and of more than there is.
     for len in [0u32, 7, 8, 20, 4000, u32::MAX] {
         let text = [&[0; 30], &len.to_le_bytes()[..], b"zic\xfa"].concat();
         let bytes = member(header(5, None), &[stored(&text)], true);

@@ -121,7 +121,7 @@ unsafe impl WeightedSums for Madd {
 ///
 /// Read as signed, such a weight is 65536 too small; `halves` say where to add that: the index of a pair, and 1 for
 /// each of its positions that needs it. Those are the keys within an octave of the best. Before the first weight and
-/// after the last there are zeros, up to whole pairs, so that the neighbours' values count for nothing.
+/// after the last there are zeros, up to whole pairs, so the neighbours' values do not count.
 #[inline(always)]
 fn pair_weights<'a>(
     weights: &[u32],

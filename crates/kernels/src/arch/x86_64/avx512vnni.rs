@@ -139,7 +139,7 @@ const WINDOW: usize = 32;
 /// The weights of a run, as low and high bytes, and their sum.
 ///
 /// The bytes begin `lead` places before the first score and end with a whole window; what is not of the run is zero, so
-/// the neighbours' values count for nothing.
+/// the neighbours' values do not count.
 ///
 /// # Safety
 ///

@@ -1,7 +1,7 @@
 //! AVX-VNNI: products of bytes in 256-bit vectors.
 //!
-//! Built with `--cfg czip_evex_vnni`, this module takes the same instruction in the encoding of AVX-512, so that its code
-//! can be tested on machines that have only that.
+//! Built with `--cfg czip_evex_vnni`, this module uses the AVX-512 encoding of the same instruction, so its code can be
+//! tested on machines that have only that.
 
 #[cfg(not(czip_evex_vnni))]
 use std::arch::x86_64::_mm256_dpbusd_avx_epi32 as dpbusd;

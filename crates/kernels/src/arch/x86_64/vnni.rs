@@ -26,7 +26,7 @@ pub(super) fn stage<'a>(x: &'a [i8], stride: usize, staging: &'a mut Staging) ->
 /// The weights of a run that starts at position `first`, as low and high bytes.
 ///
 /// Values lie in groups of four positions. Before the first weight, back to the start of its group, and after the last
-/// one, up to the end of its group, there are zeros, so that the neighbours' values count for nothing.
+/// one, up to the end of its group, there are zeros, so the neighbours' values do not count.
 #[inline(always)]
 pub(super) fn split_weights<'a>(
     weights: &[u32],
