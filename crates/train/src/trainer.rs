@@ -290,7 +290,7 @@ impl Trainer {
             prepared
         };
         let prepared: Vec<Prepared> = sequences.iter().map(prepare).collect();
-        let sequences: Vec<Sequence<'_>> = prepared
+        let sequences: Vec<_> = prepared
             .iter()
             .map(|prepared| prepared.sequence(stream))
             .collect();
