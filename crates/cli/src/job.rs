@@ -118,7 +118,8 @@ impl TryFrom<Args> for Job {
 
 fn limits(args: LimitArgs) -> Limits {
     let defaults = Limits::default();
-    Limits::new().with_text_len(args.max_output.unwrap_or(defaults.max_text_len))
+    Limits::new()
+        .with_text_len(args.max_output.unwrap_or(defaults.max_text_len))
         .with_memory(args.memory.unwrap_or(defaults.max_memory))
 }
 

@@ -57,7 +57,11 @@ impl Options {
             segment_len: None,
             index: true,
             #[cfg(feature = "v1")]
-            v1_codec: if cfg!(feature = "brotli") { Codec::Brotli } else { Codec::Zstd },
+            v1_codec: if cfg!(feature = "brotli") {
+                Codec::Brotli
+            } else {
+                Codec::Zstd
+            },
             #[cfg(feature = "v1")]
             v1_level: None,
             threads: None,

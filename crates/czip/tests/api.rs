@@ -52,7 +52,10 @@ fn types_can_be_sent_and_shared() {
 
 #[test]
 fn levels_are_read_from_text_and_numbers() {
-    assert_eq!([Level::MIN, Level::DEFAULT, Level::MAX].map(Level::get), [1, 5, 9]);
+    assert_eq!(
+        [Level::MIN, Level::DEFAULT, Level::MAX].map(Level::get),
+        [1, 5, 9]
+    );
     assert_eq!(Level::default(), Level::DEFAULT);
     for number in 0..=255u8 {
         let level = Level::new(number);

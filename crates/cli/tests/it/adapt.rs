@@ -147,10 +147,7 @@ fn the_sample_may_be_smaller_and_nothing_held_out() {
         "20K",
     ];
     let report = adapt(&folder, &arguments).exits(0).stderr();
-    assert!(
-        report.contains("; nothing is held out\n"),
-        "{report}"
-    );
+    assert!(report.contains("; nothing is held out\n"), "{report}");
     assert!(!report.contains("held-out text"), "{report}");
     let new = czip_vectors::ModelFile::parse(&folder.read("new.czm"));
     let sampled: usize = new.metadata["adaptation.text_bytes"].parse().unwrap();

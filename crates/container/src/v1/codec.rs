@@ -40,6 +40,19 @@ impl Codec {
             Self::Brotli => cfg!(feature = "brotli"),
         }
     }
+
+    /// [`Codec::is_built`], as a result.
+    ///
+    /// # Errors
+    ///
+    /// If it is not.
+    pub const fn check_built(self) -> Result<(), CodecNotBuilt> {
+        if self.is_built() {
+            Ok(())
+        } else {
+            Err(CodecNotBuilt { codec: self })
+        }
+    }
 }
 
 /// The codec's name: `zstd` or `brotli`.

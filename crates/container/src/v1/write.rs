@@ -2,7 +2,9 @@
 
 use std::io::{self, Read, Write};
 
-use super::codec::{Codec, CodecNotBuilt};
+use super::codec::Codec;
+#[cfg(any(doc, not(all(feature = "brotli", feature = "zstd"))))]
+use super::codec::CodecNotBuilt;
 use super::file::File;
 
 /// Writes a file and flushes the writer.
@@ -19,9 +21,7 @@ use super::file::File;
 /// the feature for the file's codec.
 pub fn write<W: Write>(file: &File, mut writer: W) -> io::Result<()> {
     let codec = file.params().codec;
-    if !codec.is_built() {
-        return Err(CodecNotBuilt { codec }.into());
-    }
+    codec.check_built()?;
     writer.write_all(&file.header().to_bytes())?;
     let inner_header = file.inner_header();
     let lens = [inner_header.len() as u64, file.payload().len() as u64];

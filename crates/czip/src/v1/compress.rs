@@ -49,10 +49,8 @@ fn compress_text(
     options: &Options,
 ) -> Result<Summary, Error> {
     let of_format = |error| Error::from(V1Error::of_format(error));
-    if !options.v1_codec.is_built() {
-        // Before any work is done.
-        return Err(V1Error::codec_not_built(options.v1_codec).into());
-    }
+    // Before any work is done.
+    options.v1_codec.check_built().map_err(V1Error::of_codec)?;
     let text = input.as_ref();
     let text_len = text.len() as u64;
     if u32::try_from(text_len).is_err() {

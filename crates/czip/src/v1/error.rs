@@ -1,7 +1,7 @@
 //! What can go wrong with CZIPv1.
 
 use czip_coder::v1::DecodeError;
-use czip_container::v1::{Codec, CodecNotBuilt, FormatError, ReadError};
+use czip_container::v1::{CodecNotBuilt, FormatError, ReadError};
 
 use crate::cause::{Cause, ErrorKind};
 
@@ -95,8 +95,8 @@ impl Error {
         Self::Format(Cause::new(kind, error))
     }
 
-    pub(super) fn codec_not_built(codec: Codec) -> Self {
-        Self::Format(Cause::new(ErrorKind::Unsupported, CodecNotBuilt { codec }))
+    pub(super) fn of_codec(error: CodecNotBuilt) -> Self {
+        Self::Format(Cause::new(ErrorKind::Unsupported, error))
     }
 
     pub(super) fn of_chunk(index: usize, fault: DecodeError) -> Self {
