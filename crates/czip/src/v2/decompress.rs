@@ -344,7 +344,7 @@ impl<R: Read + Seek> Decoder<'_, R> {
     }
 }
 
-/// The place in the text to seek to, from `here` in a text of so many bytes.
+/// The place in the text to seek to, from `here` in a text of this many bytes.
 fn target(to: SeekFrom, here: u64, text_len: u64) -> io::Result<u64> {
     let target = match to {
         SeekFrom::Start(offset) => Some(offset),
