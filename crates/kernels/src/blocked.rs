@@ -1,7 +1,7 @@
 //! Products with matrices in blocks, over any instruction set that multiplies groups of four int8 pairs: activations,
 //! int8 `[batch, stride]`, give int32 sums `[batch, rows]`, which an [`Output`] takes.
 
-use crate::layout::{BLOCK_COLS, BLOCK_LEN, BLOCK_ROWS, Block, Blocks, HEAD_DIM};
+use crate::layout::{BLOCK_COLS, BLOCK_LEN, BLOCK_ROWS, Block, HEAD_DIM};
 use crate::requantization::{Narrow, Requantization, requantize_all, requantize_narrow};
 use crate::workspace::Staging;
 
@@ -128,25 +128,38 @@ impl<D: DotProduct> Output<D> for Sums<'_> {
     }
 }
 
-/// Makes the sums activations: `[batch, stride]`.
-pub(crate) struct Requantized<'a> {
+/// Makes the sums activations, in 32 bits: int8 `[batch, stride]`.
+pub(crate) struct NarrowActivations<'a> {
+    pub(crate) narrow: Narrow,
+    pub(crate) stride: usize,
+    pub(crate) out: &'a mut [i8],
+}
+
+impl<D: DotProduct> Output<D> for NarrowActivations<'_> {
+    #[inline(always)]
+    unsafe fn put(&mut self, vector: usize, row: usize, count: usize, sums: &D::Rows) {
+        let out = &mut self.out[vector * self.stride + row..][..count];
+        if count == D::ROWS {
+            // SAFETY: the caller vouches for the instructions.
+            unsafe { D::requantize(sums, self.narrow, out) };
+        } else {
+            requantize_narrow(&sums.as_ref()[..count], self.narrow, out);
+        }
+    }
+}
+
+/// Makes the sums activations, whatever the factor: int8 `[batch, stride]`.
+pub(crate) struct Activations<'a> {
     pub(crate) requantization: Requantization,
     pub(crate) stride: usize,
     pub(crate) out: &'a mut [i8],
 }
 
-impl<D: DotProduct> Output<D> for Requantized<'_> {
+impl<D: DotProduct> Output<D> for Activations<'_> {
     #[inline(always)]
     unsafe fn put(&mut self, vector: usize, row: usize, count: usize, sums: &D::Rows) {
         let out = &mut self.out[vector * self.stride + row..][..count];
-        match self.requantization.limit() {
-            Some(limit) if count == D::ROWS => {
-                let narrow = self.requantization.narrow(limit);
-                // SAFETY: the caller vouches for the instructions.
-                unsafe { D::requantize(sums, narrow, out) };
-            }
-            _ => requantize_all(&sums.as_ref()[..count], self.requantization, out),
-        }
+        requantize_all(&sums.as_ref()[..count], self.requantization, out);
     }
 }
 
@@ -159,15 +172,16 @@ impl<D: DotProduct> Output<D> for Requantized<'_> {
 ///
 /// # Panics
 ///
-/// If the matrix has fewer blocks than its rows and groups need.
+/// If there are fewer blocks than `rows` and `groups` of four columns need.
 #[inline(always)]
 pub(crate) unsafe fn product<D: DotProduct, const VECTORS: usize>(
-    matrix: Blocks<'_>,
+    blocks: &[Block],
+    rows: usize,
+    groups: usize,
     x: &[i8],
     staging: &mut Staging,
     output: &mut impl Output<D>,
 ) {
-    let Blocks { blocks, rows, groups } = matrix;
     const { assert!(BLOCK_ROWS.is_multiple_of(D::ROWS)) };
     assert!(
         blocks.len() >= rows.div_ceil(BLOCK_ROWS) * groups,
@@ -179,10 +193,10 @@ pub(crate) unsafe fn product<D: DotProduct, const VECTORS: usize>(
         // SAFETY: the caller vouches for the instructions; the assertion above covers all blocks of `rows` rows.
         unsafe {
             if rows.next_multiple_of(BLOCK_ROWS) - row >= VECTORS * D::ROWS {
-                rows_of_tiles::<D, VECTORS>(matrix, row, &staged, output);
+                rows_of_tiles::<D, VECTORS>(blocks, row, rows, groups, &staged, output);
                 row += VECTORS * D::ROWS;
             } else {
-                rows_of_tiles::<D, 1>(matrix, row, &staged, output);
+                rows_of_tiles::<D, 1>(blocks, row, rows, groups, &staged, output);
                 row += D::ROWS;
             }
         }
@@ -196,12 +210,13 @@ pub(crate) unsafe fn product<D: DotProduct, const VECTORS: usize>(
 /// As [`product`]; the matrix has blocks for all these rows.
 #[inline(always)]
 unsafe fn rows_of_tiles<D: DotProduct, const VECTORS: usize>(
-    matrix: Blocks<'_>,
+    blocks: &[Block],
     row: usize,
+    rows: usize,
+    groups: usize,
     staged: &Staged<'_, D::Element>,
     output: &mut impl Output<D>,
 ) {
-    let Blocks { blocks, rows, groups } = matrix;
     let mut weights = [std::ptr::null(); VECTORS];
     for (vector, weights) in weights.iter_mut().enumerate() {
         let row = row + vector * D::ROWS;
@@ -226,7 +241,7 @@ unsafe fn rows_of_tiles<D: DotProduct, const VECTORS: usize>(
     }
 }
 
-/// The products of queries with keys in blocks, the first `length` of them at least: int32 `[heads, keys.len()]`.
+/// The products of queries, int8 `[heads, 64]`, with whole blocks of keys: int32 `[heads, keys.len()]`.
 ///
 /// # Safety
 ///
@@ -234,25 +249,20 @@ unsafe fn rows_of_tiles<D: DotProduct, const VECTORS: usize>(
 #[inline(always)]
 pub(crate) unsafe fn key_products<D: DotProduct, const VECTORS: usize>(
     keys: &[Block],
-    length: usize,
     queries: &[i8],
     staging: &mut Staging,
     products: &mut Vec<i32>,
 ) {
-    // A key has as many bytes as a block.
-    let stride = keys.len();
+    // A key has as many bytes as a block. The compiler need not know that there are whole blocks, but gains by it.
+    let stride = keys.len() / BLOCK_ROWS * BLOCK_ROWS;
     products.resize(queries.len() / HEAD_DIM * stride, 0);
     let mut output = Sums {
         stride,
         out: products,
     };
-    let matrix = Blocks {
-        blocks: keys,
-        rows: length,
-        groups: HEAD_DIM / BLOCK_COLS,
-    };
+    let groups = HEAD_DIM / BLOCK_COLS;
     // SAFETY: as this function's.
-    unsafe { product::<D, VECTORS>(matrix, queries, staging, &mut output) };
+    unsafe { product::<D, VECTORS>(keys, stride, groups, queries, staging, &mut output) };
 }
 
 /// One tile; returns the number of activation vectors.

@@ -117,6 +117,7 @@ impl KeyValueCache {
 
     /// The keys of these positions and of the others in their blocks of 16. In blocks, they are the rows of a matrix; in
     /// either layout there are as many blocks as keys.
+    #[inline]
     pub(crate) fn keys(&self, positions: Range<usize>) -> &[Block] {
         let first = positions.start / BLOCK_ROWS * BLOCK_ROWS;
         &self.keys[first..positions.end.next_multiple_of(BLOCK_ROWS)]

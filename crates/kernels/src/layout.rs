@@ -27,16 +27,6 @@ impl Block {
     pub(crate) const ZERO: Self = Self([0; BLOCK_LEN]);
 }
 
-/// A matrix in blocks.
-#[derive(Clone, Copy)]
-pub(crate) struct Blocks<'a> {
-    /// `groups` for each 16 rows, the last of which may be fewer.
-    pub(crate) blocks: &'a [Block],
-    pub(crate) rows: usize,
-    /// Groups of four columns.
-    pub(crate) groups: usize,
-}
-
 /// Puts a row-major matrix, int8 `[rows, cols]`, into blocks; rows and columns are padded with zeros. `bias` is added to
 /// every weight, padding included, modulo 256.
 pub(crate) fn pack(weights: &[i8], rows: usize, cols: usize, bias: i8) -> Vec<Block> {

@@ -2,7 +2,7 @@
 //! in, int32 `[batch, rows]` out.
 
 use crate::instruction_set::InstructionSet;
-use crate::layout::{self, BLOCK_COLS, Block, Blocks};
+use crate::layout::{self, BLOCK_COLS, Block};
 
 /// A matrix of int8 weights in the layout that one [`InstructionSet`] wants. Made by
 /// [`Kernels::pack`](crate::Kernels::pack).
@@ -109,14 +109,10 @@ impl PackedMatrix {
         }
     }
 
-    /// A matrix packed for vector code.
-    pub(crate) fn blocks(&self) -> Blocks<'_> {
+    /// Blocks, rows, and groups of columns of a matrix packed for vector code.
+    pub(crate) fn blocks(&self) -> (&[Block], usize, usize) {
         match &self.layout {
-            Layout::Blocks(blocks) => Blocks {
-                blocks,
-                rows: self.rows,
-                groups: self.cols.div_ceil(BLOCK_COLS),
-            },
+            Layout::Blocks(blocks) => (blocks, self.rows, self.cols.div_ceil(BLOCK_COLS)),
             Layout::Wide(_) => unreachable!("vector code has matrices in blocks"),
         }
     }

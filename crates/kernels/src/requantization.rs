@@ -38,19 +38,16 @@ impl Requantization {
         self.shift
     }
 
-    /// The accumulator beyond which the result is certainly clamped, if arithmetic up to there fits 32 bits.
+    /// The same in 32 bits, where that is exact.
     #[inline(always)]
-    pub(crate) const fn limit(self) -> Option<i32> {
-        self.limit
-    }
-
-    /// The same in 32 bits, given that limit.
-    #[inline(always)]
-    pub(crate) const fn narrow(self, limit: i32) -> Narrow {
-        Narrow {
-            limit,
-            mult: self.mult,
-            shift: self.shift as u32,
+    pub(crate) const fn narrow(self) -> Option<Narrow> {
+        match self.limit {
+            Some(limit) => Some(Narrow {
+                limit,
+                mult: self.mult,
+                shift: self.shift as u32,
+            }),
+            None => None,
         }
     }
 }
@@ -86,8 +83,8 @@ const fn narrow_limit(mult: i32, shift: i8) -> Option<i32> {
 /// Requantises sums: most factors allow 32-bit arithmetic.
 #[inline(always)]
 pub(crate) fn requantize_all(acc: &[i32], requantization: Requantization, out: &mut [i8]) {
-    if let Some(limit) = requantization.limit() {
-        requantize_narrow(acc, requantization.narrow(limit), out);
+    if let Some(narrow) = requantization.narrow() {
+        requantize_narrow(acc, narrow, out);
     } else {
         for (&acc, out) in acc.iter().zip(out) {
             *out = requantize(acc, requantization.mult(), requantization.shift());

@@ -138,7 +138,7 @@ fn stages_of_the_reference() {
 }
 
 #[test]
-fn every_level_in_batches_of_every_size() {
+fn every_instruction_set_in_batches_of_every_size() {
     let steps = Step::all(&json("model.json"));
     let rows: Vec<Row> = steps.iter().map(|step| step.row).collect();
     let file = read("model.czm");

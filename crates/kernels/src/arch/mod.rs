@@ -150,8 +150,9 @@ macro_rules! blocked_entry_points {
         ) {
             let mut output = $crate::blocked::Sums { stride: matrix.rows(), out };
             let staging = &mut workspace.staging;
+            let (blocks, rows, groups) = matrix.blocks();
             // SAFETY: this function has the features that the instructions need.
-            unsafe { $crate::blocked::product::<$dot, $vectors>(matrix.blocks(), x, staging, &mut output) };
+            unsafe { $crate::blocked::product::<$dot, $vectors>(blocks, rows, groups, x, staging, &mut output) };
         }
 
         $(#[$feature])*
@@ -162,10 +163,33 @@ macro_rules! blocked_entry_points {
             workspace: &mut $crate::workspace::Workspace,
             out: &mut [i8],
         ) {
-            let mut output = $crate::blocked::Requantized { requantization, stride: matrix.rows(), out };
-            let staging = &mut workspace.staging;
+            let (staging, stride) = (&mut workspace.staging, matrix.rows());
+            let (blocks, rows, groups) = matrix.blocks();
+            // Two loops, so that neither asks for each vector of sums what kind of factor it has.
+            if let Some(narrow) = requantization.narrow() {
+                let mut output = $crate::blocked::NarrowActivations { narrow, stride, out };
+                // SAFETY: this function has the features that the instructions need.
+                unsafe { $crate::blocked::product::<$dot, $vectors>(blocks, rows, groups, x, staging, &mut output) };
+            } else {
+                let mut output = $crate::blocked::Activations { requantization, stride, out };
+                // SAFETY: as above.
+                unsafe { $crate::blocked::product::<$dot, $vectors>(blocks, rows, groups, x, staging, &mut output) };
+            }
+        }
+
+        /// The products of queries, int8 `[heads, 64]`, with whole blocks of keys: int32 `[heads, keys.len()]`.
+        ///
+        /// A function, so that the loops of attention, inlined next to it, take no registers from it.
+        $(#[$feature])*
+        #[inline(never)]
+        fn key_products(
+            keys: &[$crate::layout::Block],
+            queries: &[i8],
+            staging: &mut $crate::workspace::Staging,
+            products: &mut Vec<i32>,
+        ) {
             // SAFETY: this function has the features that the instructions need.
-            unsafe { $crate::blocked::product::<$dot, $vectors>(matrix.blocks(), x, staging, &mut output) };
+            unsafe { $crate::blocked::key_products::<$dot, $vectors>(keys, queries, staging, products) };
         }
 
         $(#[$feature])*
@@ -175,12 +199,10 @@ macro_rules! blocked_entry_points {
             out: &mut [i8],
         ) {
             let $crate::workspace::Workspace { staging, scores, weights, .. } = workspace;
-            let (keys, length) = (input.cache.keys(0..input.length), input.length);
+            let keys = input.cache.keys(0..input.length);
+            key_products(keys, input.queries, staging, scores);
             // SAFETY: this function has the features that the instructions need.
-            unsafe {
-                $crate::blocked::key_products::<$dot, $vectors>(keys, length, input.queries, staging, scores);
-                $crate::attention::attend::<$sums>(input, scores, keys.len(), weights, out);
-            }
+            unsafe { $crate::attention::attend::<$sums>(input, scores, keys.len(), weights, out) };
         }
 
         $(#[$feature])*
@@ -192,12 +214,9 @@ macro_rules! blocked_entry_points {
         ) {
             let $crate::workspace::Workspace { staging, scores, weights, .. } = workspace;
             let keys = input.cache.keys(input.window.clone());
-            let length = keys.len();
+            key_products(keys, input.queries, staging, scores);
             // SAFETY: this function has the features that the instructions need.
-            unsafe {
-                $crate::blocked::key_products::<$dot, $vectors>(keys, length, input.queries, staging, scores);
-                $crate::sliding::attend::<$sums>(input, scores, length, weights, out, observer);
-            }
+            unsafe { $crate::sliding::attend::<$sums>(input, scores, keys.len(), weights, out, observer) };
         }
     };
 }

@@ -1,4 +1,4 @@
-//! The forward pass at every level, in batches of all kinds, against the plainest form.
+//! The forward pass on every instruction set, in batches of all kinds, against the plainest form.
 
 use std::collections::BTreeMap;
 
@@ -91,7 +91,7 @@ fn one_layer() {
 }
 
 #[test]
-fn layers_and_pairs() {
+fn layers_and_bigrams() {
     check([67, 2, 68, 3, 101, 33, 32, 20], 120, &[1, 50]);
     check([33, 3, 36, 2, 7, 5, 2, 36], 80, &[2, 64]);
 }

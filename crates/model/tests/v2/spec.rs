@@ -28,7 +28,7 @@ fn hash_of_tensors() {
 }
 
 #[test]
-fn hash_of_pairs() {
+fn hash_of_bigrams() {
     let found = [(1, 2, 2), (1, 2, 65536), (2, 1, 65536), (65535, 65535, 1 << 24)]
         .map(|(previous, token, buckets)| bigram_bucket(previous, token, buckets));
     assert_eq!(found, [0, 31981, 49328, 4_730_675]);

@@ -54,7 +54,7 @@ fn stages_of_the_reference() {
 }
 
 #[test]
-fn every_level_in_batches_of_every_size() {
+fn every_instruction_set_in_batches_of_every_size() {
     let trace = json("model2.json");
     let steps = array(&trace["steps"]);
     let rows: Vec<Row> = steps
