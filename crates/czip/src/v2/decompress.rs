@@ -61,7 +61,7 @@ pub struct Decoder<'a, R> {
     members: u64,
     /// Where segments are, once that has been asked for.
     index: Option<Indexed<R>>,
-    /// The reader is at an unknown place.
+    /// Whether the reader is at an unknown place.
     lost: bool,
     /// Decoded and not handed out yet.
     ready: VecDeque<Result<Vec<u8>, Error>>,

@@ -68,7 +68,7 @@ pub(crate) fn recover_to(
         counter: &counter,
     };
     let result = try_recover(models, input, output, &counter, options);
-    // The error that the reader was stopped with is reported as such.
+    // If the work was stopped, that is the error, whatever the reader has reported.
     counter.check()?;
     result
 }
