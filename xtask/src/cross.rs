@@ -317,7 +317,7 @@ impl Target {
             self.standard_library
                 .map(|crates| format!("-Zbuild-std={crates}")),
         );
-        // Debug formatting of plain strings is the notation of TOML, too.
+        // Debug formatting of plain strings is also the notation of TOML.
         for setting in [
             format!("linker={:?}", self.linker),
             format!("rustflags={:?}", self.flags),

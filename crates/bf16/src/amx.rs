@@ -1,8 +1,9 @@
-//! Products by AMX. Its tiles are registers of 16 rows with 64 bytes each; one instruction multiplies 16 by 32 with 32 by 16
-//! numbers.
+//! Products by AMX. Its tiles are registers of 16 rows with 64 bytes each; one instruction multiplies 16 by 32 with 32
+//! by 16 numbers.
 //!
-//! Takes f32 `[rows, terms]` and f32 `[terms, cols]`, gives f32 `[rows, cols]`. Factors are packed, with the instructions of
-//! AVX-512, into tiles of 16 rows or columns by 16 pairs of terms; sums are made in blocks of two tiles by two.
+//! Takes f32 `[rows, terms]` and f32 `[terms, cols]`, gives f32 `[rows, cols]`. Factors are packed, with the
+//! instructions of AVX-512, into tiles of 16 rows or columns by 16 pairs of terms; sums are made in blocks of two tiles
+//! by two.
 
 use std::arch::asm;
 use std::arch::x86_64::*;
@@ -228,7 +229,7 @@ enum Order {
 }
 
 /// Packs some columns of some rows, rounded, in pairs of columns: tiles of 16 rows by 16 pairs, those of the same rows
-/// behind each other, an even number of panels. What is missing is zero.
+/// one after another, an even number of panels. What is missing is zero.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 fn pack(
     matrix: Matrix<'_>,
@@ -312,7 +313,7 @@ fn columns_of(
     tile
 }
 
-/// A vector of at most 16 numbers, and zeros behind them.
+/// A vector of at most 16 numbers, and zeros after them.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn load(from: &[f32]) -> __m512 {

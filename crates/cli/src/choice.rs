@@ -53,7 +53,7 @@ impl Choice {
         })
     }
 
-    /// Says what was not said in so many words.
+    /// Notes choices that the arguments only imply.
     pub(crate) fn explain(&self, ui: &Ui) {
         if self.implied {
             ui.note("note: -c selects --format v1; czip's own format has no outer codec");

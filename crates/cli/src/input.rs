@@ -81,7 +81,7 @@ impl Source {
         self.open()
     }
 
-    /// Reads all of one of so many inputs.
+    /// Reads all of it, as one of this many inputs.
     pub(crate) fn read_all(&self, inputs: usize, ui: &Ui) -> Result<Vec<u8>, Failure> {
         self.read_within(inputs, u64::MAX, ui)
     }

@@ -39,14 +39,14 @@ impl Progress {
         )
     }
 
-    /// Counts bytes instead of tokens: so many in all, if that is known.
+    /// Counts bytes instead of tokens: this many in all, if that is known.
     pub(crate) fn of_bytes(self, total: Option<u64>) -> Self {
         self.0.set_message("bytes");
         self.0.set_length(total.unwrap_or(0));
         self
     }
 
-    /// Shows that so many of so many tokens are done.
+    /// Shows how many of the tokens are done.
     pub(crate) fn show(&self, done: u64, total: u64) {
         self.0.set_length(total);
         // Reports come from several threads, and so in any order. The bar should not go back.

@@ -38,7 +38,7 @@ pub(crate) fn from_q16(number: u64) -> f64 {
     number as f64 / 65536.0
 }
 
-/// A number in a table, with so many decimals; `-` where there is none.
+/// A number in a table, with this many decimals; `-` where there is none.
 pub(crate) fn cell(value: Option<f64>, decimals: usize) -> String {
     value.map_or_else(|| String::from("-"), |value| format!("{value:.decimals$}"))
 }

@@ -169,7 +169,7 @@ fn v1_to(_: Models<'_>, _: impl Read, _: impl Write, _: &Options) -> Result<Summ
 ///
 /// What reader and writer report; a file that is empty; a file of CZIPv1, which has no checksums. Anything else is the
 /// [`reason`](crate::Missing::reason) why something is missing. Segments whose text would exceed the
-/// [`Limits`](crate::Limits) are missing, too.
+/// [`Limits`](crate::Limits) are also missing.
 pub fn recover_to<'a>(
     models: impl Into<Models<'a>>,
     mut input: impl Read + Seek,

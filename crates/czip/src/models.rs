@@ -9,7 +9,7 @@ use crate::model::Model;
 
 /// Finds the model that a file names. A model that no file needs is never loaded.
 ///
-/// A decoder asks for a model when it comes upon the first segment that needs it, and remembers the answer.
+/// A decoder asks for a model when it reaches the first segment that needs it, and remembers the answer.
 ///
 /// ```
 /// use std::sync::OnceLock;

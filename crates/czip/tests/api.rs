@@ -227,7 +227,7 @@ fn errors_say_what_kind_they_are() {
     assert_eq!(error.kind(), ErrorKind::MissingModel);
 }
 
-/// Each variant that has its kind by itself, and what becomes of it as an I/O error.
+/// Each variant that has a fixed kind, and the I/O error that it becomes.
 #[test]
 fn every_error_has_its_kind() {
     use io::ErrorKind as Io;

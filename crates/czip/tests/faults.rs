@@ -28,7 +28,7 @@ fn options() -> Options {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Fault {
-    /// Only so many bytes are left.
+    /// Only this many bytes are left.
     Cut(usize),
     /// This bit of this byte is another.
     Bit(usize, u8),
@@ -273,8 +273,8 @@ fn ranges(index: &Index) -> BTreeSet<(u64, u64)> {
 
 /// Reads each faulty file in each way. There are to be as many `readings` as given.
 ///
-/// Without an index, where a range is in the text is what the headers of other segments say, which are not verified. As many
-/// are to be `misplaced` as given, by what the faults are in.
+/// Without an index, where a range is in the text is what the headers of other segments say, which are not verified. As
+/// many are to be `misplaced` as given, by what the faults are in.
 fn check_faults(level: u8, readings: usize, misplaced: &[(Part, usize)]) {
     let mut count = 0;
     let mut found_misplaced: BTreeMap<Part, usize> = BTreeMap::new();

@@ -17,7 +17,7 @@ const KINDS: [ErrorKind; 3] = [
     ErrorKind::WriteZero,
 ];
 
-/// Fails after so many bytes.
+/// Fails after this many bytes.
 struct Failing {
     inner: Cursor<Vec<u8>>,
     left: usize,

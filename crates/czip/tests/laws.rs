@@ -30,7 +30,7 @@ fn options() -> impl Strategy<Value = Options> {
 #[derive(Clone, Debug)]
 enum Step {
     Read(usize),
-    /// Takes so many bytes of the buffer at most.
+    /// Takes at most this many bytes of the buffer.
     Consume(usize),
     Seek(SeekFrom),
 }

@@ -175,12 +175,12 @@ fn check_change(made: &Made, at: usize, found: &[usize], recovery: &Recovery, pl
     let all = 0..made.segments.len();
     let in_numbers = hit.is_some_and(|hit| made.segments[hit].numbers.contains(&at));
     let expected: Vec<usize> = if header.contains(&at) {
-        // The tag is in the index, too; the model id is not.
+        // The tag is also in the index; the model id is not.
         let rebuilt = *indexed && at < header.start + 4;
         all.filter(|&number| rebuilt || made.segments[number].member != member)
             .collect()
     } else if let Some(hit) = hit.filter(|_| in_numbers && !indexed) {
-        // What is behind in the same member may be lost or not.
+        // What follows in the same member may be lost or not.
         let behind = |number: usize| number > hit && made.segments[number].member == member;
         let certain = all.filter(|&number| number != hit && !behind(number));
         let found_for_certain: Vec<usize> = found.iter().copied().filter(|&number| !behind(number)).collect();

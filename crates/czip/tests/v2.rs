@@ -458,7 +458,7 @@ fn damage_anywhere_is_found() {
                 "{mode}, byte {at}"
             );
         }
-        // Without its index the file is a whole one, too.
+        // Without its index the file is still a whole one.
         let bare = czip::compress(&*MODEL, &text, &options.clone().index(false)).unwrap();
         assert!(file.starts_with(&bare));
         for len in (0..file.len()).step_by(step).filter(|&len| len != bare.len()) {

@@ -114,7 +114,7 @@ fn write_v2(mut input: Input<'_>) {
 
 fn read_v1(file: &[u8]) {
     let mut limits = v1::Limits::default();
-    // Whether a header asks for too much is not the question here.
+    // A header may ask for much memory, which is not what is tested here.
     limits.max_chunks = 1 << 12;
     limits.max_payload_len = 1 << 16;
     let Ok(read) = v1::read(file, &limits) else {

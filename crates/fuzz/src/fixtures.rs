@@ -40,7 +40,7 @@ pub(crate) fn options() -> Options {
     Options::new().threads(NonZeroUsize::MIN)
 }
 
-/// For decoding a text of at most so many bytes.
+/// For decoding a text of at most this many bytes.
 pub(crate) fn options_for(max_len: usize) -> Options {
     options().limits(Limits::new().with_text_len(max_len as u64))
 }

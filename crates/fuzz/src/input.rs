@@ -50,7 +50,7 @@ impl<'a> Input<'a> {
         &self.0[..self.0.len().min(max_len)]
     }
 
-    /// A text of all that is left, several times over, of at most so many bytes.
+    /// A text of all that is left, several times over, of at most this many bytes.
     pub(crate) fn text(mut self, max_len: usize) -> Vec<u8> {
         let times = 1 + self.below(8);
         let mut text = self.rest(max_len).repeat(times);

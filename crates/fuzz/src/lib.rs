@@ -16,13 +16,13 @@ mod tokenizer;
 
 // The plain form of the mixer, which belongs to the tests of its crate.
 #[path = "../../mix/tests/it/range.rs"]
-#[allow(dead_code, reason = "some of it serves tests alone")]
+#[allow(dead_code, reason = "some of it serves only tests")]
 mod range;
 #[path = "../../mix/tests/it/reference.rs"]
-#[allow(dead_code, reason = "some of it serves tests alone")]
+#[allow(dead_code, reason = "some of it serves only tests")]
 mod reference;
 #[path = "../../mix/tests/it/tables.rs"]
-#[allow(dead_code, reason = "some of it serves tests alone")]
+#[allow(dead_code, reason = "some of it serves only tests")]
 mod tables;
 
 pub use checkpoint::checkpoint;

@@ -38,7 +38,7 @@ impl SlidingAttention {
     ///
     /// # Panics
     ///
-    /// If there are not as many sinks as gains.
+    /// If there are not as many attention sinks as gains.
     #[must_use]
     pub fn new(gains: Vec<u16>, sinks: Vec<i32>) -> Self {
         assert_eq!(gains.len(), sinks.len(), "gains and sinks of heads");

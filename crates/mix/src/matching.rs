@@ -1,5 +1,5 @@
-//! The match model: the latest symbols in, the symbol that followed their last occurrence and the length of the repetition
-//! out.
+//! The match model: the latest symbols in, the symbol that followed their last occurrence and the length of the
+//! repetition out.
 
 use crate::hash::combine;
 
@@ -11,7 +11,7 @@ const VERIFIED: usize = 40;
 pub(crate) struct MatchModel {
     /// How many of the latest symbols are looked up: the longer length first.
     lengths: [usize; 2],
-    /// The position after the newest occurrence of so many symbols, by their hash, for the longer length; 0 for none.
+    /// The position after the newest occurrence of this many symbols, by their hash, for the longer length; 0 for none.
     long: Vec<u32>,
     /// The same for the shorter length.
     short: Vec<u32>,
@@ -87,7 +87,7 @@ impl MatchModel {
         self.short[index] = end as u32;
     }
 
-    /// Takes up the repetition of the symbols before `at`, if at least so many are equal to the latest. Nothing is before
+    /// Starts a repetition of the symbols before `at`, if at least this many are equal to the latest. Nothing is before
     /// 0, which stands for no occurrence.
     fn verify(&mut self, at: usize, least: usize, symbols: &[u16]) {
         let before = symbols[..at].iter().rev();

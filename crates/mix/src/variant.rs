@@ -24,7 +24,7 @@ pub(crate) struct VariantConfig {
     pub(crate) contexts: &'static [Context],
     /// Indices of the contexts whose last symbol predicts the next.
     pub(crate) runs: &'static [usize],
-    /// With a net, so many of the first contexts are also mapped jointly with it.
+    /// With a net, this many of the first contexts are also mapped jointly with it.
     pub(crate) joint: usize,
     /// The lengths of the repetitions that are looked for, in symbols: the longer, and the shorter.
     pub(crate) repetition: [usize; 2],
@@ -110,7 +110,7 @@ impl VariantConfig {
         }
     }
 
-    /// The sizes of the tables for a text of so many bytes.
+    /// The sizes of the tables for a text of this many bytes.
     pub(crate) fn table_sizes(&self, text_len: usize) -> TableSizes {
         // The smallest n with 2^n >= max(number, 2).
         let log2 = |number: usize| usize::BITS - (number.max(2) - 1).leading_zeros();
@@ -155,7 +155,7 @@ impl Variant {
     }
 }
 
-/// The shape of the variant with so many contexts and runs, if there is one. `symbol_rows` must be above 0.
+/// The shape of the variant with this many contexts and runs, if there is one. `symbol_rows` must be above 0.
 pub(crate) fn find_shape(
     contexts: usize,
     runs: usize,

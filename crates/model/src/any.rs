@@ -9,7 +9,7 @@ use crate::{Error, Extras, v1, v2};
 
 /// A model file of either version, validated.
 ///
-/// [`ModelFile::from_bytes`] has checked every rule of the format that concerns metadata and tensors, so nothing behind
+/// [`ModelFile::from_bytes`] has checked every rule of the format that concerns metadata and tensors, so nothing after
 /// it checks again. It has not checked the tokenizer and the priors, which are text and bytes to this crate.
 #[derive(Clone, Debug)]
 pub enum ModelFile<'a> {

@@ -8,7 +8,7 @@ use crate::Error;
 pub(crate) const ZSTD: &str = "zstd";
 pub(crate) const BROTLI: &str = "brotli";
 
-/// Gives at most so many of the first bytes.
+/// Gives at most this many of the first bytes.
 type Decompress = fn(&[u8], u64) -> io::Result<Vec<u8>>;
 type Compress = fn(&[u8]) -> io::Result<Vec<u8>>;
 
@@ -59,7 +59,8 @@ fn read(decoder: impl io::Read, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The first bytes of what the tensor `name` decompresses to, at most `most`. `bad` makes an error of what the codec says.
+/// The first bytes of what the tensor `name` decompresses to, at most `most`. `bad` makes an error of what the codec
+/// says.
 pub(crate) fn decompress(
     name: &str,
     codec: &'static str,

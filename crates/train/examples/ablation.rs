@@ -158,7 +158,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The first documents, one after the other, in so many bytes or a few less.
+/// The first documents, one after the other, in this many bytes or a few less.
 fn beginning(documents: &[Document], most: usize) -> String {
     let mut text = String::new();
     for document in documents {

@@ -96,7 +96,7 @@ pub fn svg(curve: &[Point]) -> String {
     }
     let _ = writeln!(
         picture,
-        "<text x=\"8\" y=\"20\">bits per byte, net alone</text>\n\
+        "<text x=\"8\" y=\"20\">bits per byte, net without mixer</text>\n\
          <text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">tokens</text>\n</svg>",
         WIDTH / 2.0,
         HEIGHT - 8.0

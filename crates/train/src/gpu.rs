@@ -482,7 +482,7 @@ fn unclamped<B: Backend, const D: usize>(gradient: Tensor<B, D>, value: &Tensor<
     gradient.mask_fill(value.clone().abs().greater_elem(126.5), 0.0)
 }
 
-/// Rows with a root mean square of 1, in so many fraction bits.
+/// Rows with a root mean square of 1, in this many fraction bits.
 fn norm<B: Backend, const D: usize>(x: Tracked<B, D>, bits: u32) -> Tracked<B, D> {
     let unit = power(bits as i32);
     let inner = x.clone().inner();

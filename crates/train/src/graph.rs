@@ -129,7 +129,7 @@ impl Net {
         });
     }
 
-    /// The magnitude at which a number of so many fraction bits is clamped.
+    /// The magnitude at which a number of this many fraction bits is clamped.
     fn limit(&self, bits: u32) -> f32 {
         match self.integers {
             Some(_) => 127.0 * power(-(bits as i32)),

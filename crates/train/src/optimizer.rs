@@ -62,7 +62,7 @@ pub struct State {
 }
 
 impl State {
-    /// A fresh state for so many parameters.
+    /// A fresh state for this many parameters.
     #[must_use]
     pub fn new(len: usize) -> Self {
         Self {
@@ -77,7 +77,7 @@ const ADAM_BETAS: (f32, f32) = (0.9, 0.95);
 const ADAM_EPSILON: f32 = 1e-10;
 const MUON_MOMENTUM: f32 = 0.95;
 
-/// Moves the parameters against their gradients at `factor` of the learning rates, on so many threads. The number of
+/// Moves the parameters against their gradients at `factor` of the learning rates, on this many threads. The number of
 /// threads does not change the result.
 pub(crate) fn step(
     layout: &Layout,

@@ -128,7 +128,7 @@ pub struct Predictor<'a> {
     pub start_token: TokenId,
 }
 
-/// Priors of each of [`TOKEN_VARIANTS`] with a net, on at most so many threads. `observe` is called with numbers of
+/// Priors of each of [`TOKEN_VARIANTS`] with a net, on at most this many threads. `observe` is called with numbers of
 /// tokens that have been coded, which add up to [`token_count`].
 #[must_use]
 pub fn with_net(

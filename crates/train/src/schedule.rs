@@ -5,7 +5,7 @@ const WARM_UP_STEPS: u64 = 60;
 /// The part of the budget after which the rates fall, in a straight line to zero.
 const PLATEAU: f64 = 0.35;
 
-/// The factor of the learning rates once part `done` of the budget is used up and so many steps have been taken.
+/// The factor of the learning rates once part `done` of the budget is used up and this many steps have been taken.
 pub(crate) fn rate_factor(done: f64, steps: u64) -> f32 {
     let warm = (steps + 1) as f64 / WARM_UP_STEPS as f64;
     let falling = (1.0 - done) / (1.0 - PLATEAU);

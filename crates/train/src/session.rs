@@ -230,7 +230,7 @@ impl Session<'_> {
         self.run.seconds_before + self.began.elapsed().as_secs_f64()
     }
 
-    /// The part of the budget that is used up after so many seconds.
+    /// The part of the budget that is used up after this many seconds.
     fn used(&self, seconds: f64) -> f64 {
         self.options.budget.used(&self.run.trainer, seconds)
     }

@@ -94,7 +94,7 @@ pub(crate) struct Tape {
 }
 
 impl Tape {
-    /// Makes the tape ready for a sequence of so many tokens.
+    /// Makes the tape ready for a sequence of this many tokens.
     pub(crate) fn reset(&mut self, count: usize, config: &Config) {
         self.layers.resize_with(config.layers, LayerTape::default);
         for layer in &mut self.layers {

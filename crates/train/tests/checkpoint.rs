@@ -77,7 +77,7 @@ impl Run {
         run
     }
 
-    /// Trains for so many steps.
+    /// Trains for this many steps.
     fn train(&self, steps: u64) -> Result<Trained, Error> {
         let mut left = steps;
         session::train(&self.corpus, &self.options, |_: &Progress| {

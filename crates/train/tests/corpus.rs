@@ -366,7 +366,7 @@ fn records_that_cannot_be_read_are_left_out() {
         )
     );
 
-    // What is held out is counted, too.
+    // Held-out documents are counted as well.
     let options = CorpusOptions {
         heldout: Heldout::Path(folder.path().join("a.csv")),
         ..field("text")
@@ -458,7 +458,7 @@ fn files_that_are_no_text_are_left_out_unless_they_are_named() {
         Err(Error::Io { path: found, .. }) if found == path("c/gone.txt")
     ));
 
-    // By a pattern is found, too; by its name it is named, even where it is also found.
+    // A file that matches a pattern is found, not named; one given by its name is named, even if it is also found.
     let corpus = read(&folder, &["c/*"], &all()).unwrap();
     assert_eq!(corpus.left_out.files.count, 2);
     for inputs in [

@@ -83,7 +83,7 @@ pub(crate) fn write(out: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Cuts a book behind empty lines.
+/// Cuts a book after empty lines.
 fn sections(book: &str) -> Vec<&str> {
     let mut sections = Vec::new();
     let (mut start, mut at) = (0, 0);

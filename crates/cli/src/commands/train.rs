@@ -120,7 +120,7 @@ impl Train {
             End::Whole | End::Stopped => {}
         }
         ui.note(format_args!(
-            "net alone: {:.3} bits/byte of the held-out text after {:.1} M tokens in {:.0} s",
+            "net without mixer: {:.3} bits/byte of the held-out text after {:.1} M tokens in {:.0} s",
             trained.heldout,
             trained.tokens as f64 / 1e6,
             trained.seconds

@@ -337,7 +337,7 @@ fn what_is_not_damaged_can_be_restored() {
         .exits(0);
     let file = folder.read("text.czip");
     let mut damaged = file.clone();
-    // The first segment starts behind a header of four bytes.
+    // The first segment starts after a header of four bytes.
     damaged[20] ^= 1;
     folder.write("damaged.czip", &damaged);
     folder.czip(none(), ["decompress", "damaged.czip"]).exits(4);
@@ -520,7 +520,7 @@ fn descriptors_go_on_where_they_are() {
     folder.write("lines", format!("first\n{TEXT}"));
     let line = "exec 3<lines; read first <&3; $czip compress -L1 /dev/fd/3";
     assert_eq!(shell(&folder, line).exits(0).stdout(), file);
-    // Under other names of the folder, too.
+    // Also under other names of the folder.
     for output in ["fds/1", "/proc/$$/fd/1"] {
         folder.write("out", "before");
         let line = format!("ln -sf /dev/fd fds; exec $czip compress -q -f -L1 notes.txt -o {output} >>out");

@@ -105,7 +105,7 @@ fn model_that_is_missing_is_named() {
             id(&fast())
         ),
     );
-    // Among several files, too.
+    // Also among several files.
     let finished = run(
         &folder,
         &["decompress", "-m", "small.czm", "fast.czip", "none.czip"],

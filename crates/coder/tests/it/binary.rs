@@ -94,7 +94,7 @@ fn rare_bits_take_16_bits_each() {
 
 #[test]
 fn fixed_messages_give_these_bytes() {
-    // The bits of the bytes, each as likely as not. A true bit is the lower half, so they come out inverted but for the
+    // The bits of the bytes, each as likely as not. A true bit is the lower half, so they come out inverted except for the
     // last, as the range is not quite 2^32.
     let bits = |bytes: &[u8]| -> Vec<Decision> {
         let bit = |i: usize| (bytes[i / 8] >> (7 - i % 8) & 1 == 1, 1 << 15);

@@ -175,7 +175,7 @@ pub enum FormatError {
         /// The greatest number of chunks.
         max: u32,
     },
-    /// So many tokens do not fill so many chunks.
+    /// The tokens do not fill the chunks.
     #[error("{tokens} tokens do not fill {chunks} chunks of {chunk_tokens}")]
     TokenCount {
         /// Number of tokens.

@@ -22,7 +22,7 @@ pub struct Params {
 }
 
 impl Params {
-    /// The number of tokens in so many chunks, the last of which has `last_chunk_tokens`.
+    /// The number of tokens in this many chunks, the last of which has `last_chunk_tokens`.
     pub(super) fn token_count(&self, chunks: u32, last_chunk_tokens: u16) -> u64 {
         match chunks.checked_sub(1) {
             None => 0,

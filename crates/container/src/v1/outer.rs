@@ -122,7 +122,7 @@ impl<R: Read> Stream<R> {
         start.map_err(|reason| self.broken(reason))
     }
 
-    /// Reads more input behind what is left of it. Returns whether there was any.
+    /// Reads more input after what is left of it. Returns whether there was any.
     fn fill(&mut self) -> Result<bool, ReadError> {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);

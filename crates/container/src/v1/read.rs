@@ -369,7 +369,7 @@ fn read_chunk_lens<R: Read>(
 
 /// Why a payload could not be read.
 enum Truncated {
-    /// The stream ends after so many bytes.
+    /// The stream ends after this many bytes.
     At(usize),
     Read(ReadError),
 }

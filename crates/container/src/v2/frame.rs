@@ -19,7 +19,7 @@ pub(super) const CHECKSUM_LEN: u32 = 4;
 /// Bytes of its end: its length, and [`INDEX_END`].
 pub(super) const FOOTER_LEN: u32 = 8;
 
-/// The length of an index with a body of so many bytes; `None` if 32 bits can't hold it.
+/// The length of an index with a body of this many bytes; `None` if 32 bits can't hold it.
 pub(super) fn frame_len(body_len: u32) -> Option<u32> {
     body_len.checked_add(START_LEN + varint::len(body_len) + CHECKSUM_LEN + FOOTER_LEN)
 }

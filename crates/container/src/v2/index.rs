@@ -254,7 +254,7 @@ impl Index {
         Ok(frame)
     }
 
-    /// Bytes of an index of these segments, which are those of one member; `None` if there is none of so few or so many.
+    /// Bytes of an index of these segments, which are those of one member; `None` if there are too few or too many for one.
     pub(super) fn frame_len(&self) -> Option<u64> {
         let count = u32::try_from(self.segments.len())
             .ok()

@@ -39,7 +39,7 @@ pub struct Remains {
     /// Where and why the next member or the end of the file could not be found. Then
     /// [`Salvage::resume`] must be called.
     pub lost: Option<(u64, FormatError)>,
-    /// The bytes that an index of these segments takes; `None` if there is none of so few or so many.
+    /// The bytes that an index of these segments takes; `None` if there are too few or too many for one.
     pub index_len: Option<u64>,
 }
 
@@ -162,7 +162,7 @@ impl<R: Read + Seek> Salvage<R> {
     }
 
     /// Calls `accept` with each place from `from` up to, but not including, `to` where a header may start, until
-    /// something comes of it.
+    /// it returns something.
     fn search<T>(
         &mut self,
         from: u64,

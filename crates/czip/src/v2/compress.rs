@@ -110,7 +110,7 @@ impl<'a, W: Write> Encoder<'a, W> {
         }
         let mut summary = self.summary;
         if summary.segments == 0 {
-            // An empty text is one segment, too.
+            // An empty text also has one segment.
             summary.add_segment(Mode::Stored, 0);
         }
         let output = self.writer.finish().map_err(of_writing)?;

@@ -61,7 +61,7 @@ pub struct Decoder<'a, R> {
     members: u64,
     /// Where segments are, once that has been asked for.
     index: Option<Indexed<R>>,
-    /// The reader is at an unknown place.
+    /// Whether the reader is at an unknown place.
     lost: bool,
     /// Decoded and not handed out yet.
     ready: VecDeque<Result<Vec<u8>, Error>>,
@@ -344,7 +344,7 @@ impl<R: Read + Seek> Decoder<'_, R> {
     }
 }
 
-/// The place in the text to seek to, from `here` in a text of so many bytes.
+/// The place in the text to seek to, from `here` in a text of this many bytes.
 fn target(to: SeekFrom, here: u64, text_len: u64) -> io::Result<u64> {
     let target = match to {
         SeekFrom::Start(offset) => Some(offset),

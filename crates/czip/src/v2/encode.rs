@@ -388,7 +388,7 @@ impl<'c> SegmentProgress<'c> {
         }
     }
 
-    /// Records that so many of the symbols are coded. Returns whether to go on.
+    /// Records that this many of the symbols are coded. Returns whether to go on.
     fn at(&mut self, coded: usize, symbols: usize) -> bool {
         self.count(coded, symbols);
         !self.counter.stops()

@@ -35,7 +35,7 @@ impl Recovery {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Missing {
-    /// Where the text is missing in what was written: after so many bytes.
+    /// Where the text is missing in what was written: after this many bytes.
     pub written: u64,
     /// Where the text that is missing starts in the whole text, in bytes; `None` if something of unknown length is
     /// missing before it.
@@ -43,7 +43,7 @@ pub struct Missing {
     /// Bytes of text that are missing; `None` if that is unknown. It is 0 where only the structure is damaged:
     /// a header that the index repeats, or an index.
     ///
-    /// Without a valid index the length is the one that the segment itself says, which may be damaged, too.
+    /// Without a valid index the length is the one that the segment itself declares, which may also be damaged.
     pub text_len: Option<u64>,
     /// The bytes of the file.
     pub file: Range<u64>,
@@ -68,7 +68,7 @@ pub(crate) fn recover_to(
         counter: &counter,
     };
     let result = try_recover(models, input, output, &counter, options);
-    // The error that the reader was stopped with is reported as such.
+    // If the work was stopped, that is the error, whatever the reader has reported.
     counter.check()?;
     result
 }

@@ -1,4 +1,4 @@
-//! Texts, a vocabulary, and the frequencies of a net that there is none of.
+//! Texts, a vocabulary, and the frequencies of an imaginary net.
 
 /// A small generator, so every run tests the same numbers.
 pub(crate) struct Random(pub(crate) u64);

@@ -24,7 +24,7 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// For a text of so many bytes, however many parts and searches it has.
+    /// For a text of this many bytes, however many parts and searches it has.
     pub(crate) fn new(text_len: usize) -> Self {
         let steps = (text_len as u64 + FREE_BYTES) * STEPS_PER_BYTE;
         Self {

@@ -1,9 +1,9 @@
-//! Split patterns: the kind of a text goes in; the pattern that cuts it into pieces comes out. No token crosses the end of a
-//! piece.
+//! Split patterns: the kind of a text goes in; the pattern that cuts it into pieces comes out. No token crosses the end
+//! of a piece.
 //!
-//! The patterns have no look-around and nothing possessive, so `fancy-regex` hands them to its engine without backtracking,
-//! which cannot give up and runs in linear time. Every run of characters ends where it is found to end, without looking at
-//! what follows.
+//! The patterns have no look-around and nothing possessive, so `fancy-regex` hands them to its engine without
+//! backtracking, which cannot give up and runs in linear time. Every run of characters ends where it is found to end,
+//! without looking at what follows.
 
 use std::fmt;
 
@@ -20,8 +20,8 @@ const CODE: &str = concat!(
     r"|\s",
 );
 
-/// Two digits with the separator before them, as in dates and times: `:05`, `-12`, `.81`. Longer numbers are mostly random,
-/// so tokens for them would be many and rarely used. Words continue across dots: `com.example.Server`.
+/// Two digits with the separator before them, as in dates and times: `:05`, `-12`, `.81`. Longer numbers are mostly
+/// random, so tokens for them would be many and rarely used. Words continue across dots: `com.example.Server`.
 const LOGS: &str = concat!(
     r"[\r\n]+[ \t]*",
     r"|[ \t]{2,}",
@@ -31,8 +31,9 @@ const LOGS: &str = concat!(
     r"|\s",
 );
 
-/// There are no spaces between words, so pieces end where the script changes; particles and endings in Hiragana take the
-/// punctuation after them along. Without limits on their length, long runs in one script would nearly all be distinct pieces.
+/// There are no spaces between words, so pieces end where the script changes; particles and endings in Hiragana take
+/// the punctuation after them along. Without limits on their length, long runs in one script would nearly all be
+/// distinct pieces.
 const CJK: &str = concat!(
     r"[\p{Han}々〆ヶ]{1,8}",
     r"|\p{Hiragana}[\p{Hiragana}ー]{0,15}[、。]?",
@@ -122,7 +123,7 @@ impl fmt::Display for Split {
     }
 }
 
-/// Whether `part` is at least so many percent of `whole`.
+/// Whether `part` is at least this many percent of `whole`.
 fn is_share(part: usize, whole: usize, percent: usize) -> bool {
     part.saturating_mul(100) >= whole.saturating_mul(percent)
 }

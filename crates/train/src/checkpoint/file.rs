@@ -146,7 +146,7 @@ impl Reader {
         Ok(self.place(name, element)?.1 / element.size)
     }
 
-    /// The bytes of a tensor of so many elements. They count towards the hash.
+    /// The bytes of a tensor of this many elements. They count towards the hash.
     pub(super) fn read(&mut self, name: &str, element: Element, count: u64) -> Result<Vec<u8>, Problem> {
         let (start, len) = self.place(name, element)?;
         if Some(len) != count.checked_mul(element.size) {

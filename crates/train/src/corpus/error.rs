@@ -58,8 +58,8 @@ pub enum Error {
         offset: usize,
     },
 
-    /// A table ends inside quotes, or a row has more lines than any row should: a quote is not closed, and hides the rows that
-    /// follow.
+    /// A table ends inside quotes, or a row has more lines than any row should: a quote is not closed, and hides the rows
+    /// that follow.
     #[error("{}:{row}: {}", quote::path(path), describe_quote(*row, *quote, *at_end))]
     OpenQuote {
         /// The file.
@@ -89,7 +89,7 @@ pub enum Error {
     NoField {
         /// The field asked for.
         field: String,
-        /// The fields that there are: not all if there are many, and long names are cut.
+        /// The fields found: not all if there are many, and long names are cut.
         fields: Vec<String>,
     },
 
@@ -113,7 +113,7 @@ pub enum Error {
     /// There is less text than needed.
     #[error("{len} bytes of text are too few: at least {min} are needed")]
     TooLittle {
-        /// The bytes that there are.
+        /// The bytes found.
         len: usize,
         /// The bytes needed.
         min: usize,

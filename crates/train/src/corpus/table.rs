@@ -87,7 +87,7 @@ pub(super) struct Rows<'t> {
 enum State {
     /// At the start of a field.
     Start,
-    /// In a field without quotes, or behind the quotes of one.
+    /// In a field without quotes, or after the quotes of one.
     Plain,
     /// In quotes.
     Quoted,
@@ -203,7 +203,7 @@ mod tests {
 
     use super::*;
 
-    /// Each row's line and fields, with `!` for text behind quotes; or what is wrong.
+    /// Each row's line and fields, with `!` for text after quotes; or what is wrong.
     fn rows(table: &str, form: Form) -> Result<Vec<(u64, Vec<String>)>, OpenQuote> {
         let mut rows = Rows::new(table.as_bytes(), form);
         let mut row = Row::default();
