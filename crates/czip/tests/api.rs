@@ -286,8 +286,8 @@ fn every_error_has_its_kind() {
             Io::Other,
         ),
         (Error::FindModel("gone".into()), ErrorKind::Other, Io::Other),
-        (Error::CannotRecover, ErrorKind::Unsupported, Io::Other),
-        (Error::V1NotBuilt, ErrorKind::Unsupported, Io::Other),
+        (Error::CannotRecover, ErrorKind::Unsupported, Io::Unsupported),
+        (Error::V1NotBuilt, ErrorKind::Unsupported, Io::Unsupported),
         (Error::Stopped, ErrorKind::Stopped, Io::Other),
         (Error::AfterError, ErrorKind::Other, Io::Other),
         (
