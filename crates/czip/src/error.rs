@@ -285,7 +285,7 @@ impl From<czip_tokenizer::Error> for Error {
     }
 }
 
-/// An [`Error`] inside an I/O error, unwrapped; any other is [`Error::Io`].
+/// An [`Error`](enum@Error) inside an I/O error, unwrapped; any other is [`Error::Io`].
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
         error.downcast().unwrap_or_else(Self::Io)

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
+#![allow(clippy::print_stdout, reason = "a development task talks to its user")]
 
 mod vectors;
 
