@@ -1,9 +1,10 @@
 //! The envelope of model files of both versions: safetensors, and in it a tokenizer and the mixer's priors.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
-use std::borrow::Cow;
-use std::collections::HashMap;
 
 use crate::FileKind;
 use crate::codec::{self, BROTLI, ZSTD};
@@ -21,6 +22,8 @@ pub const MAX_TOKENIZER_LEN: u64 = 16 << 20;
 pub(crate) struct Envelope<'a> {
     pub(crate) tensors: Tensors<'a>,
     pub(crate) metadata: HashMap<String, String>,
+    /// The names of the tensors in the order of their data.
+    pub(crate) order: Vec<String>,
 }
 
 impl<'a> Envelope<'a> {
@@ -41,7 +44,11 @@ impl<'a> Envelope<'a> {
             let kind = FileKind::Safetensors;
             return Err(Error::NotAModel { kind });
         }
-        Ok(Self { tensors, metadata })
+        Ok(Self {
+            tensors,
+            metadata,
+            order: header.offset_keys(),
+        })
     }
 }
 
@@ -67,6 +74,33 @@ fn check_start(bytes: &[u8]) -> Result<(), Error> {
         return Ok(());
     };
     Err(Error::NotSafetensors { reason })
+}
+
+/// A file with these metadata, and with tensors (name, type, shape, data) in this order. The keys of every object of the
+/// header are in order, so the same contents make the same bytes.
+pub(crate) fn write<'t>(
+    metadata: BTreeMap<String, String>,
+    tensors: impl Iterator<Item = (&'t str, Dtype, &'t [usize], &'t [u8])>,
+) -> Vec<u8> {
+    let mut header = serde_json::Map::new();
+    header.insert("__metadata__".into(), metadata.into_iter().collect());
+    let mut all = Vec::new();
+    let mut end = 0;
+    for (name, dtype, shape, data) in tensors {
+        let start = end;
+        end += data.len();
+        let tensor = serde_json::json!({
+            "dtype": dtype.to_string(), "shape": shape, "data_offsets": [start, end],
+        });
+        header.insert(name.to_owned(), tensor);
+        all.push(data);
+    }
+    let mut header = serde_json::Value::Object(header).to_string().into_bytes();
+    header.resize(header.len().next_multiple_of(8), b' ');
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend(header);
+    all.into_iter().for_each(|data| file.extend(data));
+    file
 }
 
 /// The tensor that holds the tokenizer.
@@ -115,7 +149,9 @@ pub struct Extras<'a> {
 
 impl<'a> Extras<'a> {
     pub(crate) fn read(envelope: &Envelope<'a>, vocab_size: usize, stored: PriorsAre) -> Result<Self, Error> {
-        let Envelope { tensors, metadata } = envelope;
+        let Envelope {
+            tensors, metadata, ..
+        } = envelope;
         let codec = match metadata.get("tokenizer_codec").map(String::as_str) {
             None | Some(ZSTD) => ZSTD,
             Some(BROTLI) => BROTLI,

@@ -5,9 +5,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use czip_model::v2::{Contents, File};
-use czip_model::{AnyTransformer, Kernels, ModelFile};
+use czip_model::{AnyTransformer, Kernels, ModelFile, v1};
 use czip_tokenizer::Tokenizer;
-use serde_json::{Map, Value, json};
 
 use crate::bpe::BOS;
 use crate::corpus::Corpus;
@@ -35,9 +34,6 @@ pub enum Error {
         /// Symbols of the model.
         model: usize,
     },
-    /// The header of the model file cannot be taken apart.
-    #[error("the header of the model file cannot be taken apart")]
-    Header,
 }
 
 /// What a mixer knows before a text begins.
@@ -122,7 +118,10 @@ pub fn adapt<'t>(
     let net = AnyTransformer::new(Kernels::detect(), &file);
     let calibration = calibrate(&net, &tokenizer, texts, work)?;
     match file {
-        ModelFile::V1(_) => replace_v1(model, &calibration, facts),
+        ModelFile::V1(_) => {
+            let Calibration { priors, counts } = calibration;
+            Ok(v1::with_mixing(model, &priors, &counts, facts)?)
+        }
         ModelFile::V2(file) => replace_v2(*file, &tokenizer_json, calibration, facts),
     }
 }
@@ -145,118 +144,15 @@ fn replace_v2(
     Ok(contents.to_bytes()?)
 }
 
-/// The keys of czip-model-v1 that have a meaning.
-const KEYS_V1: [&str; 11] = [
-    "format",
-    "vocab_size",
-    "n_layers",
-    "n_heads",
-    "n_kv_heads",
-    "head_dim",
-    "d_model",
-    "d_ff",
-    "context_length",
-    "context_length_log2",
-    "tokenizer_codec",
-];
-
-/// A file of version 1 with other tensors `mixing.*`, which come last. All others keep their bytes and their order.
-fn replace_v1(
-    model: &[u8],
-    calibration: &Calibration,
-    facts: BTreeMap<String, String>,
-) -> Result<Vec<u8>, Error> {
-    let (mut metadata, mut tensors) = take_apart(model).ok_or(Error::Header)?;
-    tensors.retain(|tensor| !tensor.name.starts_with("mixing."));
-    let counts = calibration.counts.iter();
-    let counts: Vec<u8> = counts.flat_map(|count| count.to_le_bytes()).collect();
-    let mut push = |name: String, dtype: &str, count: usize, data| {
-        tensors.push(Tensor {
-            name,
-            dtype: dtype.into(),
-            shape: json!([count]),
-            data,
-        });
-    };
-    push(
-        "mixing.weights".to_owned(),
-        "U16",
-        calibration.counts.len(),
-        &counts,
-    );
-    for (number, priors) in calibration.priors.iter().enumerate() {
-        push(format!("mixing.priors.{number}"), "U8", priors.len(), priors);
-    }
-    let facts = facts
-        .into_iter()
-        .filter(|(key, _)| !KEYS_V1.contains(&key.as_str()));
-    metadata.extend(facts.map(|(key, value)| (key, value.into())));
-    Ok(put_together(metadata, &tensors))
-}
-
-/// A tensor of a safetensors file.
-struct Tensor<'a> {
-    name: String,
-    dtype: Value,
-    shape: Value,
-    data: &'a [u8],
-}
-
-/// The metadata of a safetensors file, and its tensors in the order of their data.
-fn take_apart(file: &[u8]) -> Option<(Map<String, Value>, Vec<Tensor<'_>>)> {
-    let (len, rest) = file.split_first_chunk()?;
-    let (header, data) = rest.split_at_checked(usize::try_from(u64::from_le_bytes(*len)).ok()?)?;
-    let mut header: Map<String, Value> = serde_json::from_slice(header).ok()?;
-    let metadata = match header.remove("__metadata__") {
-        Some(Value::Object(metadata)) => metadata,
-        _ => return None,
-    };
-    let mut tensors = Vec::new();
-    for (name, tensor) in header {
-        let offset = |index: usize| usize::try_from(tensor["data_offsets"][index].as_u64()?).ok();
-        let (start, end) = (offset(0)?, offset(1)?);
-        let tensor = Tensor {
-            name,
-            dtype: tensor["dtype"].clone(),
-            shape: tensor["shape"].clone(),
-            data: data.get(start..end)?,
-        };
-        tensors.push((start, tensor));
-    }
-    tensors.sort_by_key(|(start, _)| *start);
-    Some((metadata, tensors.into_iter().map(|(_, tensor)| tensor).collect()))
-}
-
-/// A safetensors file with its tensors in this order, and the keys of every object of its header sorted.
-fn put_together(metadata: Map<String, Value>, tensors: &[Tensor<'_>]) -> Vec<u8> {
-    let mut header = Map::new();
-    header.insert("__metadata__".to_owned(), metadata.into());
-    let mut end = 0;
-    for tensor in tensors {
-        let start = end;
-        end += tensor.data.len();
-        let description = json!({
-            "dtype": tensor.dtype, "shape": tensor.shape, "data_offsets": [start, end],
-        });
-        header.insert(tensor.name.clone(), description);
-    }
-    let mut header = Value::Object(header).to_string().into_bytes();
-    header.resize(header.len().next_multiple_of(8), b' ');
-    let mut file = (header.len() as u64).to_le_bytes().to_vec();
-    file.extend(header);
-    tensors.iter().for_each(|tensor| file.extend(tensor.data));
-    file
-}
-
 /// The bytes of text that priors are fitted to by default.
 pub const SAMPLE_LEN: usize = 1_000_000;
 
 /// The most bytes of one text of a sample.
 const LONGEST: usize = 40_000;
 
-/// Parts of a corpus to fit priors to: parts of documents spread over the whole training set, and after them, where texts count
-/// most, the whole calibration set. They have `max_len` bytes, and up to 40,000 more; or all of the calibration set, if that
-/// is longer.
+/// Parts of a corpus to fit priors to: parts of documents spread over the whole training set, and after them, where texts
+/// count most, the whole calibration set. They have `max_len` bytes, and up to 40,000 more; or all of the calibration set,
+/// if that is longer.
 #[must_use]
 pub fn sample(corpus: &Corpus, seed: u64, max_len: usize) -> Vec<&[u8]> {
     let from_train = max_len - corpus.calibration_len().min(max_len);

@@ -185,7 +185,9 @@ impl<'a> Weights<'a> {
     }
 
     pub(crate) fn from_envelope(envelope: &Envelope<'a>) -> Result<Self, Error> {
-        let Envelope { tensors, metadata } = envelope;
+        let Envelope {
+            tensors, metadata, ..
+        } = envelope;
         let rope_rows = tensors
             .view("lut.rope_cos")?
             .shape()

@@ -10,7 +10,7 @@ use super::tensors::{self, Stored};
 use super::{Config, Weights};
 use crate::Error;
 use crate::codec::{self, ZSTD};
-use crate::envelope::{Envelope, Extras, Metadata, PriorsAre, TOKENIZER};
+use crate::envelope::{self, Envelope, Extras, Metadata, PriorsAre, TOKENIZER};
 
 /// The value of the metadata's key `format`.
 pub const FORMAT: &str = "czip-model-v2";
@@ -43,6 +43,7 @@ impl<'a> File<'a> {
         let Envelope {
             tensors: of_file,
             metadata,
+            ..
         } = envelope;
         let numbers = Metadata(metadata);
         if numbers.text("format")? != FORMAT {
@@ -206,32 +207,14 @@ impl<'a> Contents<'a> {
             ("tokenizer_codec", ZSTD.to_owned()),
         ];
         metadata.extend(sizes.chain(others).map(|(key, value)| (key.to_owned(), value)));
-        Ok(serialize(&tensors, metadata))
+        // By the alignment of their elements, as the envelope demands, then by name.
+        let mut order: Vec<_> = tensors.iter().collect();
+        order.sort_by_key(|(_, (dtype, ..))| std::cmp::Reverse(dtype.bitsize()));
+        let order = order
+            .into_iter()
+            .map(|(name, (dtype, shape, data))| (name.as_str(), *dtype, shape.as_slice(), data.as_slice()));
+        Ok(envelope::write(metadata, order))
     }
-}
-
-/// The envelope of safetensors, with the keys of every object in order, so the same tensors make the same bytes.
-fn serialize(tensors: &BTreeMap<String, Stored>, metadata: BTreeMap<String, String>) -> Vec<u8> {
-    // By the alignment of their elements, as the format demands, then by name.
-    let mut order: Vec<_> = tensors.iter().collect();
-    order.sort_by_key(|(_, (dtype, ..))| std::cmp::Reverse(dtype.bitsize()));
-    let mut header = serde_json::Map::new();
-    header.insert("__metadata__".into(), metadata.into_iter().collect());
-    let mut end = 0;
-    for (name, (dtype, shape, data)) in &order {
-        let start = end;
-        end += data.len();
-        let tensor = serde_json::json!({
-            "dtype": dtype.to_string(), "shape": shape, "data_offsets": [start, end],
-        });
-        header.insert((*name).clone(), tensor);
-    }
-    let mut header = serde_json::Value::Object(header).to_string().into_bytes();
-    header.resize(header.len().next_multiple_of(8), b' ');
-    let mut file = (header.len() as u64).to_le_bytes().to_vec();
-    file.extend(header);
-    order.iter().for_each(|(_, (_, _, data))| file.extend(data));
-    file
 }
 
 /// The hash of tensors, whatever their order.
