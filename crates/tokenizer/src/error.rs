@@ -143,6 +143,16 @@ pub enum Error {
     },
 }
 
+impl Error {
+    /// An error in a part of a text, as one in the whole text, where the part starts at `start`.
+    pub(crate) fn moved(mut self, start: usize) -> Self {
+        if let Self::Split { offset, .. } = &mut self {
+            *offset += start;
+        }
+        self
+    }
+}
+
 /// What is wrong with a split pattern.
 #[derive(Clone, Debug, PartialEq, Eq, ThisError)]
 #[non_exhaustive]

@@ -143,13 +143,7 @@ impl Tokenizer {
         for chunk in bytes.utf8_chunks() {
             let valid = chunk.valid();
             self.encode_part(valid, 0..valid.len(), &mut work, before, out)
-                .map_err(|error| match error {
-                    Error::Split { offset, source } => Error::Split {
-                        offset: start + offset,
-                        source,
-                    },
-                    other => other,
-                })?;
+                .map_err(|error| error.moved(start))?;
             out.extend(chunk.invalid().iter().map(|&byte| self.vocab.byte_id(byte)));
             start += valid.len() + chunk.invalid().len();
         }
@@ -173,13 +167,7 @@ impl Tokenizer {
         });
         result.map_err(|error| {
             out.truncate(before);
-            match error {
-                Error::Split { offset, source } => Error::Split {
-                    offset: part_start + offset,
-                    source,
-                },
-                other => other,
-            }
+            error.moved(part_start)
         })
     }
 

@@ -175,6 +175,11 @@ fn when_the_regex_engine_gives_up_nothing_is_appended() {
     let error = tokenizer.encode(&text, &mut ids).unwrap_err();
     assert!(matches!(error, Error::Split { offset: 5, .. }), "{error}");
     assert_eq!(ids, [1]);
+    // The same after bytes that are no text: the offset counts them, too.
+    let bytes = [b"\xffx\xc3x", text[5..].as_bytes()].concat();
+    let error = tokenizer.encode_bytes(&bytes, &mut ids).unwrap_err();
+    assert!(matches!(error, Error::Split { offset: 4, .. }), "{error}");
+    assert_eq!(ids, [1]);
 }
 
 #[test]
