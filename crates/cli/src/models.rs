@@ -58,26 +58,24 @@ impl Origin {
         matches!(self, Self::File(path) if path.is_dir())
     }
 
-    /// What compressed files know it by.
-    fn id(&self) -> Result<ModelId, Failure> {
+    /// The bytes of the model file.
+    fn bytes(&self) -> Result<Cow<'static, [u8]>, Failure> {
         match self {
-            Self::BuiltIn => Ok(Model::builtin_id()),
-            Self::File(path) => {
-                let bytes = fs::read(path).map_err(|error| Error::ReadModel(error).of(self))?;
-                Ok(Model::id_of(&bytes))
-            }
+            Self::BuiltIn => Ok(Cow::Borrowed(czip_models::STANDARD)),
+            Self::File(path) => match fs::read(path) {
+                Ok(bytes) => Ok(Cow::Owned(bytes)),
+                Err(error) => Err(Error::ReadModel(error).of(self)),
+            },
         }
     }
 
+    /// What compressed files know it by.
+    fn id(&self) -> Result<ModelId, Failure> {
+        Ok(Model::id_of(&self.bytes()?))
+    }
+
     fn load(&self, ui: &Ui) -> Result<Model, Failure> {
-        let model = match self {
-            Self::BuiltIn => Ok(Model::builtin()),
-            Self::File(path) => Model::open(path),
-        };
-        let model = model.map_err(|error| match error {
-            czip::Error::OpenModel { source, .. } => Error::ReadModel(source).of(self),
-            error => Error::from(error).of(self),
-        })?;
+        let model = Model::from_bytes(&self.bytes()?).map_err(|error| Error::from(error).of(self))?;
         let config = model.config();
         ui.detail(format_args!(
             "{self}: model {}, depth {}, width {}, context of {} tokens, {} kernels",
@@ -91,15 +89,12 @@ impl Origin {
     }
 }
 
-/// The bytes of the model that a command line names: a file, or the one that is built in.
+/// The bytes of the one model that a command line has to name: a file, or the built-in one.
 pub(crate) fn read(path: &Path) -> Result<Cow<'static, [u8]>, Failure> {
-    match Origin::from(path.to_owned()) {
-        Origin::BuiltIn => Ok(Cow::Borrowed(czip_models::STANDARD)),
-        Origin::File(path) => match fs::read(&path) {
-            Ok(bytes) => Ok(Cow::Owned(bytes)),
-            Err(error) => Err(Error::ReadModel(error).of(path.display())),
-        },
+    if path.as_os_str() == NAMES[1] {
+        return Err(Error::NoModel.into());
     }
+    Origin::from(path.to_owned()).bytes()
 }
 
 /// The models that a command line, or else the environment, names.

@@ -6,7 +6,8 @@
 )]
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use czip::{Options, Unit};
@@ -17,13 +18,17 @@ use crate::ui::Ui;
 
 /// A progress bar, or nothing where it would not be seen. It vanishes when dropped.
 #[derive(Debug)]
-pub(crate) struct Progress(ProgressBar);
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    /// The most that has been reported as done.
+    shown: Arc<AtomicU64>,
+}
 
 impl Progress {
     /// Shows a bar on standard error if that is a terminal, unless `hidden`.
     pub(crate) fn start(ui: &Ui, name: String, hidden: bool) -> Self {
         if hidden || !ui.shows_progress() {
-            return Self(ProgressBar::hidden());
+            return Self::from(ProgressBar::hidden());
         }
         let template = "{prefix} [{bar:30}] {percent:>3}% of {human_len} {msg}, {speed}, {eta} left";
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -32,46 +37,54 @@ impl Progress {
             let _ = write!(line, "{:.0}/s", state.per_sec());
         });
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        Self(
-            bar.with_style(style.progress_chars("=> "))
-                .with_prefix(name)
-                .with_message("tokens"),
-        )
+        let bar = bar.with_style(style.progress_chars("=> "));
+        Self::from(bar.with_prefix(name).with_message("tokens"))
     }
 
     /// Counts bytes instead of tokens: this many in all, if that is known.
     pub(crate) fn of_bytes(self, total: Option<u64>) -> Self {
-        self.0.set_message("bytes");
-        self.0.set_length(total.unwrap_or(0));
+        self.bar.set_message("bytes");
+        self.bar.set_length(total.unwrap_or(0));
         self
     }
 
-    /// Shows how many of the tokens are done.
-    pub(crate) fn show(&self, done: u64, total: u64) {
-        self.0.set_length(total);
-        // Reports come from several threads, and so in any order. The bar should not go back.
-        if done > self.0.position() {
-            self.0.set_position(done);
-        }
+    /// Shows how much is done, of how much in all if that is known.
+    pub(crate) fn show(&self, done: u64, total: Option<u64>) {
+        advance(&self.bar, &self.shown, done, total);
     }
 
     /// Has the work done with these options move the bar, from its start.
     pub(crate) fn watch(&self, options: &Options) -> Options {
-        self.0.reset();
-        let bar = self.0.clone();
-        let shown = AtomicU64::new(0);
+        self.bar.reset();
+        self.shown.store(0, Ordering::Relaxed);
+        let (bar, shown) = (self.bar.clone(), Arc::clone(&self.shown));
+        let counts_tokens = AtomicBool::new(false);
         options.clone().on_progress(move |progress| {
-            if progress.unit == Unit::Tokens {
+            // Which of the formats a file has is known only now.
+            if progress.unit == Unit::Tokens && !counts_tokens.swap(true, Ordering::Relaxed) {
                 bar.set_message("tokens");
             }
-            if let Some(total) = progress.total {
-                bar.set_length(total);
-            }
-            // Reports come from several threads, and so in any order. The bar must not go back.
-            let before = shown.fetch_max(progress.done, Ordering::Relaxed);
-            bar.inc(progress.done.saturating_sub(before));
+            advance(&bar, &shown, progress.done, progress.total);
         })
     }
+}
+
+impl From<ProgressBar> for Progress {
+    fn from(bar: ProgressBar) -> Self {
+        Self {
+            bar,
+            shown: Arc::default(),
+        }
+    }
+}
+
+/// Moves a bar on. Reports come from several threads, and so in any order: it must not go back.
+fn advance(bar: &ProgressBar, shown: &AtomicU64, done: u64, total: Option<u64>) {
+    if let Some(total) = total {
+        bar.set_length(total);
+    }
+    let before = shown.fetch_max(done, Ordering::Relaxed);
+    bar.inc(done.saturating_sub(before));
 }
 
 /// How training goes: on a terminal, one line that is updated; elsewhere a line for each point of the curve.
@@ -133,6 +146,6 @@ impl<'u> Training<'u> {
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }

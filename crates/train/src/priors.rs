@@ -156,18 +156,21 @@ pub fn with_net(
     // The most expensive first, so threads finish together.
     let mut slots = TOKEN_VARIANTS.map(|variant| (variant, None));
     let jobs = Mutex::new(slots.iter_mut().collect::<Vec<_>>());
-    thread::scope(|scope| {
-        for _ in 0..threads.clamp(1, TOKEN_VARIANTS.len()) {
-            scope.spawn(|| {
-                loop {
-                    let job = jobs.lock().map(|mut jobs| jobs.pop());
-                    let Ok(Some((variant, priors))) = job else {
-                        return;
-                    };
-                    *priors = Some(fit(*variant));
-                }
-            });
+    let work = || {
+        loop {
+            let job = jobs.lock().map(|mut jobs| jobs.pop());
+            let Ok(Some((variant, priors))) = job else {
+                return;
+            };
+            *priors = Some(fit(*variant));
         }
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads.min(TOKEN_VARIANTS.len()) {
+            // A thread that cannot be started leaves its share to the others.
+            let _ = thread::Builder::new().spawn_scoped(scope, work);
+        }
+        work();
     });
     drop(jobs);
     slots.into_iter().filter_map(|(_, priors)| priors).collect()

@@ -30,7 +30,7 @@ pub(crate) struct Adapt {
     pub(crate) output: PathBuf,
     pub(crate) overwrite: bool,
     pub(crate) corpus: CorpusOptions,
-    /// The most bytes of the texts to learn from.
+    /// The bytes of text to learn from.
     pub(crate) sample_len: usize,
     pub(crate) threads: usize,
     pub(crate) facts: BTreeMap<String, String>,
@@ -79,7 +79,7 @@ impl Adapt {
         let progress = Progress::start(ui, self.model.display().to_string(), false);
         let work = Work {
             threads: self.threads,
-            observe: &|done, total| progress.show(done, total),
+            observe: &|done, total| progress.show(done, Some(total)),
         };
         adapt::adapt(model, sample, facts, work).map_err(|error| Error::Fitting(Box::new(error)).into())
     }

@@ -68,7 +68,7 @@ pub(super) fn describe(corpus: &Corpus, ui: &Ui) {
         HeldoutBy::None => String::from("nothing is held out"),
         _ => format!(
             "{}, {} bytes {by}",
-            documents(corpus.heldout.len()),
+            count(corpus.heldout.len(), "document"),
             corpus.heldout_len()
         ),
     };
@@ -78,7 +78,7 @@ pub(super) fn describe(corpus: &Corpus, ui: &Ui) {
     };
     ui.note(format_args!(
         "{}, {} bytes to learn from{calibration}; {heldout}",
-        documents(corpus.train.len()),
+        count(corpus.train.len(), "document"),
         corpus.train_len(),
     ));
     let left_out = &corpus.left_out;
@@ -91,28 +91,29 @@ pub(super) fn describe(corpus: &Corpus, ui: &Ui) {
     }
     if left_out.without_field > 0 {
         ui.warning(format_args!(
-            "skipped {} records without the field",
-            left_out.without_field
+            "skipped {} without the field",
+            count(left_out.without_field, "record")
         ));
     }
     if left_out.made_by_czip > 0 {
         ui.note(format_args!(
-            "skipped {} files that czip wrote",
-            left_out.made_by_czip
+            "skipped {} that czip wrote",
+            count(left_out.made_by_czip, "file")
         ));
     }
     if corpus.removed_documents > 0 {
         ui.warning(format_args!(
-            "{} documents are also held out, and were not learnt from",
-            corpus.removed_documents
+            "skipped {} found among the held-out texts as well",
+            count(corpus.removed_documents, "document")
         ));
     }
 }
 
-fn documents(count: usize) -> String {
+/// `1 document`, `2 documents`
+fn count(count: usize, noun: &str) -> String {
     match count {
-        1 => String::from("1 document"),
-        count => format!("{count} documents"),
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
     }
 }
 
