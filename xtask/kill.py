@@ -63,13 +63,17 @@ class Case:
     name: str
     arguments: list
     inputs: dict  # contents by name
-    outputs: dict  # contents by name; None for a model, which is another each time
+    outputs: dict  # contents by name; None for a model: that of training is another each time
     stdin: str | None = None  # name of an input
     seconds: float = 0.0  # that the run takes without a disturbance
 
     @property
     def trains(self):
         return self.arguments[0] == "train"
+
+    @property
+    def makes_a_model(self):
+        return self.trains or self.arguments[0] == "adapt"
 
 
 @dataclasses.dataclass
@@ -173,7 +177,7 @@ class Bench:
             case.seconds = time.monotonic() - began
             if finished.code != DONE:
                 sys.exit(f"{name}, undisturbed: {finished}")
-            if not case.trains:
+            if not case.makes_a_model:
                 case.outputs = {name: (folder / name).read_bytes() for name in outputs}
             self.check_names(case, folder)
             shutil.rmtree(folder)
@@ -194,6 +198,8 @@ class Bench:
         add("compress, standard input", ["compress", *model, "-", "-o", "out.czip"], big, ["out.czip"], stdin="big.txt")
         train = "train log.txt -o m.czm --tokens 20000 --preset fast --vocab 300 --heldout 0.15".split()
         add("train", train, {"log.txt": log}, ["m.czm"])
+        adapt = "adapt old.czm log.txt -o new.czm --sample 20K".split()
+        add("adapt", adapt, {"old.czm": MODEL.read_bytes(), "log.txt": log}, ["new.czm"])
         return cases
 
     def folder(self, case, previous, within=None):
@@ -317,7 +323,7 @@ class Bench:
         if not self.mounts:
             return self.file_size(case, extra, previous)
         pages = lambda files: sum(-(-len(contents or b"") // 4096) for contents in files.values())
-        outputs = pages(case.outputs) if not case.trains else 600
+        outputs = 600 if case.makes_a_model else pages(case.outputs)
         room = pages(case.inputs) + pages(previous) + self.random.randrange(outputs)
         with self.mounted(f"size={room * 4096}") as folder:
             self.folder(case, previous, folder)
