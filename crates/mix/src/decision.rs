@@ -83,7 +83,7 @@ impl<const C: usize> Subtree<C> {
 
     /// The slots inside the buckets, to be changed.
     #[inline(always)]
-    pub(crate) fn words_mut(&mut self) -> impl Iterator<Item = &mut u32> {
+    pub(crate) fn slots_mut(&mut self) -> impl Iterator<Item = &mut u32> {
         let slot = self.slot & 7;
         self.buckets.iter_mut().map(move |bucket| &mut bucket[slot])
     }

@@ -360,7 +360,7 @@ impl<const C: usize, const R: usize, const N: usize> Engine<C, R, N> {
     /// The slots of all contexts, and what their histories mean.
     #[inline(always)]
     fn learn_contexts(&mut self, subtree: &mut Subtree<C>, bit: bool) {
-        for (i, word) in subtree.words_mut().enumerate() {
+        for (i, word) in subtree.slots_mut().enumerate() {
             let slot = Slot(*word);
             // The entry of an unused slot stays at one half, so it says nothing.
             if slot.history() != 0 {
