@@ -16,7 +16,7 @@ pub enum ErrorKind {
     /// Parts that do not belong together: a file and a model, or a model and a tokenizer. Where nothing else tells, the
     /// file may also be damaged.
     Mismatch,
-    /// The file needs a model that was not given.
+    /// The file needs a model that was not given, or that cannot be told from others that were.
     MissingModel,
     /// The file asks for more than the caller's [`Limits`](crate::Limits).
     Limit,

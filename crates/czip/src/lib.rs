@@ -24,7 +24,9 @@ mod work;
 pub use cause::{Cause, ErrorKind};
 pub use czip_container::v2::{Index, IndexEntry, InvalidLevel, Level, Mode, ModelId};
 pub use czip_model::v2::Contents as ModelContents;
-pub use czip_model::{InstructionSet, Kernels, ModelFile, ModelInfo, UnknownInstructionSet};
+pub use czip_model::{
+    AnyTransformer, Error as ModelError, InstructionSet, Kernels, ModelFile, ModelInfo, UnknownInstructionSet,
+};
 pub use czip_tokenizer::{Error as TokenizerError, Tokenizer};
 pub use error::{Error, SegmentFault};
 pub use facade::{
