@@ -1,4 +1,5 @@
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // The examples take all features.
 #![cfg_attr(all(feature = "v1", feature = "zstd"), doc = include_str!("../README.md"))]
 #![cfg_attr(

@@ -28,6 +28,10 @@ impl<'a> Staged<'a, i8> {
     }
 }
 
+#[cfg_attr(
+    target_arch = "aarch64",
+    allow(dead_code, reason = "NEON widens bytes as it multiplies them")
+)]
 impl<'a> Staged<'a, i16> {
     /// Activations widened to 16 bits.
     #[inline(always)]

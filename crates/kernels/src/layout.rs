@@ -54,6 +54,10 @@ pub(crate) fn pack_row(blocks: &mut [Block], row: usize, weights: &[i8], bias: i
 }
 
 /// How an instruction set lays out values, so one instruction multiplies the same element of several positions.
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(dead_code, reason = "only instruction sets of x86-64 use all of it")
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ValueLayout {
     /// One after another, a block each.

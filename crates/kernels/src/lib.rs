@@ -2,12 +2,16 @@
 #![deny(clippy::float_arithmetic)]
 #![allow(unsafe_code, reason = "vector instructions are unsafe")]
 #![cfg_attr(
-    not(target_arch = "x86_64"),
+    not(any(
+        target_arch = "x86_64",
+        target_arch = "aarch64",
+        all(target_arch = "wasm32", target_feature = "simd128")
+    )),
     allow(
         dead_code,
         unused_imports,
         unused_macros,
-        reason = "only the instruction sets of x86-64 use every layout and all working space"
+        reason = "without vector instructions nothing lies in blocks"
     )
 )]
 

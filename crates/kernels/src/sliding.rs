@@ -19,6 +19,10 @@ use crate::workspace::WeightSpace;
 const WEIGHT_SHIFT: u32 = 8;
 
 /// Positions that lie in whole blocks around the longest window.
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(dead_code, reason = "only instruction sets of x86-64 use all of it")
+)]
 pub(crate) const MAX_POSITIONS: usize = SlidingAttention::MAX_WINDOW + 2 * BLOCK_ROWS;
 
 /// The parameters of attention over a window in one layer.

@@ -12,6 +12,10 @@ pub struct Workspace {
 }
 
 /// Activations made ready for the instructions of a product.
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(dead_code, reason = "only instruction sets of x86-64 use all of it")
+)]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Staging {
     /// Activations widened to 16 bits.
@@ -21,6 +25,10 @@ pub(crate) struct Staging {
 }
 
 /// Attention's weights of some keys.
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(dead_code, reason = "only instruction sets of x86-64 use all of it")
+)]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct WeightSpace {
     /// The weights.
