@@ -515,8 +515,9 @@ fn a_model_is_not_replaced_by_one_that_has_learnt_nothing() {
         assert_eq!(child.try_wait().unwrap(), None);
         std::thread::sleep(Duration::from_millis(5));
     }
+    // Not SIGINT: shells have their background jobs ignore it, and what these start inherits that.
     let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
+        .args(["-TERM", &child.id().to_string()])
         .status();
     assert!(kill.unwrap().success());
     let status = child.wait().unwrap();
