@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::tensor::{Dtype, TensorInfo, TensorView};
 
 use crate::FileKind;
 use crate::codec::{self, BROTLI, ZSTD};
@@ -28,7 +28,7 @@ pub(crate) struct Envelope<'a> {
 
 impl<'a> Envelope<'a> {
     pub(crate) fn read(bytes: &'a [u8]) -> Result<Self, Error> {
-        check_start(bytes)?;
+        check_start(bytes, bytes.len() as u64)?;
         let not_safetensors = |error: safetensors::SafeTensorError| Error::NotSafetensors {
             reason: cut(&error.to_string()),
         };
@@ -56,22 +56,23 @@ fn owned((key, value): (&String, &String)) -> (String, String) {
     (key.clone(), value.clone())
 }
 
-/// Refuses a file that does not begin with the length of a header and a header.
-fn check_start(bytes: &[u8]) -> Result<(), Error> {
-    let Some((len, b'{')) = bytes
+/// The length of the header of a file of `len` bytes that begins with `start`. Refuses one that does not begin with the
+/// length of a header and a header.
+pub(crate) fn check_start(start: &[u8], len: u64) -> Result<u64, Error> {
+    let Some((header_len, b'{')) = start
         .split_first_chunk()
         .and_then(|(len, rest)| Some((len, *rest.first()?)))
     else {
-        let kind = FileKind::of(bytes);
+        let kind = FileKind::of(start);
         return Err(Error::NotAModel { kind });
     };
-    let (len, there) = (u64::from_le_bytes(*len), bytes.len() as u64 - 8);
-    let reason = if len > MAX_HEADER_LEN {
-        format!("header of {len} bytes, more than {MAX_HEADER_LEN}")
-    } else if len > there {
-        format!("header of {len} bytes, of which {there} are there: the file is cut off")
+    let (header_len, there) = (u64::from_le_bytes(*header_len), len - 8);
+    let reason = if header_len > MAX_HEADER_LEN {
+        format!("header of {header_len} bytes, more than {MAX_HEADER_LEN}")
+    } else if header_len > there {
+        format!("header of {header_len} bytes, of which {there} are there: the file is cut off")
     } else {
-        return Ok(());
+        return Ok(header_len);
     };
     Err(Error::NotSafetensors { reason })
 }
@@ -128,7 +129,7 @@ fn decompress_priors(name: &str, bytes: &[u8], most: u64) -> Result<Vec<u8>, Err
     let priors = codec::decompress(name, ZSTD, bytes, most + 1, bad)?;
     if priors.len() as u64 > most {
         return Err(bad(format!(
-            "all priors together have more than {MAX_PRIORS_LEN} bytes"
+            "all priors together have more bytes than the format allows"
         )));
     }
     Ok(priors)
@@ -138,7 +139,9 @@ fn decompress_priors(name: &str, bytes: &[u8], most: u64) -> Result<Vec<u8>, Err
 #[derive(Clone, Debug)]
 pub struct Extras<'a> {
     /// The codec and what it compressed.
-    tokenizer: (&'static str, &'a [u8]),
+    tokenizer: (&'static str, Cow<'a, [u8]>),
+    /// The most bytes that the tokenizer's JSON may have.
+    max_json_len: u64,
     /// The mixer's priors, each in its stored form and not looked into: the optional tensors `mixing.priors.0`,
     /// `mixing.priors.1` and so on, up to the first number that is missing.
     pub mixing_priors: Vec<Cow<'a, [u8]>>,
@@ -152,11 +155,7 @@ impl<'a> Extras<'a> {
         let Envelope {
             tensors, metadata, ..
         } = envelope;
-        let codec = match metadata.get("tokenizer_codec").map(String::as_str) {
-            None | Some(ZSTD) => ZSTD,
-            Some(BROTLI) => BROTLI,
-            Some(_) => return Err(Metadata(metadata).bad("tokenizer_codec", "must be zstd or brotli")),
-        };
+        let codec = tokenizer_codec(&Metadata(metadata))?;
         let tokenizer = tensors.bytes(TOKENIZER)?;
         let (mut mixing_priors, mut most) = (Vec::new(), MAX_PRIORS_LEN);
         for number in 0.. {
@@ -179,9 +178,61 @@ impl<'a> Extras<'a> {
             None => None,
         };
         Ok(Self {
-            tokenizer: (codec, tokenizer),
+            tokenizer: (codec, Cow::Borrowed(tokenizer)),
+            max_json_len: MAX_TOKENIZER_LEN,
             mixing_priors,
             mixing_weights,
+        })
+    }
+
+    /// Those of a file whose tensors have been read, with their types and shapes, by name. The priors are compressed.
+    pub(crate) fn of_tensors(
+        codec: &'static str,
+        mut tensors: HashMap<String, (TensorInfo, Vec<u8>)>,
+        vocab_size: usize,
+        most: u64,
+    ) -> Result<Extras<'static>, Error> {
+        let mut take = |name: &str, dtype: Dtype, len: Option<usize>| {
+            let Some((info, bytes)) = tensors.remove(name) else {
+                return Ok(None);
+            };
+            let wanted = vec![len.unwrap_or(bytes.len() / dtype.bitsize().div_ceil(8))];
+            let problem = if info.dtype != dtype {
+                TensorProblem::Type {
+                    found: info.dtype.to_string(),
+                    wanted: dtype_name(dtype),
+                }
+            } else if info.shape != wanted {
+                TensorProblem::Shape {
+                    found: info.shape,
+                    wanted,
+                }
+            } else {
+                return Ok(Some(bytes));
+            };
+            Err(tensor_error(name, problem))
+        };
+        let tokenizer = take(TOKENIZER, Dtype::U8, None)?
+            .ok_or_else(|| tensor_error(TOKENIZER, TensorProblem::Missing))?;
+        let (mut mixing_priors, mut left) = (Vec::new(), most);
+        for number in 0.. {
+            let name = format!("mixing.priors.{number}");
+            let Some(bytes) = take(&name, Dtype::U8, None)? else {
+                break;
+            };
+            let priors = decompress_priors(&name, &bytes, left)?;
+            left -= priors.len() as u64;
+            mixing_priors.push(Cow::Owned(priors));
+        }
+        let mixing_weights = take("mixing.weights", Dtype::U16, Some(vocab_size))?;
+        Ok(Extras {
+            tokenizer: (codec, Cow::Owned(tokenizer)),
+            max_json_len: most,
+            mixing_priors,
+            mixing_weights: mixing_weights.map(|bytes| {
+                let (numbers, _) = bytes.as_chunks();
+                numbers.iter().map(|&bytes| u16::from_le_bytes(bytes)).collect()
+            }),
         })
     }
 
@@ -189,17 +240,43 @@ impl<'a> Extras<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Tokenizer`] if it does not decompress, or to more than [`MAX_TOKENIZER_LEN`] bytes;
+    /// [`Error::Tokenizer`] if it does not decompress, or to more bytes than the format allows;
     /// [`Error::CodecNotBuilt`] without the feature for its codec.
     pub fn tokenizer_json(&self) -> Result<Vec<u8>, Error> {
-        let (codec, data) = self.tokenizer;
+        let (codec, data) = &self.tokenizer;
+        let (codec, most) = (*codec, self.max_json_len);
         let bad = |reason| Error::Tokenizer { codec, reason };
-        let json = codec::decompress(TOKENIZER, codec, data, MAX_TOKENIZER_LEN + 1, bad)?;
-        if json.len() as u64 > MAX_TOKENIZER_LEN {
-            return Err(bad(format!("longer than {MAX_TOKENIZER_LEN} bytes")));
+        let json = codec::decompress(TOKENIZER, codec, data, most + 1, bad)?;
+        if json.len() as u64 > most {
+            return Err(bad(format!("longer than {most} bytes")));
         }
         Ok(json)
     }
+}
+
+/// The codec of the tokenizer.
+pub(crate) fn tokenizer_codec(metadata: &Metadata<'_>) -> Result<&'static str, Error> {
+    match metadata.0.get("tokenizer_codec").map(String::as_str) {
+        None | Some(ZSTD) => Ok(ZSTD),
+        Some(BROTLI) => Ok(BROTLI),
+        Some(_) => Err(metadata.bad("tokenizer_codec", "must be zstd or brotli")),
+    }
+}
+
+/// The tensors of a tokenizer and of priors, compressed with zstd, by name.
+pub(crate) fn compressed_extras(json: &[u8], priors: &[Vec<u8>]) -> Result<Vec<(String, Vec<u8>)>, Error> {
+    let bad = |reason| Error::Tokenizer { codec: ZSTD, reason };
+    let mut extras = vec![(TOKENIZER.to_owned(), codec::compress(TOKENIZER, json, bad)?)];
+    for (number, priors) in priors.iter().enumerate() {
+        let name = format!("mixing.priors.{number}");
+        let bad = |reason| Error::Compressed {
+            name: name.clone(),
+            reason,
+        };
+        let data = codec::compress(&name, priors, bad)?;
+        extras.push((name, data));
+    }
+    Ok(extras)
 }
 
 pub(crate) struct Metadata<'a>(pub(crate) &'a HashMap<String, String>);
@@ -240,11 +317,15 @@ impl<'a> Metadata<'a> {
     }
 }
 
-pub(crate) fn out_of_range(name: &str, value: i64, low: i64, high: i64) -> Error {
+fn tensor_error(name: &str, problem: TensorProblem) -> Error {
     Error::Tensor {
         name: name.to_owned(),
-        problem: TensorProblem::Range { value, low, high },
+        problem,
     }
+}
+
+pub(crate) fn out_of_range(name: &str, value: i64, low: i64, high: i64) -> Error {
+    tensor_error(name, TensorProblem::Range { value, low, high })
 }
 
 /// A little-endian number of the file.
@@ -291,10 +372,8 @@ impl<'a> Tensors<'a> {
     }
 
     pub(crate) fn view(&self, name: &str) -> Result<TensorView<'a>, Error> {
-        self.optional(name).ok_or_else(|| Error::Tensor {
-            name: name.to_owned(),
-            problem: TensorProblem::Missing,
-        })
+        self.optional(name)
+            .ok_or_else(|| tensor_error(name, TensorProblem::Missing))
     }
 
     /// The bytes of a tensor of the given type and shape. The envelope's parser has checked that the length of the
@@ -314,10 +393,7 @@ impl<'a> Tensors<'a> {
         } else {
             return Ok(view.data());
         };
-        Err(Error::Tensor {
-            name: name.to_owned(),
-            problem,
-        })
+        Err(tensor_error(name, problem))
     }
 
     /// The bytes of a tensor of one dimension of any length.

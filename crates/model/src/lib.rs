@@ -12,6 +12,7 @@ mod quote;
 mod slot;
 pub mod v1;
 pub mod v2;
+pub mod v3;
 mod window;
 
 pub use any::{AnyCache, AnyScratch, AnyTransformer, ModelFile, ModelInfo, Row};

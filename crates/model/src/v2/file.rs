@@ -9,8 +9,8 @@ use xxhash_rust::xxh3::Xxh3;
 use super::tensors::{self, Stored};
 use super::{Config, Weights};
 use crate::Error;
-use crate::codec::{self, ZSTD};
-use crate::envelope::{self, Envelope, Extras, Metadata, PriorsAre, TOKENIZER};
+use crate::codec::ZSTD;
+use crate::envelope::{self, Envelope, Extras, Metadata, PriorsAre};
 
 /// The value of the metadata's key `format`.
 pub const FORMAT: &str = "czip-model-v2";
@@ -171,16 +171,7 @@ impl<'a> Contents<'a> {
         let mut put = |name: String, dtype, shape: &[usize], data: Vec<u8>| {
             tensors.insert(name, (dtype, shape.to_vec(), data));
         };
-        let bad = |reason| Error::Tokenizer { codec: ZSTD, reason };
-        let tokenizer = codec::compress(TOKENIZER, self.tokenizer_json, bad)?;
-        put(TOKENIZER.into(), Dtype::U8, &[tokenizer.len()], tokenizer);
-        for (number, priors) in self.mixing_priors.iter().enumerate() {
-            let name = format!("mixing.priors.{number}");
-            let bad = |reason| Error::Compressed {
-                name: name.clone(),
-                reason,
-            };
-            let data = codec::compress(&name, priors, bad)?;
+        for (name, data) in envelope::compressed_extras(self.tokenizer_json, &self.mixing_priors)? {
             put(name, Dtype::U8, &[data.len()], data);
         }
         if let Some(counts) = &self.mixing_weights {
