@@ -2,7 +2,10 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::float_arithmetic)]
 
+mod factor;
 pub mod tables;
+
+pub use factor::{Factor, Level, SIGMOID, round_shr_i64};
 
 /// `RNE(x / 2^shift)`: arithmetic shift right, rounded to nearest, ties to even.
 ///

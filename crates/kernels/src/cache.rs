@@ -123,6 +123,12 @@ impl KeyValueCache {
         &self.keys[first..positions.end.next_multiple_of(BLOCK_ROWS)]
     }
 
+    /// The values of these positions, which begin and end with whole groups.
+    pub(crate) fn values(&self, positions: Range<usize>) -> &[Block] {
+        let group = self.layout.group();
+        &self.values[positions.start / group * GROUP_BLOCKS..positions.end / group * GROUP_BLOCKS]
+    }
+
     /// The values from the group of `position` on.
     pub(crate) fn values_from(&self, position: usize) -> &[Block] {
         &self.values[position / self.layout.group() * GROUP_BLOCKS..]

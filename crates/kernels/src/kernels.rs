@@ -4,6 +4,7 @@
 //! module of [`arch`] that belongs to the instruction set.
 
 mod attention;
+mod factored;
 mod frequencies;
 mod int16;
 mod matrix;

@@ -28,6 +28,7 @@ mod attention;
 mod blocked;
 mod cache;
 mod exp;
+mod factored;
 mod frequencies;
 mod int16;
 mod matrix;

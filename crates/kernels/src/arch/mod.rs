@@ -79,6 +79,79 @@ macro_rules! portable_entry_points {
         }
 
         $(#[$feature])*
+        pub(crate) fn level(x: &[i32], out: &mut [i32]) -> czip_fixed::Level {
+            $crate::factored::level(x, out)
+        }
+
+        $(#[$feature])*
+        pub(crate) fn sum_of_squares_i32(x: &[i32]) -> u64 {
+            $crate::factored::sum_of_squares_i32(x)
+        }
+
+        $(#[$feature])*
+        pub(crate) fn to_i8(x: &[i32], largest: u32, out: &mut [i8]) {
+            $crate::factored::to_i8(x, largest, out);
+        }
+
+        $(#[$feature])*
+        pub(crate) fn to_i8_pair(x: &[i32], largest: u32, high: &mut [i8], low: &mut [i8]) {
+            $crate::factored::to_i8_pair(x, largest, high, low);
+        }
+
+        $(#[$feature])*
+        pub(crate) fn join_sums(high: &mut [i32], low: &[i32]) {
+            $crate::factored::join_sums(high, low);
+        }
+
+        $(#[$feature])*
+        pub(crate) fn scale(sums: &mut [i32], mantissas: &[u16], exponents: &[u8], unit: czip_fixed::Factor) {
+            $crate::factored::scale(sums, mantissas, exponents, unit);
+        }
+
+        $(#[$feature])*
+        pub(crate) fn add_scaled(
+            sums: &[i32],
+            mantissas: &[u16],
+            exponents: &[u8],
+            unit: czip_fixed::Factor,
+            residual: &mut [i32],
+        ) {
+            $crate::factored::add_scaled(sums, mantissas, exponents, unit, residual);
+        }
+
+        $(#[$feature])*
+        pub(crate) fn rotate_i32(x: &mut [i32], cos: &[i16], sin: &[i16]) {
+            $crate::factored::rotate_i32(x, cos, sin);
+        }
+
+        $(#[$feature])*
+        pub(crate) fn gate(gates: &[i32], values: &[i32], out: &mut [i32]) {
+            $crate::factored::gate(gates, values, out);
+        }
+
+        $(#[$feature])*
+        pub(crate) fn maximum(x: &[i32]) -> i32 {
+            $crate::factored::maximum(x)
+        }
+
+        $(#[$feature])*
+        pub(crate) fn weigh_scores(scores: &[i32], maximum: i32, out: &mut [u32]) -> u32 {
+            $crate::factored::weigh_scores(scores, maximum, out)
+        }
+
+        $(#[$feature])*
+        pub(crate) fn weigh_values(
+            weights: &[u32],
+            mantissas: &[u16],
+            exponents: &[u8],
+            least: u8,
+            low: &mut [u8],
+            high: &mut [u8],
+        ) {
+            $crate::factored::weigh_values(weights, mantissas, exponents, least, low, high);
+        }
+
+        $(#[$feature])*
         pub(crate) fn unscaled_frequencies(logits: &[i32], bits: u32, exp2: &[u16; 256], out: &mut [u32]) {
             $crate::frequencies::unscaled_frequencies(logits, bits, exp2, out);
         }
@@ -182,7 +255,7 @@ macro_rules! blocked_entry_points {
         /// A function, so that the loops of attention, inlined next to it, take no registers from it.
         $(#[$feature])*
         #[inline(never)]
-        fn key_products(
+        pub(crate) fn key_products(
             keys: &[$crate::layout::Block],
             queries: &[i8],
             staging: &mut $crate::workspace::Staging,
@@ -190,6 +263,16 @@ macro_rules! blocked_entry_points {
         ) {
             // SAFETY: this function has the features that the instructions need.
             unsafe { $crate::blocked::key_products::<$dot, $vectors>(keys, queries, staging, products) };
+        }
+
+        $(#[$feature])*
+        pub(crate) fn weighted_values(
+            weights: &[u8],
+            values: &[$crate::layout::Block],
+            sums: &mut [i32; $crate::layout::HEAD_DIM],
+        ) {
+            // SAFETY: this function has the features that the instructions need.
+            unsafe { <$sums as $crate::sliding::WeightedSums>::weighted_sums(weights, values, sums) };
         }
 
         $(#[$feature])*

@@ -6,7 +6,7 @@ use crate::layout::{Block, HEAD_DIM, ValueLayout};
 use crate::matrix::{self, PackedMatrix};
 use crate::requantization::{Requantization, requantize_all};
 use crate::sliding::{self, WeightsObserver, WindowInput};
-use crate::workspace::Workspace;
+use crate::workspace::{Staging, Workspace};
 
 portable_entry_points!();
 portable_frequencies!();
@@ -34,9 +34,14 @@ pub(crate) fn matmul_requantized(
 }
 
 pub(crate) fn attend(input: AttentionInput<'_>, workspace: &mut Workspace, out: &mut [i8]) {
-    let Workspace { scores, weights, .. } = workspace;
+    let Workspace {
+        staging,
+        scores,
+        weights,
+        ..
+    } = workspace;
     let keys = &input.cache.keys(0..input.length)[..input.length];
-    key_products(keys, input.queries, scores);
+    key_products(keys, input.queries, staging, scores);
     // SAFETY: portable sums need no instructions.
     unsafe { attention::attend::<Portable>(input, scores, keys.len(), weights, out) };
 }
@@ -47,17 +52,27 @@ pub(crate) fn attend_window(
     out: &mut [i16],
     observer: WeightsObserver<'_>,
 ) {
-    let Workspace { scores, weights, .. } = workspace;
+    let Workspace {
+        staging,
+        scores,
+        weights,
+        ..
+    } = workspace;
     let keys = input.cache.keys(input.window.clone());
-    key_products(keys, input.queries, scores);
+    key_products(keys, input.queries, staging, scores);
     // SAFETY: portable sums need no instructions.
     unsafe { sliding::attend::<Portable>(input, scores, keys.len(), weights, out, observer) };
 }
 
 /// The products of queries, int8 `[heads, 64]`, with keys: int32 `[heads, keys.len()]`.
-fn key_products(keys: &[Block], queries: &[i8], products: &mut Vec<i32>) {
+pub(crate) fn key_products(keys: &[Block], queries: &[i8], _staging: &mut Staging, products: &mut Vec<i32>) {
     products.clear();
     for query in queries.as_chunks::<HEAD_DIM>().0 {
         products.extend(keys.iter().map(|key| attention::dot(query, &key.0)));
     }
+}
+
+pub(crate) fn weighted_values(weights: &[u8], values: &[Block], sums: &mut [i32; HEAD_DIM]) {
+    // SAFETY: portable sums need no instructions.
+    unsafe { <Portable as sliding::WeightedSums>::weighted_sums(weights, values, sums) };
 }
