@@ -1,8 +1,10 @@
 //! Int8 matrices `[rows, cols]`, packed once for one instruction set, and the portable product: int8 `[batch, stride]`
 //! in, int32 `[batch, rows]` out.
 
+use std::ops::Range;
+
 use crate::instruction_set::InstructionSet;
-use crate::layout::{self, BLOCK_COLS, Block};
+use crate::layout::{self, BLOCK_COLS, BLOCK_ROWS, Block};
 
 /// A matrix of int8 weights in the layout that one [`InstructionSet`] wants. Made by
 /// [`Kernels::pack`](crate::Kernels::pack).
@@ -77,15 +79,29 @@ impl PackedMatrix {
     /// Activation vectors are padded to a multiple of this many elements.
     pub const COLUMN_GROUP: usize = BLOCK_COLS;
 
+    /// Where a range of rows may start: at a multiple of this many.
+    pub const ROW_GROUP: usize = BLOCK_ROWS;
+
     /// The widest matrix whose products cannot overflow 32 bits: 2^31 / 128^2.
     pub const MAX_COLS: usize = (1 << 17) - 1;
 
-    /// Panics unless the matrix is packed for `instruction_set`, `x` is a batch of activation vectors, and the output has
-    /// `out_len` elements, a vector for each.
-    pub(crate) fn check(&self, instruction_set: InstructionSet, x: &[i8], out_len: usize) {
+    /// Panics unless the matrix is packed for `instruction_set` and has these rows, the first of which begins a block, `x`
+    /// is a batch of activation vectors, and the output has `out_len` elements, a vector for each.
+    pub(crate) fn check(
+        &self,
+        instruction_set: InstructionSet,
+        rows: &Range<usize>,
+        x: &[i8],
+        out_len: usize,
+    ) {
         assert_eq!(
             self.instruction_set, instruction_set,
             "matrix packed for another instruction set"
+        );
+        assert!(
+            rows.start <= rows.end && rows.end <= self.rows && rows.start.is_multiple_of(Self::ROW_GROUP),
+            "rows {rows:?} of a matrix of {}",
+            self.rows
         );
         assert_eq!(
             x.len() % self.stride(),
@@ -96,23 +112,27 @@ impl PackedMatrix {
         let batch = x.len() / self.stride();
         assert_eq!(
             out_len,
-            batch * self.rows,
+            batch * rows.len(),
             "output of a product with {batch} vectors"
         );
     }
 
-    /// The rows, widened, of a matrix packed for scalar code: int16 `[rows, stride]`.
-    pub(crate) fn wide(&self) -> &[i16] {
+    /// Some rows, widened, of a matrix packed for scalar code: int16 `[rows, stride]`.
+    pub(crate) fn wide(&self, rows: Range<usize>) -> &[i16] {
         match &self.layout {
-            Layout::Wide(wide) => wide,
+            Layout::Wide(wide) => &wide[rows.start * self.stride()..rows.end * self.stride()],
             Layout::Blocks(_) => unreachable!("scalar code has matrices row by row"),
         }
     }
 
-    /// Blocks, rows, and groups of columns of a matrix packed for vector code.
-    pub(crate) fn blocks(&self) -> (&[Block], usize, usize) {
+    /// The blocks of some rows, of which the first begins a block, their number, and the groups of columns, of a matrix
+    /// packed for vector code.
+    pub(crate) fn blocks(&self, rows: Range<usize>) -> (&[Block], usize, usize) {
         match &self.layout {
-            Layout::Blocks(blocks) => (blocks, self.rows, self.cols.div_ceil(BLOCK_COLS)),
+            Layout::Blocks(blocks) => {
+                let groups = self.cols.div_ceil(BLOCK_COLS);
+                (&blocks[rows.start / BLOCK_ROWS * groups..], rows.len(), groups)
+            }
             Layout::Wide(_) => unreachable!("vector code has matrices in blocks"),
         }
     }

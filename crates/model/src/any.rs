@@ -1,13 +1,13 @@
-//! Models of either version behind one set of types: files, sizes, and the net from rows of tokens to logits, int32
+//! Models of all versions behind one set of types: files, sizes, and the net from rows of tokens to logits, int32
 //! `[rows, vocab]`, and frequencies, uint32 `[vocab]`.
 
 use czip_kernels::{Interval, Kernels};
 
 use crate::envelope::{Envelope, Metadata};
 use crate::slot::CacheSlot;
-use crate::{Error, Extras, v1, v2};
+use crate::{Error, Extras, v1, v2, v3};
 
-/// A model file of either version, validated.
+/// A model file of any version, validated.
 ///
 /// [`ModelFile::from_bytes`] has checked every rule of the format that concerns metadata and tensors, so nothing after
 /// it checks again. It has not checked the tokenizer and the priors, which are text and bytes to this crate.
@@ -17,6 +17,8 @@ pub enum ModelFile<'a> {
     V1(Box<v1::Weights<'a>>),
     /// Of the format czip-model-v2.
     V2(Box<v2::File<'a>>),
+    /// Of the format czip-model-v3.
+    V3(Box<v3::File>),
 }
 
 impl<'a> ModelFile<'a> {
@@ -24,14 +26,15 @@ impl<'a> ModelFile<'a> {
     ///
     /// # Errors
     ///
-    /// Any deviation from `docs/spec/czm-v1.md` or `docs/spec/czm-v2.md`, by the name of the key or tensor.
+    /// Any deviation from the pages of the formats in `docs/spec`, by the name of the key or tensor.
     pub fn from_bytes(bytes: &'a [u8]) -> Result<Self, Error> {
         let envelope = Envelope::read(bytes)?;
         let metadata = Metadata(&envelope.metadata);
         match metadata.text("format")? {
             v1::FORMAT => Ok(Self::V1(Box::new(v1::Weights::from_envelope(&envelope)?))),
             v2::FORMAT => Ok(Self::V2(Box::new(v2::File::from_envelope(&envelope)?))),
-            _ => Err(metadata.bad("format", "only czip-model-v1 and czip-model-v2 are known")),
+            v3::FORMAT => Ok(Self::V3(Box::new(v3::File::from_bytes(bytes)?))),
+            _ => Err(metadata.bad("format", "only czip-model-v1, -v2 and -v3 are known")),
         }
     }
 
@@ -41,11 +44,12 @@ impl<'a> ModelFile<'a> {
         match self {
             Self::V1(weights) => &weights.extras,
             Self::V2(file) => &file.extras,
+            Self::V3(file) => &file.extras,
         }
     }
 }
 
-/// The sizes of a model of either version.
+/// The sizes of a model of any version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ModelInfo {
@@ -96,6 +100,22 @@ impl ModelInfo {
         }
     }
 
+    fn v3(config: &v3::Config) -> Self {
+        Self {
+            format: v3::FORMAT,
+            vocab_size: config.vocab_size,
+            layers: config.layers,
+            heads: config.heads,
+            d_model: config.d_model,
+            d_ff: config.d_ff,
+            context_length: v3::CHUNK_LENGTH,
+            window: Some(config.window),
+            bigram_buckets: 0,
+            multiply_adds: config.multiply_adds(),
+            parameters: config.parameters(),
+        }
+    }
+
     fn v2(config: &v2::Config) -> Self {
         Self {
             format: v2::FORMAT,
@@ -124,7 +144,7 @@ pub struct Row {
     pub token: u16,
 }
 
-/// A net of either version, ready to run. It is immutable, and any number of threads can share one.
+/// A net of any version, ready to run. It is immutable, and any number of threads can share one.
 #[derive(Debug)]
 pub struct AnyTransformer {
     net: Net,
@@ -135,6 +155,7 @@ pub struct AnyTransformer {
 enum Net {
     V1(Box<v1::Transformer>),
     V2(Box<v2::Transformer>),
+    V3(Box<v3::Transformer>),
 }
 
 impl From<v1::Transformer> for AnyTransformer {
@@ -155,6 +176,15 @@ impl From<v2::Transformer> for AnyTransformer {
     }
 }
 
+impl From<v3::Transformer> for AnyTransformer {
+    fn from(net: v3::Transformer) -> Self {
+        Self {
+            config: ModelInfo::v3(net.config()),
+            net: Net::V3(Box::new(net)),
+        }
+    }
+}
+
 /// The keys and values of one sequence.
 #[derive(Clone, Debug)]
 pub struct AnyCache(CacheOf);
@@ -163,6 +193,7 @@ pub struct AnyCache(CacheOf);
 enum CacheOf {
     V1(v1::Cache),
     V2(v2::Cache),
+    V3(v3::Cache),
 }
 
 impl AnyCache {
@@ -171,7 +202,7 @@ impl AnyCache {
     pub const fn capacity(&self) -> usize {
         match &self.0 {
             CacheOf::V1(cache) => cache.capacity(),
-            CacheOf::V2(_) => usize::MAX,
+            CacheOf::V2(_) | CacheOf::V3(_) => usize::MAX,
         }
     }
 }
@@ -182,14 +213,14 @@ impl CacheSlot<v1::Cache> for AnyCache {
     fn cache(&self) -> &v1::Cache {
         match &self.0 {
             CacheOf::V1(cache) => cache,
-            CacheOf::V2(_) => panic!("{OTHER_CACHE}"),
+            _ => panic!("{OTHER_CACHE}"),
         }
     }
 
     fn cache_mut(&mut self) -> &mut v1::Cache {
         match &mut self.0 {
             CacheOf::V1(cache) => cache,
-            CacheOf::V2(_) => panic!("{OTHER_CACHE}"),
+            _ => panic!("{OTHER_CACHE}"),
         }
     }
 }
@@ -198,14 +229,30 @@ impl CacheSlot<v2::Cache> for AnyCache {
     fn cache(&self) -> &v2::Cache {
         match &self.0 {
             CacheOf::V2(cache) => cache,
-            CacheOf::V1(_) => panic!("{OTHER_CACHE}"),
+            _ => panic!("{OTHER_CACHE}"),
         }
     }
 
     fn cache_mut(&mut self) -> &mut v2::Cache {
         match &mut self.0 {
             CacheOf::V2(cache) => cache,
-            CacheOf::V1(_) => panic!("{OTHER_CACHE}"),
+            _ => panic!("{OTHER_CACHE}"),
+        }
+    }
+}
+
+impl CacheSlot<v3::Cache> for AnyCache {
+    fn cache(&self) -> &v3::Cache {
+        match &self.0 {
+            CacheOf::V3(cache) => cache,
+            _ => panic!("{OTHER_CACHE}"),
+        }
+    }
+
+    fn cache_mut(&mut self) -> &mut v3::Cache {
+        match &mut self.0 {
+            CacheOf::V3(cache) => cache,
+            _ => panic!("{OTHER_CACHE}"),
         }
     }
 }
@@ -221,6 +268,7 @@ enum ScratchOf {
         scratch: v2::Scratch,
         rows: Vec<v2::Row>,
     },
+    V3(v3::Scratch),
 }
 
 impl AnyScratch {
@@ -230,6 +278,7 @@ impl AnyScratch {
         match &self.0 {
             ScratchOf::V1(scratch) => scratch.capacity(),
             ScratchOf::V2 { scratch, .. } => scratch.capacity(),
+            ScratchOf::V3(scratch) => scratch.capacity(),
         }
     }
 
@@ -243,6 +292,7 @@ impl AnyScratch {
         match &self.0 {
             ScratchOf::V1(scratch) => scratch.logits(row),
             ScratchOf::V2 { scratch, .. } => scratch.logits(row),
+            ScratchOf::V3(scratch) => scratch.logits(row),
         }
     }
 }
@@ -250,10 +300,11 @@ impl AnyScratch {
 impl AnyTransformer {
     /// Packs the weights for the instruction set of `kernels`. The file's bytes are no longer needed.
     #[must_use]
-    pub fn new(kernels: Kernels, weights: &ModelFile<'_>) -> Self {
-        match weights {
-            ModelFile::V1(weights) => v1::Transformer::new(kernels, weights).into(),
+    pub fn new(kernels: Kernels, file: ModelFile<'_>) -> Self {
+        match file {
+            ModelFile::V1(weights) => v1::Transformer::new(kernels, &weights).into(),
             ModelFile::V2(file) => v2::Transformer::new(kernels, &file.weights).into(),
+            ModelFile::V3(file) => v3::Transformer::new(kernels, file.weights).into(),
         }
     }
 
@@ -269,6 +320,7 @@ impl AnyTransformer {
         match &self.net {
             Net::V1(net) => net.kernels(),
             Net::V2(net) => net.kernels(),
+            Net::V3(net) => net.kernels(),
         }
     }
 
@@ -282,6 +334,7 @@ impl AnyTransformer {
         AnyCache(match &self.net {
             Net::V1(net) => CacheOf::V1(net.cache(capacity)),
             Net::V2(net) => CacheOf::V2(net.cache()),
+            Net::V3(net) => CacheOf::V3(net.cache()),
         })
     }
 
@@ -291,22 +344,45 @@ impl AnyTransformer {
         match &self.net {
             Net::V1(net) => net.cache_len(capacity),
             Net::V2(net) => net.cache_len(),
+            Net::V3(net) => net.cache_len(),
         }
     }
 
-    /// Working space for batches of up to `rows` rows.
+    /// The most rows of a batch: the window of a model of version 2 or 3 bounds them.
+    #[must_use]
+    pub const fn max_batch(&self) -> usize {
+        match &self.net {
+            Net::V1(_) => usize::MAX,
+            Net::V2(_) => v2::MAX_BATCH,
+            Net::V3(_) => v3::MAX_BATCH,
+        }
+    }
+
+    /// Working space for batches of up to `rows` rows, computed by one thread.
     ///
     /// # Panics
     ///
-    /// If there are more than [`v2::MAX_BATCH`] rows and the model has a window.
+    /// If there are more than [`AnyTransformer::max_batch`].
     #[must_use]
     pub fn scratch(&self, rows: usize) -> AnyScratch {
+        self.scratch_for(rows, 1)
+    }
+
+    /// Working space for batches of up to `rows` rows. If the model is large enough to gain by it, which only those of
+    /// version 3 are, up to `threads` threads compute them together; the result is the same.
+    ///
+    /// # Panics
+    ///
+    /// If there are more rows than [`AnyTransformer::max_batch`], or no threads.
+    #[must_use]
+    pub fn scratch_for(&self, rows: usize, threads: usize) -> AnyScratch {
         AnyScratch(match &self.net {
             Net::V1(net) => ScratchOf::V1(net.scratch(rows)),
             Net::V2(net) => ScratchOf::V2 {
                 scratch: net.scratch(rows),
                 rows: Vec::with_capacity(rows),
             },
+            Net::V3(net) => ScratchOf::V3(net.scratch(rows, threads)),
         })
     }
 
@@ -328,6 +404,7 @@ impl AnyTransformer {
                 of_v2.extend(rows.iter().map(|&row| v2::Row::from(row)));
                 net.forward(of_v2, caches, scratch);
             }
+            (Net::V3(net), ScratchOf::V3(scratch)) => net.forward(rows, caches, scratch),
             _ => panic!("scratch of a model of another version"),
         }
     }
@@ -358,6 +435,7 @@ impl AnyTransformer {
                 net.total()
             }
             Net::V2(net) => net.frequencies(logits, out),
+            Net::V3(net) => net.frequencies(logits, out),
         }
     }
 

@@ -11,6 +11,8 @@ mod tensors;
 mod transformer;
 mod weights;
 
+pub mod reference;
+
 pub use cache::Cache;
 pub use file::{Contents, FORMAT, File, MAX_EXTRAS_LEN, ReadError};
 pub use transformer::{Scratch, Transformer};

@@ -217,13 +217,14 @@ macro_rules! blocked_entry_points {
         $(#[$feature])*
         pub(crate) fn matmul(
             matrix: &$crate::matrix::PackedMatrix,
+            rows: std::ops::Range<usize>,
             x: &[i8],
             workspace: &mut $crate::workspace::Workspace,
             out: &mut [i32],
         ) {
-            let mut output = $crate::blocked::Sums { stride: matrix.rows(), out };
+            let mut output = $crate::blocked::Sums { stride: rows.len(), out };
             let staging = &mut workspace.staging;
-            let (blocks, rows, groups) = matrix.blocks();
+            let (blocks, rows, groups) = matrix.blocks(rows);
             // SAFETY: this function has the features that the instructions need.
             unsafe { $crate::blocked::product::<$dot, $vectors>(blocks, rows, groups, x, staging, &mut output) };
         }
@@ -237,7 +238,7 @@ macro_rules! blocked_entry_points {
             out: &mut [i8],
         ) {
             let (staging, stride) = (&mut workspace.staging, matrix.rows());
-            let (blocks, rows, groups) = matrix.blocks();
+            let (blocks, rows, groups) = matrix.blocks(0..stride);
             // Two loops, so that neither asks for each vector of sums what kind of factor it has.
             if let Some(narrow) = requantization.narrow() {
                 let mut output = $crate::blocked::NarrowActivations { narrow, stride, out };

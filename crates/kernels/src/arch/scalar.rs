@@ -1,5 +1,7 @@
 //! Portable Rust, compiled for the target's baseline.
 
+use std::ops::Range;
+
 use crate::arch::{portable_entry_points, portable_frequencies};
 use crate::attention::{self, AttentionInput, Portable, RunSums};
 use crate::layout::{Block, HEAD_DIM, ValueLayout};
@@ -16,8 +18,14 @@ pub(crate) const BIAS: Option<i8> = None;
 /// How values are stored.
 pub(crate) const VALUES: ValueLayout = Portable::VALUES;
 
-pub(crate) fn matmul(matrix: &PackedMatrix, x: &[i8], _workspace: &mut Workspace, out: &mut [i32]) {
-    matrix::matmul(matrix.wide(), matrix.rows(), matrix.stride(), x, out);
+pub(crate) fn matmul(
+    matrix: &PackedMatrix,
+    rows: Range<usize>,
+    x: &[i8],
+    _workspace: &mut Workspace,
+    out: &mut [i32],
+) {
+    matrix::matmul(matrix.wide(rows.clone()), rows.len(), matrix.stride(), x, out);
 }
 
 pub(crate) fn matmul_requantized(
@@ -29,7 +37,8 @@ pub(crate) fn matmul_requantized(
 ) {
     let sums = &mut workspace.sums;
     sums.resize(out.len(), 0);
-    matrix::matmul(matrix.wide(), matrix.rows(), matrix.stride(), x, sums);
+    let rows = matrix.rows();
+    matrix::matmul(matrix.wide(0..rows), rows, matrix.stride(), x, sums);
     requantize_all(sums, requantization, out);
 }
 

@@ -1,5 +1,7 @@
 //! Products of int8 matrices, `[rows, cols]`, with batches of activations, int8 `[batch, stride]`.
 
+use std::ops::Range;
+
 use super::{Kernels, dispatch};
 use crate::matrix::PackedMatrix;
 use crate::requantization::Requantization;
@@ -33,8 +35,28 @@ impl Kernels {
     ///
     /// If the lengths don't fit together, or the matrix was packed for another instruction set.
     pub fn matmul(self, matrix: &PackedMatrix, x: &[i8], workspace: &mut Workspace, out: &mut [i32]) {
-        matrix.check(self.instruction_set(), x, out.len());
-        dispatch!(self, matmul(matrix, x, workspace, out));
+        self.matmul_rows(matrix, 0..matrix.rows(), x, workspace, out);
+    }
+
+    /// [`Kernels::matmul`] with some rows of the matrix, so that threads can share a product: `out` is int32
+    /// `[batch, rows.len()]`.
+    ///
+    /// # Panics
+    ///
+    /// As [`Kernels::matmul`], or if the matrix doesn't have these rows, or `rows.start` is not a multiple of
+    /// [`PackedMatrix::ROW_GROUP`].
+    pub fn matmul_rows(
+        self,
+        matrix: &PackedMatrix,
+        rows: Range<usize>,
+        x: &[i8],
+        workspace: &mut Workspace,
+        out: &mut [i32],
+    ) {
+        matrix.check(self.instruction_set(), &rows, x, out.len());
+        if !rows.is_empty() {
+            dispatch!(self, matmul(matrix, rows, x, workspace, out));
+        }
     }
 
     /// [`Kernels::matmul`], with its sums requantised to activations: `out` is int8 `[batch, matrix.rows()]`.
@@ -50,7 +72,7 @@ impl Kernels {
         workspace: &mut Workspace,
         out: &mut [i8],
     ) {
-        matrix.check(self.instruction_set(), x, out.len());
+        matrix.check(self.instruction_set(), &(0..matrix.rows()), x, out.len());
         dispatch!(
             self,
             matmul_requantized(matrix, x, requantization, workspace, out)

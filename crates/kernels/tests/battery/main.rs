@@ -79,6 +79,19 @@ fn check_matmul(kernels: Kernels, weights: &[i8], rows: usize, cols: usize, x: &
     kernels.matmul(&matrix, &x, &mut workspace, &mut out);
     assert_eq!(out, expected, "{} x {rows} x {cols}", batch);
 
+    // From the first row, some in the middle, and up to the last.
+    let middle = rows / 2 / PackedMatrix::ROW_GROUP * PackedMatrix::ROW_GROUP;
+    for rows_of_part in [0..middle, middle..rows - rows / 5, middle..rows] {
+        let mut part = vec![i32::MIN; batch * rows_of_part.len()];
+        kernels.matmul_rows(&matrix, rows_of_part.clone(), &x, &mut workspace, &mut part);
+        let expected: Vec<i32> = expected
+            .chunks_exact(rows)
+            .flat_map(|sums| &sums[rows_of_part.clone()])
+            .copied()
+            .collect();
+        assert_eq!(part, expected, "{} x {rows_of_part:?} x {cols}", batch);
+    }
+
     let requantization = Requantization::new(819, 20).unwrap();
     let mut requantized = vec![0; batch * rows];
     oracle::requantize_all(&expected, requantization, &mut requantized);
@@ -126,6 +139,25 @@ fn products_of_every_batch_size() {
             check_matmul(kernels, &weights, rows, cols, &random.bytes(batch * cols));
         }
     });
+}
+
+fn multiply_rows(rows: std::ops::Range<usize>) {
+    let kernels = Kernels::detect();
+    let matrix = kernels.pack(&[1; 40 * 4], 40, 4);
+    let mut out = vec![0; rows.len()];
+    kernels.matmul_rows(&matrix, rows, &[1; 4], &mut Workspace::default(), &mut out);
+}
+
+#[test]
+#[should_panic(expected = "rows 8..40 of a matrix of 40")]
+fn rows_of_a_product_begin_a_group() {
+    multiply_rows(8..40);
+}
+
+#[test]
+#[should_panic(expected = "rows 32..41 of a matrix of 40")]
+fn rows_of_a_product_are_there() {
+    multiply_rows(32..41);
 }
 
 #[test]

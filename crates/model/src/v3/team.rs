@@ -92,7 +92,14 @@ impl<'t> Member<'t> {
 
     /// Gives this member's share of the columns of `rows` rows, and receives those of all: int32 `[rows, len]`. Shares are
     /// those of [`Member::share`].
-    pub(super) fn exchange(&mut self, part: &mut Vec<i32>, rows: usize, len: usize, group: usize, all: &mut [i32]) {
+    pub(super) fn exchange(
+        &mut self,
+        part: &mut Vec<i32>,
+        rows: usize,
+        len: usize,
+        group: usize,
+        all: &mut [i32],
+    ) {
         let parts = &self.team.parts[self.turns % 2];
         self.turns += 1;
         {

@@ -273,7 +273,6 @@ impl Transformer {
         /// Bits of the first frequencies, by whose sum the final bits are found.
         const BITS: u32 = 22;
         self.kernels.unscaled_frequencies(logits, BITS, out);
-        // Those that are 0 count as 1 here.
         let sum: u64 = out.iter().map(|&frequency| u64::from(frequency)).sum();
         let bits = 51 - (u64::BITS - sum.leading_zeros());
         self.kernels.unscaled_frequencies(logits, bits, out);
@@ -470,7 +469,10 @@ impl Pass<'_> {
         let columns = member.share(outputs, ROW_GROUP);
         self.products(linear, columns.clone(), w);
         if !columns.is_empty() {
-            let (mantissas, exponents) = (&linear.mantissas[columns.clone()], &linear.exponents[columns.clone()]);
+            let (mantissas, exponents) = (
+                &linear.mantissas[columns.clone()],
+                &linear.exponents[columns.clone()],
+            );
             for (part, &unit) in w.part.chunks_exact_mut(columns.len()).zip(&w.units) {
                 self.net.kernels.scale(part, mantissas, exponents, unit);
             }
@@ -531,11 +533,21 @@ impl Pass<'_> {
                 space.key.resize(padded, 0);
                 space.value.resize(padded, 0);
                 let level = self.turned(&keys[head * h..][..h], &layer.key_gains, &mut space.turned);
-                let key_unit = self.rotate(level, &space.turned, &cos, &sin, &mut w.levelled, &mut space.key[..h]);
+                let key_unit = self.rotate(
+                    level,
+                    &space.turned,
+                    &cos,
+                    &sin,
+                    &mut w.levelled,
+                    &mut space.key[..h],
+                );
                 let levelled = resize(&mut w.levelled, h);
                 let level = kernels.level(&values[head * h..][..h], levelled);
                 kernels.to_i8(levelled, level, &mut space.value[..h]);
-                let (key, value) = ((&space.key[..], key_unit), (&space.value[..], level.unit(bits::HEAD)));
+                let (key, value) = (
+                    (&space.key[..], key_unit),
+                    (&space.value[..], level.unit(bits::HEAD)),
+                );
                 heads[head].store(kernels, config, row.position, key, value);
             }
         }
@@ -596,13 +608,20 @@ impl Pass<'_> {
     }
 
     /// Attention of all rows, into `inner`: that of this member's share of the heads, and then of all.
-    fn attend(&self, index: usize, layer: &PackedLayer, rows: &[Row], member: &mut Member<'_>, w: &mut Worker) {
+    fn attend(
+        &self,
+        index: usize,
+        layer: &PackedLayer,
+        rows: &[Row],
+        member: &mut Member<'_>,
+        w: &mut Worker,
+    ) {
         let config = &self.net.config;
         let group = config.heads / config.kv_heads;
         let group_width = group * config.head_dim;
         let mine = member.share(config.kv_heads, 1);
         let width = mine.len() * group_width;
-        let mut part = std::mem::take(&mut w.part);
+        let (sums, mut part) = (std::mem::take(&mut w.sums), std::mem::take(&mut w.part));
         part.clear();
         part.resize(rows.len() * width, 0);
         let mut angles = [const { (Vec::new(), Vec::new()) }; 2];
@@ -612,7 +631,7 @@ impl Pass<'_> {
                 self.net.angles(position, cos, sin);
             }
             let spans: Vec<Span> = spans(config, row.position).collect();
-            let queries = &w.sums[r * config.qkv_rows()..][..config.attended()];
+            let queries = &sums[r * config.qkv_rows()..][..config.attended()];
             let heads = self.caches[row.sequence].read(index);
             for (place, head) in mine.clone().enumerate() {
                 let queries = &queries[head * group_width..][..group_width];
@@ -621,7 +640,7 @@ impl Pass<'_> {
                 self.attend_group(&heads[head], &spans, out, w);
             }
         }
-        w.part = part;
+        (w.sums, w.part) = (sums, part);
         let attended = config.attended();
         if member.count() == 1 {
             std::mem::swap(&mut w.part, &mut w.inner);
@@ -779,7 +798,10 @@ struct HeadLevel {
 }
 
 /// Rounds vectors `[rows, width]` to 8 bits, or to 16 in two halves of `rounded`.
-#[allow(clippy::too_many_arguments, reason = "parts of a worker, which are borrowed one by one")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "parts of a worker, which are borrowed one by one"
+)]
 fn round_rows(
     kernels: Kernels,
     x: &[i32],
