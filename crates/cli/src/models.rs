@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::env;
 use std::ffi::OsStr;
 use std::fmt;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -71,11 +71,23 @@ impl Origin {
 
     /// What compressed files know it by.
     fn id(&self) -> Result<ModelId, Failure> {
-        Ok(Model::id_of(&self.bytes()?))
+        let file = match self {
+            Self::BuiltIn => return Ok(Model::builtin_id()),
+            Self::File(path) => File::open(path),
+        };
+        file.and_then(Model::id_of_reader)
+            .map_err(|error| Error::ReadModel(error).of(self))
     }
 
     fn load(&self, ui: &Ui) -> Result<Model, Failure> {
-        let model = Model::from_bytes(&self.bytes()?).map_err(|error| Error::from(error).of(self))?;
+        let model = match self {
+            Self::BuiltIn => Ok(Model::builtin()),
+            Self::File(path) => Model::open(path),
+        };
+        let model = model.map_err(|error| match error {
+            czip::Error::OpenModel { source, .. } => Error::ReadModel(source).of(self),
+            error => Error::from(error).of(self),
+        })?;
         let config = model.config();
         ui.detail(format_args!(
             "{self}: model {}, depth {}, width {}, context of {} tokens, {} kernels",

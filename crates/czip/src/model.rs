@@ -1,13 +1,14 @@
 //! A model: the transformer and its tokenizer.
 
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use czip_container::v2::ModelId;
 use czip_kernels::Kernels;
 use czip_mix::{Alphabet, Priors, PriorsError};
-use czip_model::{AnyTransformer, Extras, ModelFile, ModelInfo};
-use czip_tokenizer::Tokenizer;
+use czip_model::{AnyTransformer, Extras, ModelFile, ModelInfo, v3};
+use czip_tokenizer::{TokenId, Tokenizer};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::cause::{Cause, ErrorKind};
@@ -85,8 +86,31 @@ impl Mixing {
     }
 }
 
+/// Hashes what is read.
+struct Hashing<R> {
+    reader: R,
+    hash: Xxh3,
+}
+
+impl<R: Read> Hashing<R> {
+    fn new(reader: R) -> Self {
+        Self {
+            reader,
+            hash: Xxh3::new(),
+        }
+    }
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        self.hash.update(&buffer[..count]);
+        Ok(count)
+    }
+}
+
 impl Model {
-    /// Reads a model file of the format czip-model-v1 or czip-model-v2.
+    /// Reads a model file of any format. One of the format czip-model-v3, which may be large, is never in memory twice.
     ///
     /// The path as given also makes the model id that a CZIPv1 file carries: see [`Model::named`].
     ///
@@ -95,11 +119,32 @@ impl Model {
     /// A file that cannot be read, or is not a valid model.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|source| Error::OpenModel {
+        let failed = |source| Error::OpenModel {
             path: path.to_owned(),
             source,
-        })?;
-        Ok(Self::from_bytes(&bytes)?.named(&path.to_string_lossy()))
+        };
+        let mut file = std::fs::File::open(path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        let model = if metadata.is_file() {
+            let mut hashing = Hashing::new(file);
+            match v3::File::read_if_v3(&mut hashing, metadata.len()) {
+                Ok(Ok(file)) => Self::of_file(
+                    Kernels::detect(),
+                    ModelFile::V3(Box::new(file)),
+                    hashing.hash.digest128(),
+                ),
+                Ok(Err(bytes)) => Self::from_bytes(&bytes),
+                Err(v3::ReadError::Io(source)) => Err(failed(source)),
+                Err(v3::ReadError::Invalid(error)) => Err(error.into()),
+                Err(_) => unreachable!("every reason is named"),
+            }
+        } else {
+            // A pipe, for one, whose length is not known.
+            let mut bytes = Vec::new();
+            file.read_to_end(&mut bytes).map_err(failed)?;
+            Self::from_bytes(&bytes)
+        };
+        Ok(model?.named(&path.to_string_lossy()))
     }
 
     /// The built-in model `standard`, for English. The crate `czip-models` has its file, its card and its licence, which is
@@ -134,11 +179,14 @@ impl Model {
     ///
     /// As [`Model::from_bytes`].
     pub fn with_kernels(bytes: &[u8], kernels: Kernels) -> Result<Self, Error> {
-        let weights = ModelFile::from_bytes(bytes)?;
-        let tokenizer = Tokenizer::from_json(&weights.extras().tokenizer_json()?)?;
-        let mixing = Arc::new(Mixing::new(weights.extras())?);
-        let transformer = Arc::new(AnyTransformer::new(kernels, &weights));
-        Self::assemble(transformer, tokenizer, mixing, xxh3_128(bytes))
+        Self::of_file(kernels, ModelFile::from_bytes(bytes)?, xxh3_128(bytes))
+    }
+
+    fn of_file(kernels: Kernels, file: ModelFile<'_>, hash: u128) -> Result<Self, Error> {
+        let tokenizer = Tokenizer::from_json(&file.extras().tokenizer_json()?)?;
+        let mixing = Arc::new(Mixing::new(file.extras())?);
+        let transformer = Arc::new(AnyTransformer::new(kernels, file));
+        Self::assemble(transformer, tokenizer, mixing, hash)
     }
 
     /// The same model with another tokenizer, from its JSON. It is another model for files of the format czip v2.
@@ -177,7 +225,10 @@ impl Model {
                 model,
             });
         }
-        let start_token = tokenizer.special_token("<|bos|>").ok_or(Error::NoStartToken)?;
+        let named = transformer.config().start_token;
+        let start_token = named
+            .or_else(|| tokenizer.special_token("<|bos|>").map(u32::from))
+            .ok_or(Error::NoStartToken)? as TokenId;
         let alphabet = mixing.alphabet(transformer.kernels(), &tokenizer, model);
         Ok(Self {
             alphabet: Arc::new(alphabet),
@@ -204,6 +255,17 @@ impl Model {
     #[must_use]
     pub fn id(&self) -> ModelId {
         id_of_hash(self.hash)
+    }
+
+    /// The [`id`](Self::id) of the model whose file a reader gives, without holding it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the reader.
+    pub fn id_of_reader(reader: impl Read) -> io::Result<ModelId> {
+        let mut hashing = Hashing::new(reader);
+        io::copy(&mut hashing, &mut io::sink())?;
+        Ok(id_of_hash(hashing.hash.digest128()))
     }
 
     /// The [`id`](Self::id) of the model whose file has these bytes, without loading it or checking that they are a valid

@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tokenizer.encode(&text, &mut tokens)?;
 
     // One sequence, one token at a time. Whole batches are faster and give the same.
-    let net = AnyTransformer::new(Kernels::detect(), &file);
+    let net = AnyTransformer::new(Kernels::detect(), file);
     let mut caches = [net.cache(tokens.len())];
     let mut scratch = net.scratch(1);
     for (position, &token) in tokens.iter().enumerate() {

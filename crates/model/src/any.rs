@@ -75,6 +75,8 @@ pub struct ModelInfo {
     pub multiply_adds: usize,
     /// Trained parameters.
     pub parameters: usize,
+    /// The token that every text starts with, if the model names one; else its tokenizer does.
+    pub start_token: Option<u32>,
 }
 
 impl ModelInfo {
@@ -97,6 +99,7 @@ impl ModelInfo {
             bigram_buckets: 0,
             multiply_adds: config.multiply_adds(),
             parameters: config.parameters(),
+            start_token: None,
         }
     }
 
@@ -113,6 +116,7 @@ impl ModelInfo {
             bigram_buckets: 0,
             multiply_adds: config.multiply_adds(),
             parameters: config.parameters(),
+            start_token: Some(config.start_token),
         }
     }
 
@@ -129,6 +133,7 @@ impl ModelInfo {
             bigram_buckets: config.bigram_buckets,
             multiply_adds: config.multiply_adds(),
             parameters: config.parameters(),
+            start_token: None,
         }
     }
 }
@@ -358,6 +363,15 @@ impl AnyTransformer {
         }
     }
 
+    /// The most threads that compute a batch together: models of version 1 and 2 are too small to be shared out.
+    #[must_use]
+    pub const fn max_threads(&self) -> usize {
+        match &self.net {
+            Net::V1(_) | Net::V2(_) => 1,
+            Net::V3(_) => usize::MAX,
+        }
+    }
+
     /// Working space for batches of up to `rows` rows, computed by one thread.
     ///
     /// # Panics
@@ -368,8 +382,8 @@ impl AnyTransformer {
         self.scratch_for(rows, 1)
     }
 
-    /// Working space for batches of up to `rows` rows. If the model is large enough to gain by it, which only those of
-    /// version 3 are, up to `threads` threads compute them together; the result is the same.
+    /// Working space for batches of up to `rows` rows, which up to `threads` threads compute together, or as many as
+    /// [`AnyTransformer::max_threads`] allows. The result is the same.
     ///
     /// # Panics
     ///

@@ -5,7 +5,7 @@ use czip_model::{AnyTransformer, Error, Kernels, MAX_HEADER_LEN, MAX_TOKENIZER_L
 use czip_vectors::read;
 
 fn transformer(name: &str) -> AnyTransformer {
-    AnyTransformer::new(Kernels::detect(), &ModelFile::from_bytes(&read(name)).unwrap())
+    AnyTransformer::new(Kernels::detect(), ModelFile::from_bytes(&read(name)).unwrap())
 }
 
 fn v1() -> AnyTransformer {

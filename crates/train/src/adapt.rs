@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use czip_model::v2::{Contents, File};
-use czip_model::{AnyTransformer, Kernels, ModelFile, v1};
-use czip_tokenizer::Tokenizer;
+use czip_model::{AnyTransformer, Kernels, ModelFile, v1, v3};
+use czip_tokenizer::{TokenId, Tokenizer};
 
 use crate::bpe::BOS;
 use crate::corpus::Corpus;
@@ -74,7 +74,10 @@ pub fn calibrate<'t>(
     texts: impl IntoIterator<Item = &'t [u8]>,
     work: Work<'_>,
 ) -> Result<Calibration, Error> {
-    let start_token = tokenizer.special_token(BOS).ok_or(Error::NoStartToken)?;
+    let named = net.config().start_token;
+    let start_token = named
+        .or_else(|| tokenizer.special_token(BOS).map(u32::from))
+        .ok_or(Error::NoStartToken)? as TokenId;
     let model = net.config().vocab_size;
     if tokenizer.vocab_size() > model {
         return Err(Error::Vocabulary {
@@ -115,7 +118,7 @@ pub fn adapt<'t>(
     let file = ModelFile::from_bytes(model)?;
     let tokenizer_json = file.extras().tokenizer_json()?;
     let tokenizer = Tokenizer::from_json(&tokenizer_json)?;
-    let net = AnyTransformer::new(Kernels::detect(), &file);
+    let net = AnyTransformer::new(Kernels::detect(), file.clone());
     let calibration = calibrate(&net, &tokenizer, texts, work)?;
     match file {
         ModelFile::V1(_) => {
@@ -123,6 +126,22 @@ pub fn adapt<'t>(
             Ok(v1::with_mixing(model, &priors, &counts, facts)?)
         }
         ModelFile::V2(file) => replace_v2(*file, &tokenizer_json, calibration, facts),
+        ModelFile::V3(file) => {
+            let v3::File {
+                weights,
+                facts: mut all,
+                ..
+            } = *file;
+            all.extend(facts);
+            let mut contents = v3::Contents {
+                weights,
+                tokenizer_json: &tokenizer_json,
+                mixing_priors: calibration.priors,
+                mixing_weights: Some(calibration.counts),
+                facts: all,
+            };
+            Ok(contents.to_bytes()?)
+        }
     }
 }
 

@@ -72,7 +72,7 @@ pub(crate) fn train(model: &Path) -> Result<()> {
     let weights = ModelFile::from_bytes(&file)?;
     let tokenizer = Tokenizer::from_json(&weights.extras().tokenizer_json()?)?;
     let kernels = Kernels::detect();
-    let transformer = AnyTransformer::new(kernels, &weights);
+    let transformer = AnyTransformer::new(kernels, weights);
     let texts = sample(&folder())?;
     println!(
         "{} documents, {} bytes",

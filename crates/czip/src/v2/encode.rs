@@ -11,7 +11,7 @@ use crate::model::Model;
 use crate::options::Options;
 use crate::work::{self, Counter, Stopped};
 
-/// Rows that share one pass over the weights: see CZIPv1.
+/// Rows that share one pass over the weights, for each thread: see CZIPv1.
 const BATCH: usize = 64;
 
 /// A shorter text is its own sample.
@@ -65,10 +65,15 @@ impl<'a> Encoders<'a> {
     }
 
     pub(crate) fn encode(&mut self, texts: &[&[u8]], counter: &Counter) -> Result<Vec<Encoded>, Stopped> {
-        let threads = work::thread_count(&self.options).clamp(1, texts.len().max(1));
+        let all = work::thread_count(&self.options);
+        let threads = all.clamp(1, texts.len().max(1));
         while self.workers.len() < threads {
             let worker = SegmentEncoder::new(self.model, &self.options);
             self.workers.push(worker);
+        }
+        // Threads without a segment of their own help with the others' nets.
+        for worker in &mut self.workers {
+            worker.set_net_threads(all / threads);
         }
         let order = work::largest_first(texts.iter().map(|text| text.len()));
         work::map(&mut self.workers[..threads], &order, counter, |worker, text| {
@@ -88,6 +93,7 @@ struct SegmentEncoder<'a> {
     bytes: Option<Mixer<'a>>,
     without_net: Option<Mixer<'a>>,
     net: Option<NetEncoder<'a>>,
+    net_threads: usize,
 }
 
 impl<'a> SegmentEncoder<'a> {
@@ -102,6 +108,14 @@ impl<'a> SegmentEncoder<'a> {
             bytes: None,
             without_net: None,
             net: None,
+            net_threads: 1,
+        }
+    }
+
+    /// How many threads compute the net from now on.
+    fn set_net_threads(&mut self, threads: usize) {
+        if self.net_threads != threads {
+            (self.net, self.net_threads) = (None, threads);
         }
     }
 
@@ -225,9 +239,9 @@ impl<'a> SegmentEncoder<'a> {
         let mut encoder = Encoder::from_vec(buffer);
         match (mode, self.model.model, self.parameters.net) {
             (Mode::Net, Some(model), Some(net)) => {
-                let variant = self.parameters.tokens;
+                let (variant, threads) = (self.parameters.tokens, self.net_threads);
                 self.net
-                    .get_or_insert_with(|| NetEncoder::new(model, variant, net))
+                    .get_or_insert_with(|| NetEncoder::new(model, variant, net, threads))
                     .encode(&self.tokens, text.len(), &mut encoder, progress);
             }
             (Mode::Tokens | Mode::Net, Some(model), _) => {
@@ -298,17 +312,20 @@ struct NetEncoder<'a> {
 }
 
 impl<'a> NetEncoder<'a> {
-    fn new(model: &'a Model, variant: Variant, window: NetWindow) -> Self {
-        let config = model.transformer.config();
+    fn new(model: &'a Model, variant: Variant, window: NetWindow, threads: usize) -> Self {
+        let transformer = &model.transformer;
+        let config = transformer.config();
         let NetWindow { len, kept } = window.within(config.context_length);
+        let threads = threads.min(transformer.max_threads());
+        let batch = (BATCH * threads).min(transformer.max_batch());
         Self {
             model,
             variant,
             mixer: None,
-            window: model.transformer.window(model.start_token, len, kept),
-            caches: [model.transformer.cache(len)],
-            scratch: model.transformer.scratch(BATCH),
-            rows: Vec::with_capacity(BATCH),
+            window: transformer.window(model.start_token, len, kept),
+            caches: [transformer.cache(len)],
+            scratch: transformer.scratch_for(batch, threads),
+            rows: Vec::with_capacity(batch),
             frequencies: vec![0; config.vocab_size],
             cumulative: vec![0; config.vocab_size + 1],
         }
@@ -341,7 +358,10 @@ impl<'a> NetEncoder<'a> {
                 // Only the first row of a batch may move the window.
                 Some(last) => window.next(0, tokens[last], transformer, caches, scratch),
             });
-            let batch = BATCH.min(window.free() + 1).min(tokens.len() - coded);
+            let batch = scratch
+                .capacity()
+                .min(window.free() + 1)
+                .min(tokens.len() - coded);
             for &token in &tokens[coded..coded + batch - 1] {
                 self.rows
                     .push(window.next(0, token, transformer, caches, scratch));

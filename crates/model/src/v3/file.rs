@@ -95,6 +95,27 @@ impl File {
         })
     }
 
+    /// [`File::read`], or all bytes of a file of another format.
+    ///
+    /// # Errors
+    ///
+    /// As [`File::read`], if the file is of this format; else a stream that fails.
+    pub fn read_if_v3(mut reader: impl Read, len: u64) -> Result<Result<Self, Vec<u8>>, ReadError> {
+        let mut start = Vec::new();
+        (&mut reader).take(8).read_to_end(&mut start)?;
+        if let Some(&header_len) = start.first_chunk() {
+            let header_len = u64::from_le_bytes(header_len).min(envelope::MAX_HEADER_LEN);
+            (&mut reader).take(header_len).read_to_end(&mut start)?;
+            let header: Option<Header> = serde_json::from_slice(&start[8..]).ok();
+            let metadata = header.as_ref().and_then(|header| header.metadata().as_ref());
+            if metadata.is_some_and(|it| it.get("format").is_some_and(|format| format == FORMAT)) {
+                return Self::read(start.as_slice().chain(reader), len).map(Ok);
+            }
+        }
+        reader.read_to_end(&mut start)?;
+        Ok(Err(start))
+    }
+
     /// [`File::read`] from memory.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ pub(super) fn check(
     let expected = trainer.logits(parameters, tokens);
     let (mut largest, mut count) = (0, 0);
     for kernels in Kernels::available() {
-        let net = AnyTransformer::new(kernels, &file);
+        let net = AnyTransformer::new(kernels, file.clone());
         let (mut caches, mut scratch) = ([net.cache(tokens.len())], net.scratch(BATCH));
         let vocab_size = net.config().vocab_size;
         let rows: Vec<Row> = tokens
