@@ -75,7 +75,7 @@ pub(crate) fn to_i8_pair(x: &[i32], largest: u32, high: &mut [i8], low: &mut [i8
 }
 
 fn reciprocal(of: u32, largest: u32) -> i32 {
-    if largest == 0 { 0 } else { (of / largest) as i32 }
+    of.checked_div(largest).unwrap_or(0) as i32
 }
 
 /// `high[i] = 4 * high[i] + round(low[i] / 2^6)`: the sums of a vector of 16 bits.

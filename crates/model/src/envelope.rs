@@ -128,9 +128,8 @@ fn decompress_priors(name: &str, bytes: &[u8], most: u64) -> Result<Vec<u8>, Err
     };
     let priors = codec::decompress(name, ZSTD, bytes, most + 1, bad)?;
     if priors.len() as u64 > most {
-        return Err(bad(format!(
-            "all priors together have more bytes than the format allows"
-        )));
+        let reason = "all priors together have more bytes than the format allows";
+        return Err(bad(reason.to_owned()));
     }
     Ok(priors)
 }

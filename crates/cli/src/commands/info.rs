@@ -260,11 +260,12 @@ impl ModelReport {
         let config = model.config();
         let v1 = match &weights {
             ModelFile::V1(weights) => Some(weights),
-            ModelFile::V2(_) => None,
+            ModelFile::V2(_) | ModelFile::V3(_) => None,
         };
         let facts = match &weights {
             ModelFile::V1(_) => BTreeMap::new(),
             ModelFile::V2(file) => file.facts.clone(),
+            ModelFile::V3(file) => file.facts.clone(),
         };
         let sink_keys = v1.map(|weights| {
             let layers = weights.layers.iter();

@@ -190,7 +190,7 @@ impl<'a> Reference<'a> {
     fn query(&self, y: &[i128], gains: &[i16], position: usize) -> (Vec<i128>, Factor) {
         let config = &self.weights.config;
         let (q, (m, e)) = self.head_vector(y, gains, position);
-        let m = m * i128::from(config.score_mantissa) >> 15;
+        let m = (m * i128::from(config.score_mantissa)) >> 15;
         (q, (m, (e + i128::from(config.score_exponent) - 15).max(0)))
     }
 

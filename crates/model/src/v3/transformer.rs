@@ -308,9 +308,9 @@ impl Pass<'_> {
                 let (meeting, alone) = (&meeting, &alone);
                 let run = move || {
                     let mut member = Member::new(alone, 0);
+                    let count = mine.len();
                     self.layers(&rows[mine], &mut member, &Member::new(meeting, index), worker);
-                    self.head(&mut member, worker);
-                    of_these.copy_from_slice(&worker.sums[..of_these.len()]);
+                    self.head(count, worker, of_these);
                 };
                 // The last is for this thread.
                 if index + 1 == threads {
@@ -329,6 +329,11 @@ impl Pass<'_> {
     fn share_vectors(&self, rows: &[Row], scratch: &mut Scratch) {
         let team = Team::new(scratch.workers.len());
         let logits = &mut scratch.logits[..rows.len() * scratch.vocab_size];
+        if let [alone] = scratch.workers.as_mut_slice() {
+            let mut member = Member::new(&team, 0);
+            self.layers(rows, &mut member, &Member::new(&team, 0), alone);
+            return self.head(rows.len(), alone, logits);
+        }
         std::thread::scope(|scope| {
             let (this, others) = scratch.workers.split_first_mut().expect("a thread");
             for (index, worker) in others.iter_mut().enumerate() {
@@ -336,12 +341,12 @@ impl Pass<'_> {
                 scope.spawn(move || {
                     let mut member = Member::new(team, index + 1);
                     self.layers(rows, &mut member, &Member::new(team, index + 1), worker);
-                    self.head(&mut member, worker);
+                    self.shared_head(rows.len(), &mut member, worker);
                 });
             }
             let mut member = Member::new(&team, 0);
             self.layers(rows, &mut member, &Member::new(&team, 0), this);
-            self.head(&mut member, this);
+            self.shared_head(rows.len(), &mut member, this);
             logits.copy_from_slice(&this.sums[..logits.len()]);
         });
     }
@@ -349,12 +354,7 @@ impl Pass<'_> {
     /// Takes rows through all layers, with the threads that share their vectors and those that meet when keys and values
     /// have been stored.
     fn layers(&self, rows: &[Row], member: &mut Member<'_>, meeting: &Member<'_>, w: &mut Worker) {
-        let Config {
-            d_model,
-            d_ff,
-            epsilon,
-            ..
-        } = self.net.config;
+        let Config { d_ff, epsilon, .. } = self.net.config;
         self.embed(rows, w);
         for (index, layer) in self.net.layers.iter().enumerate() {
             self.round_residual(rows.len(), layer.qkv.wide, epsilon, w);
@@ -376,13 +376,28 @@ impl Pass<'_> {
             self.round_inner(d_ff, layer.down.wide, bits::HIDDEN, w);
             self.linear_to_residual(&layer.down, member, w);
         }
-        debug_assert_eq!(w.residual.len() % d_model, 0, "rows");
     }
 
-    fn head(&self, member: &mut Member<'_>, w: &mut Worker) {
-        let rows = w.units.len();
-        self.round_residual(rows, self.net.head.wide, self.net.config.epsilon, w);
-        self.linear(&self.net.head, member, w);
+    /// The logits of all rows: `[rows, vocab]`.
+    fn head(&self, rows: usize, w: &mut Worker, logits: &mut [i32]) {
+        let head = &self.net.head;
+        let outputs = 0..head.matrix.rows();
+        self.round_residual(rows, head.wide, self.net.config.epsilon, w);
+        if head.wide {
+            let part = resize(&mut w.part, 2 * logits.len());
+            self.products(head, outputs.clone(), rows, &w.rounded, &mut w.workspace, part);
+            logits.copy_from_slice(&part[..logits.len()]);
+        } else {
+            self.products(head, outputs.clone(), rows, &w.rounded, &mut w.workspace, logits);
+        }
+        self.scale_rows(head, outputs, &w.units, logits);
+    }
+
+    /// The same, of which each member computes a part.
+    fn shared_head(&self, rows: usize, member: &mut Member<'_>, w: &mut Worker) {
+        let head = &self.net.head;
+        self.round_residual(rows, head.wide, self.net.config.epsilon, w);
+        self.linear(head, member, w);
     }
 
     fn embed(&self, rows: &[Row], w: &mut Worker) {
@@ -444,55 +459,80 @@ impl Pass<'_> {
         );
     }
 
-    /// This member's share of the sums of a matrix with the rounded vectors: into `part`, `[rows, share]`.
-    fn products(&self, linear: &Linear, columns: Range<usize>, w: &mut Worker) {
-        let (rows, stride, width) = (w.units.len(), linear.matrix.stride(), columns.len());
-        let vectors = if linear.wide { 2 * rows } else { rows };
-        w.part.clear();
-        w.part.resize(vectors * width, 0);
-        if width > 0 {
-            let input = &w.rounded[..vectors * stride];
-            self.net
-                .kernels
-                .matmul_rows(&linear.matrix, columns, input, &mut w.workspace, &mut w.part);
+    /// Some columns of the sums of a matrix with the rounded vectors: int32 `[rows, columns]`, in a buffer of
+    /// [`Pass::products_len`].
+    fn products(
+        &self,
+        linear: &Linear,
+        columns: Range<usize>,
+        rows: usize,
+        rounded: &[i8],
+        workspace: &mut Workspace,
+        out: &mut [i32],
+    ) {
+        let (stride, width) = (linear.matrix.stride(), columns.len());
+        if width == 0 {
+            return;
         }
+        let vectors = out.len() / width;
+        let input = &rounded[..vectors * stride];
+        self.net
+            .kernels
+            .matmul_rows(&linear.matrix, columns, input, workspace, out);
         if linear.wide {
-            let (high, low) = w.part.split_at_mut(rows * width);
+            let (high, low) = out.split_at_mut(rows * width);
             self.net.kernels.join_sums(high, low);
-            w.part.truncate(rows * width);
         }
     }
 
-    /// The outputs of a matrix for the rounded vectors: into `sums`.
+    /// The sums of the two parts of vectors of 16 bits need twice the room.
+    const fn products_len(linear: &Linear, rows: usize, columns: usize) -> usize {
+        if linear.wide {
+            2 * rows * columns
+        } else {
+            rows * columns
+        }
+    }
+
+    /// The outputs of a matrix for the rounded vectors: into `sums`, `[rows, outputs]`.
     fn linear(&self, linear: &Linear, member: &mut Member<'_>, w: &mut Worker) {
         let (rows, outputs) = (w.units.len(), linear.matrix.rows());
         let columns = member.share(outputs, ROW_GROUP);
-        self.products(linear, columns.clone(), w);
-        if !columns.is_empty() {
-            let (mantissas, exponents) = (
-                &linear.mantissas[columns.clone()],
-                &linear.exponents[columns.clone()],
-            );
-            for (part, &unit) in w.part.chunks_exact_mut(columns.len()).zip(&w.units) {
-                self.net.kernels.scale(part, mantissas, exponents, unit);
-            }
-        }
+        let len = Self::products_len(linear, rows, columns.len());
+        let part = resize(&mut w.part, len);
+        self.products(linear, columns.clone(), rows, &w.rounded, &mut w.workspace, part);
+        self.scale_rows(linear, columns.clone(), &w.units, part);
         if member.count() == 1 {
             std::mem::swap(&mut w.part, &mut w.sums);
         } else {
             let sums = resize(&mut w.sums, rows * outputs);
             member.exchange(&mut w.part, rows, outputs, ROW_GROUP, sums);
-            w.sums.truncate(rows * outputs);
+        }
+    }
+
+    /// Scales some columns of sums: `[rows, columns]`.
+    fn scale_rows(&self, linear: &Linear, columns: Range<usize>, units: &[Factor], sums: &mut [i32]) {
+        if columns.is_empty() {
+            return;
+        }
+        let (mantissas, exponents) = (
+            &linear.mantissas[columns.clone()],
+            &linear.exponents[columns.clone()],
+        );
+        for (sums, &unit) in sums.chunks_exact_mut(columns.len()).zip(units) {
+            self.net.kernels.scale(sums, mantissas, exponents, unit);
         }
     }
 
     /// Adds the outputs of a matrix to the residual.
     fn linear_to_residual(&self, linear: &Linear, member: &mut Member<'_>, w: &mut Worker) {
-        let d_model = self.net.config.d_model;
+        let (rows, d_model) = (w.units.len(), self.net.config.d_model);
         if member.count() == 1 {
-            self.products(linear, 0..d_model, w);
-            let rows = w.part.chunks_exact(d_model).zip(&w.units);
-            for ((sums, &unit), residual) in rows.zip(w.residual.chunks_exact_mut(d_model)) {
+            let len = Self::products_len(linear, rows, d_model);
+            let part = resize(&mut w.part, len);
+            self.products(linear, 0..d_model, rows, &w.rounded, &mut w.workspace, part);
+            let sums = part.chunks_exact(d_model).zip(&w.units);
+            for ((sums, &unit), residual) in sums.zip(w.residual.chunks_exact_mut(d_model)) {
                 let (mantissas, exponents) = (&linear.mantissas, &linear.exponents);
                 self.net
                     .kernels
@@ -500,7 +540,8 @@ impl Pass<'_> {
             }
         } else {
             self.linear(linear, member, w);
-            for (residual, &term) in w.residual.iter_mut().zip(&w.sums) {
+            let terms = &w.sums[..rows * d_model];
+            for (residual, &term) in w.residual.iter_mut().zip(terms) {
                 *residual = (*residual + term).clamp(-LIMIT, LIMIT);
             }
         }
@@ -508,7 +549,8 @@ impl Pass<'_> {
 
     fn add_bias(&self, layer: &PackedLayer, w: &mut Worker) {
         if self.net.config.qkv_bias {
-            for sums in w.sums.chunks_exact_mut(layer.qkv_bias.len()) {
+            let len = layer.qkv_bias.len();
+            for sums in w.sums.chunks_exact_mut(len).take(w.units.len()) {
                 for (x, &bias) in sums.iter_mut().zip(&layer.qkv_bias) {
                     *x = (*x + bias).clamp(-LIMIT, LIMIT);
                 }
@@ -622,8 +664,7 @@ impl Pass<'_> {
         let mine = member.share(config.kv_heads, 1);
         let width = mine.len() * group_width;
         let (sums, mut part) = (std::mem::take(&mut w.sums), std::mem::take(&mut w.part));
-        part.clear();
-        part.resize(rows.len() * width, 0);
+        resize(&mut part, rows.len() * width);
         let mut angles = [const { (Vec::new(), Vec::new()) }; 2];
         for (r, row) in rows.iter().enumerate() {
             let position_of_sinks = row.position.min(config.window + config.sinks - 1);
@@ -672,7 +713,7 @@ impl Pass<'_> {
             for (which, (cos, sin)) in angles.iter().enumerate().take(1 + usize::from(sinks)) {
                 let out = &mut space.queries[which][number * padded..][..h];
                 let unit = self.rotate(level, &space.turned, cos, sin, &mut w.levelled, out);
-                let mantissa = u32::from(unit.mantissa) * u32::from(config.score_mantissa) >> 15;
+                let mantissa = (u32::from(unit.mantissa) * u32::from(config.score_mantissa)) >> 15;
                 space.units[which].push(Factor {
                     mantissa: mantissa as u16,
                     exponent: (unit.exponent + config.score_exponent).saturating_sub(15),
