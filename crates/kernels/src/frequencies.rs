@@ -166,12 +166,21 @@ pub(crate) fn find(frequencies: &[u32], target: u32) -> Interval {
 /// Distances that [`unscaled_frequencies`] handles at a time.
 const POWERS: usize = 16;
 
+/// Octaves below the maximum from which on nothing is left even of the most bits allowed.
+pub(crate) const MAX_OCTAVES: u32 = 30;
+
 /// The frequencies of all symbols from their logits in 1/256 octaves: `max(1, floor(2^(logit - maximum) * 2^bits))`, with
 /// the powers of the table.
 #[inline(always)]
 pub(crate) fn unscaled_frequencies(logits: &[i32], bits: u32, exp2: &[u16; 256], out: &mut [u32]) {
     distances(logits, out);
-    let (blocks, rest) = out.as_chunks_mut::<POWERS>();
+    frequencies_of_distances(out, bits, exp2);
+}
+
+/// The same from their distances below the maximum, in place.
+#[inline(always)]
+pub(crate) fn frequencies_of_distances(distances: &mut [u32], bits: u32, exp2: &[u16; 256]) {
+    let (blocks, rest) = distances.as_chunks_mut::<POWERS>();
     for distances in blocks {
         frequencies_of_block(distances, bits, exp2);
     }
@@ -188,8 +197,7 @@ fn frequencies_of_block(distances: &mut [u32; POWERS], bits: u32, exp2: &[u16; 2
     let (mut fractions, mut powers) = ([0u8; POWERS], [0u16; POWERS]);
     for (distance, fraction) in distances.iter_mut().zip(&mut fractions) {
         *fraction = *distance as u8;
-        // From 30 octaves on nothing is left even of the most bits allowed.
-        *distance = (*distance >> 8).min(30);
+        *distance = (*distance >> 8).min(MAX_OCTAVES);
     }
     for (power, &fraction) in powers.iter_mut().zip(&fractions) {
         *power = exp2[usize::from(fraction)];

@@ -113,7 +113,8 @@ pub(crate) unsafe fn attend<S: WeightedSums>(
         let maximum = scores[inner.clone()]
             .iter()
             .fold(sink, |max, &score| max.max(score));
-        weigh(scores, maximum, &EXP2, weights);
+        // SAFETY: the caller vouches for the instructions.
+        unsafe { S::weigh(scores, maximum, &EXP2, weights) };
         weights[..inner.start].fill(0);
         weights[inner.end..].fill(0);
         let mut sink_weight = [0; BLOCK_ROWS];
@@ -130,13 +131,24 @@ pub(crate) unsafe fn attend<S: WeightedSums>(
     }
 }
 
-/// Sums of values in an instruction set's layout.
+/// Weights of positions, and sums of values in an instruction set's layout.
 ///
 /// # Safety
 ///
-/// An implementation's unsafe method needs its instructions, and has to be inlined into a function with the features
-/// enabled. It accesses what its description says and nothing else.
+/// An implementation's unsafe methods need its instructions, and have to be inlined into a function with the features
+/// enabled. They access what their descriptions say and nothing else.
 pub(crate) unsafe trait WeightedSums {
+    /// The weight of each score below the maximum: see [`weigh`], which is its plainest form. Both have the same length, 16
+    /// or a multiple of that.
+    ///
+    /// # Safety
+    ///
+    /// The machine must have the instructions.
+    #[inline(always)]
+    unsafe fn weigh(scores: &[i32], maximum: i32, exp2: &[u16; 256], weights: &mut [u8]) {
+        weigh(scores, maximum, exp2, weights);
+    }
+
     /// Sums values, each weighted by a byte, into accumulators that are zero. There are 16 weights or a multiple of that,
     /// at most [`MAX_POSITIONS`].
     ///

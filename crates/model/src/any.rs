@@ -143,7 +143,8 @@ impl ModelInfo {
 pub struct Row {
     /// The index of the sequence's [`AnyCache`].
     pub sequence: usize,
-    /// The position of the token, from 0; all positions before it have been taken, in this batch or earlier.
+    /// The position of the token, from 0; all positions before it have been taken, in this batch or earlier. It may itself
+    /// have been taken: see [`AnyTransformer::forward`].
     pub position: usize,
     /// The token.
     pub token: u16,
@@ -405,6 +406,10 @@ impl AnyTransformer {
     /// The rows may belong to different sequences, all of which one pass over the weights serves, or be consecutive
     /// positions of one whose tokens are known, or both. The result does not depend on how tokens are grouped into
     /// batches.
+    ///
+    /// A batch may go back in a sequence, so tokens can be guesses: its rows may begin at any of the [`v2::MAX_BATCH`] newest
+    /// positions that have been taken, and the result is as if the tokens from there on had not been. Position 0 begins
+    /// another sequence.
     ///
     /// # Panics
     ///

@@ -67,8 +67,8 @@ fn sizes() {
     // Two layers of 256 * 36 + 36 * 128 + 2 * 50 * 36, and the head; then embeddings, gains and sinks.
     assert_eq!(info.multiply_adds, 2 * 17_424 + 283 * 36);
     assert_eq!(info.parameters, info.multiply_adds + 283 * 36 + 64 * 20 + 2 * 4);
-    // Positions that are kept, 18 + 256, and a window: in groups of 16.
-    assert_eq!(net.cache_len(5), 2 * (288 + 32) * 192);
+    // Positions that are kept, 18 + 256, and a window: in groups of 16; each has a token.
+    assert_eq!(net.cache_len(5), (288 + 32) * (2 * 192 + 2));
     assert_eq!(net.cache(5).capacity(), usize::MAX);
     assert_eq!(net.scratch(3).capacity(), 3);
 }

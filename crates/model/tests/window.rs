@@ -1,9 +1,9 @@
-//! Windows that move predict what the network predicts for the tokens that are left.
+//! Windows that move predict what the network predicts for the tokens that are left, and guesses change nothing.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use czip_model::v1::reference::Reference;
 use czip_model::v1::{self, Weights};
-use czip_model::{AnyTransformer, Kernels, Window};
+use czip_model::{AnyTransformer, Kernels, Row, Window};
 
 const START: u16 = 3;
 
@@ -54,6 +54,52 @@ fn a_moved_window_is_a_short_sequence() {
                 }
                 window.restart();
                 assert_eq!(window.free(), length - 1);
+            }
+        }
+    }
+}
+
+/// Guesses that turn out wrong leave nothing behind.
+#[test]
+fn guesses() {
+    let file = czip_vectors::read("model.czm");
+    let weights = Weights::from_bytes(&file).unwrap();
+    let vocab_size = weights.config.vocab_size as u16;
+    let length = weights.config.context_length;
+    let tokens: Vec<u16> = (0..length)
+        .map(|i| (i * 37 + i * i % 11) as u16 % vocab_size)
+        .collect();
+    let mut reference = Reference::new(&weights);
+    let expected: Vec<Vec<i32>> = tokens
+        .iter()
+        .map(|&token| reference.step(token).to_vec())
+        .collect();
+    for kernels in Kernels::available() {
+        let transformer = AnyTransformer::from(v1::Transformer::new(kernels, &weights));
+        let (mut caches, mut scratch) = ([transformer.cache(length)], transformer.scratch(length));
+        let mut known = 0;
+        for step in 0.. {
+            // The first token is known, some that follow are right, all others wrong.
+            let count = [1, 2, 5, 40][step % 4].min(length - known);
+            let right = [1, 1, 3, 2, 1][step % 5].min(count);
+            let rows: Vec<Row> = (0..count)
+                .map(|index| Row {
+                    sequence: 0,
+                    position: known + index,
+                    token: match tokens[known + index] {
+                        token if index < right => token,
+                        token => (token + 1) % vocab_size,
+                    },
+                })
+                .collect();
+            transformer.forward(&rows, &mut caches, &mut scratch);
+            for index in 0..right {
+                let place = format!("{}, {:?}", kernels.instruction_set(), rows[index]);
+                assert_eq!(scratch.logits(index), expected[known + index], "{place}");
+            }
+            known += right;
+            if known == length {
+                break;
             }
         }
     }

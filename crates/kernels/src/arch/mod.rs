@@ -152,11 +152,6 @@ macro_rules! portable_entry_points {
         }
 
         $(#[$feature])*
-        pub(crate) fn unscaled_frequencies(logits: &[i32], bits: u32, exp2: &[u16; 256], out: &mut [u32]) {
-            $crate::frequencies::unscaled_frequencies(logits, bits, exp2, out);
-        }
-
-        $(#[$feature])*
         pub(crate) fn sum(frequencies: &[u32]) -> u32 {
             $crate::frequencies::sum(frequencies)
         }
@@ -195,12 +190,17 @@ macro_rules! portable_entry_points {
     };
 }
 
-/// The entry point for frequencies, of instruction sets that have no faster way of looking up powers.
+/// The entry points for frequencies, of instruction sets that have no faster way of looking up powers.
 macro_rules! portable_frequencies {
     ($(#[$feature:meta])*) => {
         $(#[$feature])*
         pub(crate) fn frequencies(softmax: &$crate::frequencies::Softmax, logits: &[i32], out: &mut [u32]) {
             $crate::frequencies::frequencies(softmax, logits, out);
+        }
+
+        $(#[$feature])*
+        pub(crate) fn unscaled_frequencies(logits: &[i32], bits: u32, exp2: &[u16; 256], out: &mut [u32]) {
+            $crate::frequencies::unscaled_frequencies(logits, bits, exp2, out);
         }
     };
 }

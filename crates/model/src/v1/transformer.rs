@@ -277,6 +277,9 @@ impl Transformer {
     /// positions of one whose tokens are known, or both. The result does not depend on how tokens are grouped into
     /// batches.
     ///
+    /// A batch may go back in a sequence, so tokens can be guesses: its rows may begin at any position that has been taken,
+    /// and the result is as if the tokens from there on had not been.
+    ///
     /// # Panics
     ///
     /// If there are more rows than `scratch` has room for, or a row's sequence, position or token is out of range.

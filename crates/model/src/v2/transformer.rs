@@ -20,7 +20,8 @@ use crate::slot::CacheSlot;
 pub struct Row {
     /// The index of the sequence's [`Cache`].
     pub sequence: usize,
-    /// The position of the token, from 0; all positions before it have been taken, in this batch or earlier.
+    /// The position of the token, from 0; all positions before it have been taken, in this batch or earlier. It may itself
+    /// have been taken: see [`Transformer::forward`].
     pub position: usize,
     /// The position at which the token's text begins, 0 unless the sequence holds several texts. Nothing before it is
     /// attended to or makes a bigram.
@@ -101,14 +102,24 @@ impl Linear {
     }
 }
 
-/// The newest keys and values of one sequence in every layer, and its newest token.
+/// The newest tokens of one sequence, and their keys and values in every layer.
 #[derive(Clone, Debug)]
 pub struct Cache {
     layers: Vec<KeyValueCache>,
+    /// The tokens at the same positions as the keys and values.
+    tokens: Vec<u16>,
     capacity: usize,
-    /// The position whose key and value are the first that are kept.
+    /// The position that is the first of those that are kept.
     first: usize,
-    previous: u16,
+}
+
+impl Cache {
+    /// Forgets the `count` oldest positions.
+    fn discard(&mut self, count: usize) {
+        self.layers.iter_mut().for_each(|layer| layer.discard(count));
+        self.tokens.copy_within(count.., 0);
+        self.first += count;
+    }
 }
 
 impl CacheSlot<Self> for Cache {
@@ -199,8 +210,8 @@ impl Transformer {
         self.kept() + self.config.window.next_multiple_of(POSITION_GROUP)
     }
 
-    /// The newest positions that a cache keeps when it is full: the rows of a batch reach back as far as a window before
-    /// the first of them, and the cache may be full at the last.
+    /// The newest positions that a cache keeps when it is full: a batch may begin [`MAX_BATCH`] positions before the one at
+    /// which the cache was full, and its rows reach back as far as a window before the first of them.
     const fn kept(&self) -> usize {
         (self.config.window + MAX_BATCH).next_multiple_of(POSITION_GROUP)
     }
@@ -212,9 +223,9 @@ impl Transformer {
         let layer = |_: &PackedLayer| self.kernels.key_value_cache(capacity);
         Cache {
             layers: self.layers.iter().map(layer).collect(),
+            tokens: vec![0; capacity],
             capacity,
             first: 0,
-            previous: 0,
         }
     }
 
@@ -222,7 +233,7 @@ impl Transformer {
     #[must_use]
     pub const fn cache_len(&self) -> usize {
         // A key is int8; a value is int8 or widened to 16 bits.
-        self.config.layers * self.positions() * 3 * HEAD_DIM
+        self.positions() * (self.config.layers * 3 * HEAD_DIM + size_of::<u16>())
     }
 
     /// Working space for batches of up to `rows` rows.
@@ -264,6 +275,10 @@ impl Transformer {
     ///
     /// The rows may belong to different sequences, or be consecutive positions of one, in order, or both. The result does
     /// not depend on how tokens are grouped into batches.
+    ///
+    /// A batch may go back in a sequence, so tokens can be guesses: its rows may begin at any of the [`MAX_BATCH`] newest
+    /// positions that have been taken, and the result is as if the tokens from there on had not been. Position 0 begins
+    /// another sequence.
     ///
     /// # Panics
     ///
@@ -323,6 +338,7 @@ impl Transformer {
         let Config {
             d_model,
             bigram_buckets,
+            window,
             ..
         } = self.config;
         for (row, residual) in rows.iter().zip(s.residual.chunks_exact_mut(d_model)) {
@@ -331,24 +347,26 @@ impl Transformer {
             if row.position == 0 {
                 cache.first = 0;
             }
+            // The window, and the token before.
+            let reach = row.position.saturating_sub(window).max(row.start);
+            assert!(cache.first <= reach, "{row:?} goes too far back");
             if row.position - cache.first == cache.capacity {
-                let count = cache.capacity - self.kept();
-                cache.layers.iter_mut().for_each(|layer| layer.discard(count));
-                cache.first += count;
+                cache.discard(cache.capacity - self.kept());
             }
+            let place = row.position - cache.first;
             let token = usize::from(row.token);
             let shift = self.embedding.shifts[token];
             for (x, &weight) in residual.iter_mut().zip(self.embedding.row(token)) {
                 *x = i16::from(weight) << shift;
             }
             if bigram_buckets > 0 && row.position > row.start {
-                let bucket = bigram_bucket(cache.previous, row.token, bigram_buckets);
+                let bucket = bigram_bucket(cache.tokens[place - 1], row.token, bigram_buckets);
                 let shift = self.bigram.shifts[bucket];
                 for (x, &weight) in residual.iter_mut().zip(self.bigram.row(bucket)) {
                     *x = x.saturating_add(i16::from(weight) << shift);
                 }
             }
-            cache.previous = row.token;
+            cache.tokens[place] = row.token;
         }
     }
 

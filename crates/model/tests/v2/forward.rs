@@ -234,6 +234,77 @@ fn several_sequences_in_a_batch() {
     }
 }
 
+/// Guesses that turn out wrong leave nothing behind, wherever a cache forgets positions.
+#[test]
+fn guesses() {
+    // Where 16 positions are forgotten at a time, and where many are.
+    for window in [1, 16, 33] {
+        let mut random = Random(9);
+        let config = config([40, 2, 20, 2, 12, window, 8, 20]);
+        let weights = random.weights(&config);
+        let tokens = random.tokens(&config, 3 * MAX_BATCH);
+        let expected = Expected::new(&weights, &tokens);
+        for kernels in Kernels::available() {
+            let transformer = AnyTransformer::from(v2::Transformer::new(kernels, &weights));
+            let (mut caches, mut scratch) = ([transformer.cache(0)], transformer.scratch(MAX_BATCH));
+            let mut known = 0;
+            while known < tokens.len() {
+                // As many as there may be, or few; the first is known, some that follow are right, all others wrong.
+                let count = if random.next().is_multiple_of(4) {
+                    MAX_BATCH
+                } else {
+                    random.within(1, 8) as usize
+                };
+                let right = (1 + random.within(0, 3) as usize).min(count);
+                let rows: Vec<Row> = (0..count)
+                    .map(|index| {
+                        let position = known + index;
+                        let token = tokens.get(position).copied().unwrap_or(0);
+                        Row {
+                            sequence: 0,
+                            position,
+                            token: if index < right { token } else { (token + 1) % 40 },
+                        }
+                    })
+                    .collect();
+                transformer.forward(&rows, &mut caches, &mut scratch);
+                for (index, &row) in rows.iter().enumerate().take(right) {
+                    if row.position < tokens.len() {
+                        expected.check(&transformer, scratch.logits(index), row);
+                    }
+                }
+                // A full batch may be taken once more as a whole.
+                if count < MAX_BATCH || random.next().is_multiple_of(2) {
+                    known += right;
+                }
+            }
+        }
+    }
+}
+
+#[test]
+#[should_panic(expected = "position: 191, start: 0, token: 1 } goes too far back")]
+fn too_far_back() {
+    let config = config([2, 1, 4, 1, 4, 16, 0, 0]);
+    let net = AnyTransformer::from(v2::Transformer::new(
+        Kernels::detect(),
+        &Random(1).weights(&config),
+    ));
+    let (mut caches, mut scratch) = ([net.cache(0)], net.scratch(1));
+    let mut take = |position: usize| {
+        let row = Row {
+            sequence: 0,
+            position,
+            token: 1,
+        };
+        net.forward(&[row], &mut caches, &mut scratch);
+    };
+    // A cache has room for 288 positions and keeps 272: from 176 on.
+    (0..449).for_each(&mut take);
+    take(192);
+    take(191);
+}
+
 /// Sums as large as they get, without a shift, and with the greatest.
 #[test]
 fn extreme_weights() {

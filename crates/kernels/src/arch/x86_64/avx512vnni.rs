@@ -8,7 +8,7 @@ use crate::arch::{blocked_entry_points, portable_entry_points};
 use crate::attention::{Run, RunSums};
 use crate::blocked::{DotProduct, Staged};
 use crate::exp;
-use crate::frequencies::{Softmax, distances, share_total};
+use crate::frequencies::{MAX_OCTAVES, Softmax, distances, frequencies_of_distances, share_total};
 use crate::layout::{Block, GROUP_BLOCKS, HEAD_DIM, ValueLayout};
 use crate::requantization::Narrow;
 use crate::sliding::WeightedSums;
@@ -30,6 +30,45 @@ pub(crate) fn frequencies(softmax: &Softmax, logits: &[i32], out: &mut [u32]) {
     // SAFETY: this function has the features that the instructions need.
     unsafe { exp_weights(out, softmax.coefficient, &softmax.exp2) };
     share_total(softmax, logits, maximum, out);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+pub(crate) fn unscaled_frequencies(logits: &[i32], bits: u32, exp2: &[u16; 256], out: &mut [u32]) {
+    distances(logits, out);
+    let (whole, rest) = out.as_chunks_mut::<WINDOW>();
+    // SAFETY: this function has the features that the instructions need. 32 distances are two vectors.
+    unsafe {
+        let powers = Powers::new(exp2);
+        let scale = _mm_cvtsi32_si128(30 - bits as i32);
+        for distances in whole {
+            let pointer = distances.as_mut_ptr().cast::<__m512i>();
+            let distances = [
+                _mm512_loadu_si512(pointer.cast_const().cast()),
+                _mm512_loadu_si512(pointer.add(1).cast_const().cast()),
+            ];
+            let powers = powers.at(_mm512_permutex2var_epi16(
+                distances[0],
+                _mm512_loadu_si512(EVEN_LANES.as_ptr().cast()),
+                distances[1],
+            ));
+            let halves = [
+                _mm512_castsi512_si256(powers),
+                _mm512_extracti64x4_epi64::<1>(powers),
+            ];
+            for (i, (half, distances)) in halves.into_iter().zip(distances).enumerate() {
+                let octaves = _mm512_srli_epi32::<8>(distances);
+                let octaves = _mm512_min_epu32(octaves, _mm512_set1_epi32(MAX_OCTAVES as i32));
+                // A power has 16 bits; at most 30 are wanted, and 14 more fit above it.
+                let power = _mm512_slli_epi32::<14>(_mm512_cvtepu16_epi32(half));
+                let weight = _mm512_srlv_epi32(_mm512_srl_epi32(power, scale), octaves);
+                _mm512_storeu_si512(
+                    pointer.add(i).cast(),
+                    _mm512_max_epu32(weight, _mm512_set1_epi32(1)),
+                );
+            }
+        }
+    }
+    frequencies_of_distances(rest, bits, exp2);
 }
 
 /// Sixteen rows a vector.
@@ -228,8 +267,47 @@ unsafe fn add_weighted(low: &[[u8; 4]], high: &[[u8; 4]], values: &[Block], acc:
     }
 }
 
-// SAFETY: the method reads and writes what the trait says, and needs only AVX-512 F and VNNI.
+// SAFETY: the methods read and write what the trait says, and need only AVX-512 F, BW, VL and VNNI.
 unsafe impl WeightedSums for BytesBy16 {
+    #[inline(always)]
+    unsafe fn weigh(scores: &[i32], maximum: i32, exp2: &[u16; 256], weights: &mut [u8]) {
+        assert_eq!(scores.len(), weights.len(), "weights");
+        // Two blocks of 16 a time, of which the second may be missing.
+        let blocks = scores.chunks(WINDOW).zip(weights.chunks_mut(WINDOW));
+        // SAFETY: the caller has the instructions. Scores are loaded and weights stored under masks of the lanes that lie
+        // within the slices.
+        unsafe {
+            let powers = Powers::new(exp2);
+            let in_order = _mm512_loadu_si512(EVEN_LANES.as_ptr().cast());
+            let maximum = _mm512_set1_epi32(maximum);
+            // From 16 octaves on a weight is 0, whatever the fraction.
+            let most = _mm512_set1_epi32((16 << 8) + 255);
+            for (scores, weights) in blocks {
+                let mask = (u64::MAX >> (64 - scores.len())) as u32;
+                let pointer = scores.as_ptr();
+                let distances = [
+                    _mm512_sub_epi32(maximum, _mm512_maskz_loadu_epi32(mask as u16, pointer)),
+                    _mm512_sub_epi32(
+                        maximum,
+                        _mm512_maskz_loadu_epi32((mask >> 16) as u16, pointer.wrapping_add(16)),
+                    ),
+                ];
+                let z = _mm512_permutex2var_epi16(
+                    _mm512_min_epu32(distances[0], most),
+                    in_order,
+                    _mm512_min_epu32(distances[1], most),
+                );
+                // A shift by 8 and the octaves, rounded: its last bit is left to an average with zero, which rounds up. A
+                // shift by 16 or more gives zero.
+                let but_one = _mm512_add_epi16(_mm512_srli_epi16::<8>(z), _mm512_set1_epi16(7));
+                let shifted = _mm512_srlv_epi16(powers.at(z), but_one);
+                let rounded = _mm512_avg_epu16(shifted, _mm512_setzero_si512());
+                let bytes = _mm512_cvtusepi16_epi8(rounded);
+                _mm256_mask_storeu_epi8(weights.as_mut_ptr().cast(), mask, bytes);
+            }
+        }
+    }
+
     #[inline(always)]
     unsafe fn weighted_sums(weights: &[u8], values: &[Block], acc: &mut [i32; HEAD_DIM]) {
         const VECTORS: usize = HEAD_DIM / 16;
@@ -285,10 +363,58 @@ unsafe fn exp_weights(distances: &mut [u32], coefficient: u32, exp2: &[u16; 256]
     exp::weights(rest, coefficient, exp2);
 }
 
-/// The exponential function: a table in registers.
+/// A table of powers in registers.
+struct Powers([__m512i; 8]);
+
+impl Powers {
+    /// Loads the table: `round(2^(-i/256) * 65536)`, 32 entries in each vector.
+    ///
+    /// # Safety
+    ///
+    /// Needs AVX-512F.
+    #[inline(always)]
+    unsafe fn new(exp2: &[u16; 256]) -> Self {
+        // SAFETY: the caller has the instructions. The table is eight vectors of 16-bit numbers.
+        unsafe {
+            let mut table = [_mm512_setzero_si512(); 8];
+            for (i, table) in table.iter_mut().enumerate() {
+                *table = _mm512_loadu_si512(exp2[32 * i..].as_ptr().cast());
+            }
+            Self(table)
+        }
+    }
+
+    /// The entries at the low bytes of 16-bit indices.
+    ///
+    /// # Safety
+    ///
+    /// Needs AVX-512F and BW.
+    #[inline(always)]
+    unsafe fn at(&self, indices: __m512i) -> __m512i {
+        // SAFETY: the caller has the instructions.
+        unsafe {
+            // A permutation of two vectors looks at the six low bits of an index; the two above choose among four.
+            let [t0, t1, t2, t3, t4, t5, t6, t7] = self.0;
+            let bit_6 = _mm512_test_epi16_mask(indices, _mm512_set1_epi16(1 << 6));
+            let bit_7 = _mm512_test_epi16_mask(indices, _mm512_set1_epi16(1 << 7));
+            let lower = _mm512_mask_blend_epi16(
+                bit_6,
+                _mm512_permutex2var_epi16(t0, indices, t1),
+                _mm512_permutex2var_epi16(t2, indices, t3),
+            );
+            let upper = _mm512_mask_blend_epi16(
+                bit_6,
+                _mm512_permutex2var_epi16(t4, indices, t5),
+                _mm512_permutex2var_epi16(t6, indices, t7),
+            );
+            _mm512_mask_blend_epi16(bit_7, lower, upper)
+        }
+    }
+}
+
+/// The exponential function.
 struct Exp {
-    /// `round(2^(-i/256) * 65536)`, 32 entries in each vector.
-    table: [__m512i; 8],
+    powers: Powers,
     /// The scale of a distance, Q32 per 1/256 octave, in the even 32-bit lanes.
     coefficient: __m512i,
 }
@@ -301,14 +427,10 @@ impl Exp {
     /// Needs AVX-512F.
     #[inline(always)]
     unsafe fn new(exp2: &[u16; 256], coefficient: u32) -> Self {
-        // SAFETY: the caller has the instructions. The table is eight vectors of 16-bit numbers.
+        // SAFETY: the caller has the instructions.
         unsafe {
-            let mut table = [_mm512_setzero_si512(); 8];
-            for (i, table) in table.iter_mut().enumerate() {
-                *table = _mm512_loadu_si512(exp2[32 * i..].as_ptr().cast());
-            }
             Self {
-                table,
+                powers: Powers::new(exp2),
                 coefficient: _mm512_set1_epi64(i64::from(coefficient) << 8),
             }
         }
@@ -327,7 +449,7 @@ impl Exp {
             let in_order = _mm512_loadu_si512(EVEN_LANES.as_ptr().cast());
             let z =
                 _mm512_permutex2var_epi16(self.octaves(distances[0]), in_order, self.octaves(distances[1]));
-            let power = self.power(z);
+            let power = self.powers.at(z);
             // ((65536 >> octaves) * exp2 + 32768) >> 16 is (exp2 + half of 2^octaves) >> octaves; and that, with the
             // last bit of the shift left to an average with zero, which rounds up. A shift by 16 or more gives zero.
             let octaves = _mm512_srli_epi16::<8>(z);
@@ -357,33 +479,6 @@ impl Exp {
             let odd = _mm512_add_epi64(_mm512_mul_epu32(odd, self.coefficient), half);
             let z = _mm512_mask_shuffle_epi32::<0b11_11_01_01>(odd, 0x5555, even);
             _mm512_min_epu32(z, _mm512_set1_epi32(17 << 8))
-        }
-    }
-
-    /// The entries of the table at the low bytes of 16-bit indices.
-    ///
-    /// # Safety
-    ///
-    /// Needs AVX-512F and BW.
-    #[inline(always)]
-    unsafe fn power(&self, indices: __m512i) -> __m512i {
-        // SAFETY: the caller has the instructions.
-        unsafe {
-            // A permutation of two vectors looks at the six low bits of an index; the two above choose among four.
-            let [t0, t1, t2, t3, t4, t5, t6, t7] = self.table;
-            let bit_6 = _mm512_test_epi16_mask(indices, _mm512_set1_epi16(1 << 6));
-            let bit_7 = _mm512_test_epi16_mask(indices, _mm512_set1_epi16(1 << 7));
-            let lower = _mm512_mask_blend_epi16(
-                bit_6,
-                _mm512_permutex2var_epi16(t0, indices, t1),
-                _mm512_permutex2var_epi16(t2, indices, t3),
-            );
-            let upper = _mm512_mask_blend_epi16(
-                bit_6,
-                _mm512_permutex2var_epi16(t4, indices, t5),
-                _mm512_permutex2var_epi16(t6, indices, t7),
-            );
-            _mm512_mask_blend_epi16(bit_7, lower, upper)
         }
     }
 }
