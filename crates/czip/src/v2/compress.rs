@@ -22,8 +22,8 @@ const BATCH_LEN: usize = 4 << 20;
 const BATCH_SEGMENTS: usize = 256;
 
 /// Bytes of text that are encoded at a time: whole segments, at least one.
-fn batch_len(options: &Options) -> usize {
-    let segment_len = segment_len(options);
+fn batch_len(model: Option<&Model>, options: &Options) -> usize {
+    let segment_len = segment_len(model, options);
     let each = segment_len * (BATCH_LEN / segment_len).clamp(1, BATCH_SEGMENTS);
     // Where addresses are short there is no room for many threads.
     let threads = work::thread_count(options).clamp(1, (isize::MAX as usize / each).max(1));
@@ -79,7 +79,7 @@ impl<'a, W: Write> Encoder<'a, W> {
             writer: begin(Counted::new(inner), options),
             failed: false,
             buffer: Vec::new(),
-            batch_len: batch_len(options),
+            batch_len: batch_len(model.model, options),
             summary: Summary::new(Format::V2),
             options: options.clone(),
         }
@@ -126,7 +126,10 @@ impl<'a, W: Write> Encoder<'a, W> {
     }
 
     fn try_encode(&mut self, last: bool) -> Result<(), Error> {
-        let texts: Vec<&[u8]> = self.buffer.chunks(segment_len(&self.options)).collect();
+        let texts: Vec<&[u8]> = self
+            .buffer
+            .chunks(segment_len(self.model.model, &self.options))
+            .collect();
         let encoded = self.encoders.encode(&texts, &self.counter)?;
         if self.summary.segments == 0 {
             let model = self.model.id().filter(|_| needs_model(&encoded, last));
@@ -257,7 +260,7 @@ fn read_one(input: &mut impl Read, byte: &mut [u8; 1]) -> io::Result<usize> {
 pub(crate) fn compress(model: Option<&Model>, text: &[u8], options: &Options) -> Result<Vec<u8>, Error> {
     let model = EncodingModel::new(model);
     let counter = Counter::new(Unit::Bytes, Some(text.len() as u64), options);
-    let segments: Vec<&[u8]> = text.chunks(segment_len(options)).collect();
+    let segments: Vec<&[u8]> = text.chunks(segment_len(model.model, options)).collect();
     let encoded = Encoders::new(model, options).encode(&segments, &counter)?;
     file_of(model, &segments, &encoded, options)
 }
@@ -271,7 +274,9 @@ pub(crate) fn compress_many(
     let model = EncodingModel::new(model);
     let total = texts.iter().map(|text| text.len() as u64).sum();
     let counter = Counter::new(Unit::Bytes, Some(total), options);
-    let segments = texts.iter().flat_map(|text| text.chunks(segment_len(options)));
+    let segments = texts
+        .iter()
+        .flat_map(|text| text.chunks(segment_len(model.model, options)));
     let segments: Vec<&[u8]> = segments.collect();
     let encoded = match Encoders::new(model, options).encode(&segments, &counter) {
         Ok(encoded) => encoded,
@@ -280,7 +285,7 @@ pub(crate) fn compress_many(
     };
     let (mut segments, mut encoded) = (&segments[..], &encoded[..]);
     let files = texts.iter().map(|text| {
-        let count = text.len().div_ceil(segment_len(options));
+        let count = text.len().div_ceil(segment_len(model.model, options));
         let (of_text, encoded_text);
         (of_text, segments) = segments.split_at(count);
         (encoded_text, encoded) = encoded.split_at(count);

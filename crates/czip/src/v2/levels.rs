@@ -3,6 +3,7 @@
 use czip_container::v2::Level;
 use czip_mix::Variant;
 
+use crate::model::Model;
 use crate::options::Options;
 
 /// What a level means. Variants and windows are part of the format (`docs/spec/mixing.md`): files of every level must
@@ -85,10 +86,23 @@ impl NetWindow {
     }
 }
 
+/// The most bytes of text in a segment with a net so large that a pass takes milliseconds. Decoding one segment takes a
+/// pass for each token, decoding some side by side hardly more, so a text of this many bytes and more has some.
+const OF_LARGE_NETS: usize = 64 << 10;
+
+/// Multiply-adds for each token from which on a net is large: `standard` has three million.
+const LARGE_NET: usize = 30_000_000;
+
 /// The most bytes of text in a segment.
-pub(crate) fn segment_len(options: &Options) -> usize {
-    let of_level = LevelParameters::of(options.level).segment_len;
-    options.segment_len.unwrap_or(of_level)
+pub(crate) fn segment_len(model: Option<&Model>, options: &Options) -> usize {
+    let LevelParameters { net, segment_len, .. } = *LevelParameters::of(options.level);
+    let is_large = |model: &Model| model.config().multiply_adds >= LARGE_NET;
+    let by_default = if net.is_some() && model.is_some_and(is_large) {
+        OF_LARGE_NETS
+    } else {
+        segment_len
+    };
+    options.segment_len.unwrap_or(by_default)
 }
 
 #[cfg(test)]

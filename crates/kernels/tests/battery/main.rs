@@ -8,6 +8,7 @@ use czip_kernels::{
 };
 use proptest::prelude::*;
 
+mod factored;
 mod mixing;
 mod sliding;
 
