@@ -36,6 +36,9 @@ pub(crate) enum Command {
     Train(Train),
     /// Fit a model's mixing to your texts, in a minute or two; its net does not change
     Adapt(Adapt),
+    /// Make a model of the weights of an open language model, in integers
+    #[cfg(feature = "import")]
+    Import(Import),
 }
 
 #[derive(Debug, clap::Args)]
@@ -197,6 +200,26 @@ pub(crate) struct Adapt {
     /// files that czip wrote; a file named here must be text
     #[arg(value_name = "TEXT", required = true)]
     pub(crate) texts: Vec<PathBuf>,
+}
+
+#[cfg(feature = "import")]
+#[derive(Debug, clap::Args)]
+pub(crate) struct Import {
+    /// Model file to write
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: PathBuf,
+    /// Overwrite the output if it exists; inputs are never overwritten
+    #[arg(short, long)]
+    pub(crate) force: bool,
+    /// Tokens that attention reaches back, besides the first four of a segment; more takes more time and memory, for smaller
+    /// files [default: 1024]
+    #[arg(long, value_name = "N")]
+    pub(crate) window: Option<usize>,
+    #[command(flatten)]
+    pub(crate) facts: Facts,
+    /// Model of the kind llama, qwen2 or qwen3: a GGUF file
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: PathBuf,
 }
 
 /// How texts to learn from are read.
@@ -400,6 +423,8 @@ Examples:
         "bench",
         "train",
         "adapt",
+        #[cfg(feature = "import")]
+        "import",
     ] {
         command = command.mut_subcommand(name, |subcommand| subcommand.after_help(files.clone()));
     }

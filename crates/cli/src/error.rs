@@ -136,6 +136,9 @@ pub(crate) enum Error {
     Training(#[source] Box<czip_train::session::Error>),
     #[error("cannot fit the mixing priors")]
     Fitting(#[source] Box<czip_train::adapt::Error>),
+    #[cfg(feature = "import")]
+    #[error("{0}")]
+    Import(#[source] Box<czip_import::Error>),
     #[error("is a czip-model-v1 file, which can be used but not trained")]
     CannotTrainOn,
     #[error("{0}; leave out --device to train on the CPU")]
@@ -206,6 +209,8 @@ impl Error {
             | Self::CannotTrainOn
             | Self::RoundTrip { .. } => Exit::Failure,
             Self::UnknownKind => Exit::Malformed,
+            #[cfg(feature = "import")]
+            Self::Import(error) => exit_of_import(error),
             Self::Reencoded | Self::BuiltInModelNeeded { .. } | Self::MissingModel { .. } => Exit::Mismatch,
             Self::Model(failure) => failure.error.exit(),
             Self::TextMissing { reason, .. } => reason.exit(),
@@ -229,6 +234,23 @@ impl Error {
             subject: Some(printable(&subject.to_string())),
             error: self,
         }
+    }
+}
+
+/// The exit code for a model that cannot be imported.
+#[cfg(feature = "import")]
+fn exit_of_import(error: &czip_import::Error) -> Exit {
+    use czip_import::Error::{BadKey, BadTensor, Malformed, MissingKey, MissingTensor, Option, Tokenizer};
+    match error {
+        Option { .. } => Exit::Usage,
+        BadKey { .. }
+        | BadTensor { .. }
+        | Malformed { .. }
+        | MissingKey { .. }
+        | MissingTensor { .. }
+        | Tokenizer { .. } => Exit::Malformed,
+        // Reading, and what a model has that those of czip lack.
+        _ => Exit::Failure,
     }
 }
 

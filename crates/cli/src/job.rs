@@ -15,6 +15,8 @@ use czip_train::trainer::Hyperparameters;
 
 use crate::args::{self, Args, Command, Format, LimitArgs};
 use crate::choice::Choice;
+#[cfg(feature = "import")]
+use crate::commands::Import;
 use crate::commands::{Adapt, Bench, Compress, Decompress, Info, Train, Verify, checkpoint_of};
 use crate::error::{Error, Failure};
 use crate::exit::Exit;
@@ -33,6 +35,8 @@ pub(crate) enum Job {
     Bench(Bench),
     Train(Box<Train>),
     Adapt(Adapt),
+    #[cfg(feature = "import")]
+    Import(Import),
 }
 
 impl Job {
@@ -46,6 +50,8 @@ impl Job {
             Self::Bench(job) => job.run(ui),
             Self::Train(job) => job.run(ui),
             Self::Adapt(job) => job.run(ui),
+            #[cfg(feature = "import")]
+            Self::Import(job) => job.run(ui),
         }
     }
 }
@@ -112,6 +118,8 @@ impl TryFrom<Args> for Job {
             }
             Command::Train(args) => Self::Train(Box::new(training(args, threads(global.threads))?)),
             Command::Adapt(args) => Self::Adapt(adapting(args, threads(global.threads))),
+            #[cfg(feature = "import")]
+            Command::Import(args) => Self::Import(importing(args, global.threads)),
         })
     }
 }
@@ -177,6 +185,20 @@ fn adapting(args: args::Adapt, threads: usize) -> Adapt {
         },
         sample_len: wanted.unwrap_or(SAMPLE_LEN),
         threads,
+        facts: facts(args.facts),
+    }
+}
+
+#[cfg(feature = "import")]
+fn importing(args: args::Import, threads: usize) -> Import {
+    let mut options = czip_import::Options::default();
+    options.window = args.window;
+    options.threads = threads;
+    Import {
+        model: args.model,
+        output: args.output,
+        overwrite: args.force,
+        options,
         facts: facts(args.facts),
     }
 }

@@ -41,6 +41,13 @@ impl Progress {
         Self::from(bar.with_prefix(name).with_message("tokens"))
     }
 
+    /// Counts these instead of tokens.
+    #[cfg(feature = "import")]
+    pub(crate) fn of(self, what: &'static str) -> Self {
+        self.bar.set_message(what);
+        self
+    }
+
     /// Counts bytes instead of tokens: this many in all, if that is known.
     pub(crate) fn of_bytes(self, total: Option<u64>) -> Self {
         self.bar.set_message("bytes");

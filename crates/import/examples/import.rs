@@ -1,0 +1,18 @@
+//! Imports a model: `cargo run --release -p czip-import --example import -- MODEL OUT.czm`.
+
+use std::error::Error;
+
+use czip_import::{Options, Source, import};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [model, output] = arguments.as_slice() else {
+        return Err("usage: import MODEL OUT.czm".into());
+    };
+    let source = Source::open(model)?;
+    let imported = import(&source, &Options::default(), &|_, _| ())?;
+    let bytes = imported.into_bytes()?;
+    std::fs::write(output, &bytes)?;
+    println!("{output}: {} bytes", bytes.len());
+    Ok(())
+}

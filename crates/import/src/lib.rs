@@ -1,0 +1,23 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod elements;
+mod error;
+mod frequencies;
+mod from_gguf;
+mod gguf;
+mod import;
+mod net;
+mod parts;
+mod quantize;
+mod quote;
+mod rows;
+mod source;
+mod store;
+mod turn;
+mod vocab;
+
+pub use error::Error;
+pub use import::{Imported, Options, import};
+pub use net::{Architecture, NetConfig};
+pub use source::Source;

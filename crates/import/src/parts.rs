@@ -1,0 +1,50 @@
+//! What is read of a source when it is opened, and the check that its parts fit together.
+
+use crate::error::Error;
+use crate::net::Net;
+use crate::vocab::Vocabulary;
+
+/// A net and a tokenizer that fit together.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) net: Net,
+    pub(crate) vocabulary: Vocabulary,
+    pub(crate) start_token: u32,
+    pub(crate) facts: Facts,
+}
+
+/// What a source says of itself.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    pub(crate) name: Option<String>,
+    pub(crate) licence: Option<String>,
+    pub(crate) format: String,
+}
+
+impl Parts {
+    /// `start_token` is what the source says that a text begins with.
+    pub(crate) fn new(
+        net: Net,
+        vocabulary: Vocabulary,
+        start_token: Option<u32>,
+        facts: Facts,
+    ) -> Result<Self, Error> {
+        let (tokens, rows) = (vocabulary.source_len(), net.config.vocab_size);
+        if tokens > rows {
+            let reason = format!("has {tokens} tokens, but the net has {rows}");
+            return Err(Error::Tokenizer { reason });
+        }
+        let start_token = start_token
+            .filter(|&id| (id as usize) < tokens)
+            .or_else(|| vocabulary.special_id("<|endoftext|>"))
+            .ok_or_else(|| Error::Tokenizer {
+                reason: "does not say which token a text begins with".to_owned(),
+            })?;
+        Ok(Self {
+            net,
+            vocabulary,
+            start_token,
+            facts,
+        })
+    }
+}

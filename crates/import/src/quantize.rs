@@ -1,0 +1,81 @@
+//! Rows of numbers become int8 with a factor for each row, mantissa / 2^exponent.
+//!
+//! A row's largest magnitude becomes 127. Smaller factors, which clip it, were tried: no model lost less with them.
+
+use czip_model::v3::Matrix;
+use rayon::prelude::*;
+
+use crate::error::Error;
+use crate::rows::Rows;
+
+/// The largest exponent of a factor.
+const MAX_EXPONENT: i32 = 48;
+
+/// A factor near `value`, which is not negative: with a mantissa of 15 bits, of fewer if the exponent would exceed
+/// `max_exponent`. `None` if it is 2^15 or more.
+pub(crate) fn factor(value: f64, max_exponent: i32) -> Option<(u16, u8)> {
+    if value == 0.0 {
+        return Some((0, 0));
+    }
+    // That of the binary digit of the highest value. A value below the normal numbers is far below 2^-48.
+    let octave = (value.to_bits() >> 52) as i32 - 1023;
+    let exponent = (14 - octave).min(max_exponent);
+    if exponent < 0 || octave == 1024 {
+        return None;
+    }
+    let scaled = |exponent| (value * power_of_two(exponent)).round_ties_even();
+    match scaled(exponent) {
+        // Rounded up to a number of 16 bits.
+        32_768.0 if exponent == 0 => None,
+        32_768.0 => Some((16_384, exponent as u8 - 1)),
+        mantissa => Some((mantissa as u16, exponent as u8)),
+    }
+}
+
+/// 2^n for n from -1022 to 1023.
+pub(crate) fn power_of_two(n: i32) -> f64 {
+    f64::from_bits(((n + 1023) as u64) << 52)
+}
+
+/// Appends rows to a matrix, in units of 1 / `scale`: the factors make products of inputs that are real numbers into
+/// outputs with `scale` units to 1.
+pub(crate) fn append(matrix: &mut Matrix, rows: &Rows, scale: f64, name: &str) -> Result<(), Error> {
+    let cols = rows.cols;
+    let start = matrix.weights.len();
+    matrix.weights.resize(start + rows.numbers.len(), 0);
+    let factors: Vec<Option<(u16, u8)>> = rows
+        .numbers
+        .par_chunks(cols)
+        .zip(matrix.weights[start..].par_chunks_mut(cols))
+        .with_min_len(8)
+        .map(|(row, weights)| quantize(row, scale, weights))
+        .collect();
+    for (row, factor) in factors.into_iter().enumerate() {
+        let Some((mantissa, exponent)) = factor else {
+            return Err(Error::BadTensor {
+                name: name.to_owned(),
+                reason: format!("the weights of row {row} are too large"),
+            });
+        };
+        matrix.mantissas.push(mantissa);
+        matrix.exponents.push(exponent);
+    }
+    Ok(())
+}
+
+/// One row. `None` if its factor is too large for the format.
+fn quantize(row: &[f32], scale: f64, weights: &mut [i8]) -> Option<(u16, u8)> {
+    let largest = row.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+    let (mantissa, exponent) = factor(f64::from(largest) / 127.0 * scale, MAX_EXPONENT)?;
+    if mantissa == 0 {
+        // Smaller than all that the format knows.
+        weights.fill(0);
+        return Some((0, 0));
+    }
+    // The weights make up for what the factor lost by rounding.
+    let inverse = scale * power_of_two(exponent.into()) / f64::from(mantissa);
+    for (weight, &x) in weights.iter_mut().zip(row) {
+        *weight = (f64::from(x) * inverse).round_ties_even().clamp(-127.0, 127.0) as i8;
+    }
+    Some((mantissa, exponent))
+}
