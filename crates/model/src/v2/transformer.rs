@@ -26,7 +26,7 @@ pub struct Row {
     /// attended to or makes a bigram.
     pub start: usize,
     /// The token.
-    pub token: u16,
+    pub token: u32,
 }
 
 impl From<crate::Row> for Row {
@@ -108,7 +108,7 @@ pub struct Cache {
     capacity: usize,
     /// The position whose key and value are the first that are kept.
     first: usize,
-    previous: u16,
+    previous: u32,
 }
 
 impl CacheSlot<Self> for Cache {
@@ -336,7 +336,7 @@ impl Transformer {
                 cache.layers.iter_mut().for_each(|layer| layer.discard(count));
                 cache.first += count;
             }
-            let token = usize::from(row.token);
+            let token = row.token as usize;
             let shift = self.embedding.shifts[token];
             for (x, &weight) in residual.iter_mut().zip(self.embedding.row(token)) {
                 *x = i16::from(weight) << shift;
