@@ -186,7 +186,7 @@ pub enum SegmentFault {
     #[error("token {token} at byte {offset} of its text has no bytes")]
     EmptyToken {
         /// The token.
-        token: u16,
+        token: u32,
         /// Bytes of text before it.
         offset: usize,
     },

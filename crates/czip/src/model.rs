@@ -35,7 +35,7 @@ pub struct Model {
     pub(crate) transformer: Arc<AnyTransformer>,
     pub(crate) tokenizer: Arc<Tokenizer>,
     /// `<|bos|>`, the net's input at the start of a chunk.
-    pub(crate) start_token: u16,
+    pub(crate) start_token: u32,
     pub(crate) path: String,
     /// The tokens as the mixer sees them.
     pub(crate) alphabet: Arc<Alphabet>,
@@ -74,7 +74,7 @@ impl Mixing {
 
     /// The alphabet of a tokenizer's tokens and of the symbols of the model that are none.
     fn alphabet(&self, kernels: Kernels, tokenizer: &Tokenizer, vocab_size: usize) -> Alphabet {
-        let symbols = (0..vocab_size).map(|symbol| symbol as u16);
+        let symbols = (0..vocab_size).map(|symbol| symbol as u32);
         let tokens: Vec<&[u8]> = symbols
             .map(|symbol| tokenizer.token_bytes(symbol).unwrap_or(b""))
             .collect();

@@ -591,7 +591,7 @@ fn another_tokenizer_makes_another_model() {
 fn priors_in_a_model_file_count() {
     let vocab_size = MODEL.config().vocab_size;
     let tokens: Vec<&[u8]> = (0..vocab_size)
-        .map(|token| MODEL.tokenizer().token_bytes(token as u16).unwrap_or(b""))
+        .map(|token| MODEL.tokenizer().token_bytes(token as u32).unwrap_or(b""))
         .collect();
     let text = mixed(1000);
     let compressed = |model: &Model| {

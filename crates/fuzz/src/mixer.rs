@@ -199,7 +199,7 @@ impl Stream<'_> {
     fn encode(&self, symbols: &[usize]) -> Vec<u8> {
         let (mut mixer, mut encoder) = (self.mixer(), Encoder::new());
         for (at, &symbol) in symbols.iter().enumerate() {
-            mixer.encode(symbol as u16, self.cumulative(at).as_deref(), &mut encoder);
+            mixer.encode(symbol as u32, self.cumulative(at).as_deref(), &mut encoder);
         }
         encoder.finish()
     }
@@ -208,7 +208,7 @@ impl Stream<'_> {
     fn decode(&self, message: &[u8], count: usize) -> (Vec<usize>, bool) {
         let (mut mixer, mut decoder) = (self.mixer(), Decoder::new(message));
         let symbols = (0..count)
-            .map(|at| usize::from(mixer.decode(self.cumulative(at).as_deref(), &mut decoder)))
+            .map(|at| mixer.decode(self.cumulative(at).as_deref(), &mut decoder) as usize)
             .collect();
         (symbols, decoder.finish().is_ok())
     }

@@ -28,7 +28,7 @@ pub(crate) struct Evidence<'a, const C: usize, const R: usize> {
 
 /// A node on the way to a symbol, and the part of the tree below it: leaves from `low` up to, but not including, `high`.
 pub(crate) struct Position {
-    pub(crate) node: u16,
+    pub(crate) node: u32,
     pub(crate) low: usize,
     pub(crate) high: usize,
     pub(crate) depth: usize,
@@ -38,7 +38,7 @@ impl Position {
     /// The first leaf of the right part.
     #[inline(always)]
     pub(crate) fn middle(&self) -> usize {
-        usize::from(self.node)
+        self.node as usize
     }
 
     /// The bit that leads to a leaf; `None` if the leaf is not below this node.
@@ -51,7 +51,7 @@ impl Position {
 
     /// Moves to the next node, which is 0 for a leaf.
     #[inline(always)]
-    pub(crate) fn advance(&mut self, bit: bool, next: u16) {
+    pub(crate) fn advance(&mut self, bit: bool, next: u32) {
         if bit {
             self.low = self.middle();
         } else {

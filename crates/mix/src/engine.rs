@@ -12,15 +12,16 @@ use crate::initial_state::InitialState;
 use crate::logistic::{LOGIT_LIMIT, logit_of, squash, stretch};
 use crate::matching::MatchModel;
 use crate::refinement::Refinement;
+use crate::run::RunLayout;
 use crate::shape::{COUNT_PAIRS, DEPTH_ROWS, GRADES, MATCH_ROWS, RUN_COUNTS, SETS, Shape};
-use crate::slots::{Buckets, CHECK, HISTORIES, Place, Slot};
+use crate::slots::{Buckets, HISTORIES, Place, Slot};
 use crate::symbols::Symbols;
 use crate::variant::VariantConfig;
 
 /// What makes the decisions: an encoder that knows the symbol, or a decoder.
 pub(crate) trait Decide {
     /// Whether the symbol's leaf is `node` or after, where `p` is the probability of that, Q0.16.
-    fn decide(&mut self, node: u16, p: u16) -> bool;
+    fn decide(&mut self, node: u32, p: u16) -> bool;
 }
 
 /// The constant input: 0.4.
@@ -44,6 +45,7 @@ pub(crate) struct Engine<const C: usize, const R: usize, const N: usize> {
     pub(crate) learnt: InitialState<N>,
     history: History,
     buckets: Buckets,
+    runs: RunLayout,
     repetition: MatchModel,
     refinements: [Refinement; 2],
     /// How fast the first layer learns, with 24 fraction bits.
@@ -74,14 +76,21 @@ impl<const C: usize, const R: usize, const N: usize> Engine<C, R, N> {
     const MATCH_AT: usize = Self::RUNS_AT + R;
     const JOINT_AT: usize = Self::MATCH_AT + 2;
 
-    pub(crate) fn new(config: &'static VariantConfig, kernels: Kernels, initial: &InitialState<N>) -> Self {
+    pub(crate) fn new(
+        config: &'static VariantConfig,
+        kernels: Kernels,
+        symbol_count: usize,
+        initial: &InitialState<N>,
+    ) -> Self {
         assert!(config.contexts.len() == C && config.runs.len() == R && Self::JOINT_AT + config.joint <= N);
+        let runs = RunLayout::of(symbol_count);
         Self {
             config,
             kernels,
             learnt: initial.clone(),
             history: History::default(),
-            buckets: Buckets::default(),
+            buckets: Buckets::new(runs.check_mask()),
+            runs,
             repetition: MatchModel::default(),
             refinements: Default::default(),
             rate: START_RATE,
@@ -120,7 +129,7 @@ impl<const C: usize, const R: usize, const N: usize> Engine<C, R, N> {
     }
 
     /// Codes one symbol, where `net` are the cumulative frequencies of the leaves.
-    pub(crate) fn code(&mut self, symbols: &Symbols, net: Option<&[u32]>, coder: &mut impl Decide) -> u16 {
+    pub(crate) fn code(&mut self, symbols: &Symbols, net: Option<&[u32]>, coder: &mut impl Decide) -> u32 {
         let tree = &symbols.tree;
         let mut position = Position {
             node: tree.root(),
@@ -174,26 +183,23 @@ impl<const C: usize, const R: usize, const N: usize> Engine<C, R, N> {
             net,
             run_leaves: [NOWHERE; R],
             run_counts: [0; R],
-            match_leaf: expected.map_or(NOWHERE, |symbol| {
-                symbols.tree.leaves()[usize::from(symbol)].into()
-            }),
+            match_leaf: expected.map_or(NOWHERE, |symbol| symbols.tree.leaves()[symbol as usize] as usize),
             match_class: self.repetition.class(),
             last_row: self.symbol_row(self.history.last_symbol()),
             bigram: self.history.context(Context::Order2) as usize >> 7,
         }
     }
 
-    /// What came last in the contexts that have runs: in the first 32 bits of their buckets at the root, the symbol in bits
-    /// 0 to 15, and how often in a row in bits 16 to 19.
+    /// What came last in the contexts that have runs, and how often in a row: it is in their buckets at the root.
     #[inline(always)]
-    fn read_runs(&self, root: &Subtree<C>, leaves: &[u16], evidence: &mut Evidence<'_, C, R>) {
+    fn read_runs(&self, root: &Subtree<C>, leaves: &[u32], evidence: &mut Evidence<'_, C, R>) {
         for (run, &context) in self.config.runs.iter().enumerate() {
-            let word = root.buckets[context][0];
-            let count = (word >> 16 & 15) as usize;
+            let cell = root.buckets[context][0];
+            let count = self.runs.count(cell) as usize;
             if count > 0 {
                 evidence.run_leaves[run] = leaves
-                    .get(usize::from(word as u16))
-                    .map_or(NOWHERE, |&leaf| leaf.into());
+                    .get(self.runs.symbol(cell) as usize)
+                    .map_or(NOWHERE, |&leaf| leaf as usize);
                 evidence.run_counts[run] = count;
             }
         }
@@ -392,20 +398,18 @@ impl<const C: usize, const R: usize, const N: usize> Engine<C, R, N> {
 
     /// The run of a context, in the bucket that it had at the root.
     #[inline(always)]
-    fn learn_run(&mut self, place: Place, index: usize, symbol: u16) {
-        let word = &mut self.buckets.bucket(index)[0];
+    fn learn_run(&mut self, place: Place, index: usize, symbol: u32) {
         // Another context may have taken the bucket since.
-        if *word & CHECK == place.check {
-            let same = *word as u16 == symbol;
-            let count = if same { (*word >> 16 & 15) + 1 } else { 1 };
-            *word = place.check + (count.min(15) << 16) + u32::from(symbol);
+        if self.buckets.holds(index, place) {
+            let cell = &mut self.buckets.bucket(index)[0];
+            *cell = self.runs.after(*cell, symbol);
         }
     }
 
     /// Asks for the memory that the decision after this one needs, whichever it is: it takes as long to come as a
     /// decision takes to make.
     #[inline(always)]
-    fn prefetch_next(&self, symbols: &Symbols, evidence: &Evidence<'_, C, R>, node: u16, slot: usize) {
+    fn prefetch_next(&self, symbols: &Symbols, evidence: &Evidence<'_, C, R>, node: u32, slot: usize) {
         for bit in [false, true] {
             let next = symbols.tree.next(node, bit);
             if next != 0 {
@@ -422,7 +426,7 @@ impl<const C: usize, const R: usize, const N: usize> Engine<C, R, N> {
     }
 
     #[inline(always)]
-    fn prefetch_buckets(&self, hashes: &[u64; C], node: u16) {
+    fn prefetch_buckets(&self, hashes: &[u64; C], node: u32) {
         for &hash in hashes {
             self.buckets.prefetch(self.buckets.place(hash, node));
         }
@@ -430,8 +434,8 @@ impl<const C: usize, const R: usize, const N: usize> Engine<C, R, N> {
 
     /// The lines of the refinements at a node: one chosen by the last symbol, one by the last two.
     #[inline(always)]
-    fn refinement_lines(&self, evidence: &Evidence<'_, C, R>, node: u16) -> [usize; 2] {
-        let node = usize::from(node) * 0x9e35;
+    fn refinement_lines(&self, evidence: &Evidence<'_, C, R>, node: u32) -> [usize; 2] {
+        let node = (node as usize).wrapping_mul(0x9e35);
         [
             self.refinements[0].line(evidence.last_row * 4096 + node),
             self.refinements[1].line(evidence.bigram.wrapping_add(node)),
@@ -440,7 +444,7 @@ impl<const C: usize, const R: usize, const N: usize> Engine<C, R, N> {
 
     /// The buckets of all contexts at a node.
     #[inline(always)]
-    fn enter(&self, hashes: &[u64; C], node: u16) -> Subtree<C> {
+    fn enter(&self, hashes: &[u64; C], node: u32) -> Subtree<C> {
         let places = hashes.map(|hash| self.buckets.place(hash, node));
         let mut indices = [0; C];
         let mut buckets = [[0; 8]; C];
@@ -465,7 +469,7 @@ impl<const C: usize, const R: usize, const N: usize> Engine<C, R, N> {
 
     /// The row of a symbol or node within its set.
     #[inline(always)]
-    fn symbol_row(&self, number: u16) -> usize {
-        usize::from(number) % self.symbol_rows
+    fn symbol_row(&self, number: u32) -> usize {
+        number as usize % self.symbol_rows
     }
 }

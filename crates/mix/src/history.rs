@@ -51,7 +51,7 @@ pub(crate) enum Context {
 /// The symbols and bytes so far.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    pub(crate) symbols: Vec<u16>,
+    pub(crate) symbols: Vec<u32>,
     bytes: Vec<u8>,
     /// The last eight bytes, the newest in the lowest.
     last: u64,
@@ -80,7 +80,7 @@ impl History {
     }
 
     /// Takes a symbol and its bytes.
-    pub(crate) fn push(&mut self, symbol: u16, bytes: &[u8], track_records: bool) {
+    pub(crate) fn push(&mut self, symbol: u32, bytes: &[u8], track_records: bool) {
         self.symbols.push(symbol);
         for &byte in bytes {
             self.push_byte(byte);
@@ -138,7 +138,7 @@ impl History {
     }
 
     /// The last symbol, or 0 at the start.
-    pub(crate) fn last_symbol(&self) -> u16 {
+    pub(crate) fn last_symbol(&self) -> u32 {
         self.symbols.last().copied().unwrap_or(0)
     }
 

@@ -15,6 +15,7 @@ mod matching;
 mod mixer;
 mod priors;
 mod refinement;
+mod run;
 mod shape;
 mod slots;
 mod symbols;

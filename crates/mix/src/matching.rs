@@ -36,7 +36,7 @@ impl MatchModel {
     }
 
     /// The symbol that comes next if the repetition goes on.
-    pub(crate) fn expected(&self, symbols: &[u16]) -> Option<u16> {
+    pub(crate) fn expected(&self, symbols: &[u32]) -> Option<u32> {
         (self.length > 0).then(|| symbols[self.at])
     }
 
@@ -55,7 +55,7 @@ impl MatchModel {
     }
 
     /// Updates the model after the last of `symbols`.
-    pub(crate) fn update(&mut self, symbols: &[u16]) {
+    pub(crate) fn update(&mut self, symbols: &[u32]) {
         let end = symbols.len();
         if self.length > 0 && symbols[self.at] == symbols[end - 1] {
             self.length = (self.length + 1).min(VERIFIED);
@@ -89,7 +89,7 @@ impl MatchModel {
 
     /// Starts a repetition of the symbols before `at`, if at least this many are equal to the latest. Nothing is before
     /// 0, which stands for no occurrence.
-    fn verify(&mut self, at: usize, least: usize, symbols: &[u16]) {
+    fn verify(&mut self, at: usize, least: usize, symbols: &[u32]) {
         let before = symbols[..at].iter().rev();
         let equal = before
             .zip(symbols.iter().rev())

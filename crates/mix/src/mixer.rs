@@ -31,12 +31,12 @@ pub struct Mixer<'a> {
 
 struct Encoding<'a> {
     encoder: &'a mut Encoder,
-    leaf: u16,
+    leaf: u32,
 }
 
 impl Decide for Encoding<'_> {
     #[inline(always)]
-    fn decide(&mut self, node: u16, p: u16) -> bool {
+    fn decide(&mut self, node: u32, p: u16) -> bool {
         let bit = self.leaf >= node;
         self.encoder.encode(bit, p);
         bit
@@ -45,7 +45,7 @@ impl Decide for Encoding<'_> {
 
 impl Decide for Decoder<'_> {
     #[inline(always)]
-    fn decide(&mut self, _node: u16, p: u16) -> bool {
+    fn decide(&mut self, _node: u32, p: u16) -> bool {
         self.decode(p)
     }
 }
@@ -74,6 +74,7 @@ impl<'a> Mixer<'a> {
                 AnyEngine::$engine(Engine::new(
                     config,
                     alphabet.kernels,
+                    alphabet.tree().symbol_count(),
                     alphabet.initial_state(|states| &states.$states, shape),
                 ))
             };
@@ -146,9 +147,9 @@ impl<'a> Mixer<'a> {
     /// If there is no such symbol, if `net` is missing or unexpected, or if it is too short.
     ///
     /// [`Tree::accumulate`]: crate::Tree::accumulate
-    pub fn encode(&mut self, symbol: u16, net: Option<&[u32]>, encoder: &mut Encoder) {
+    pub fn encode(&mut self, symbol: u32, net: Option<&[u32]>, encoder: &mut Encoder) {
         assert_eq!(net.is_some(), self.with_net, "frequencies of a net");
-        let leaf = self.alphabet.tree().leaves()[usize::from(symbol)];
+        let leaf = self.alphabet.tree().leaves()[symbol as usize];
         let mut encoding = Encoding { encoder, leaf };
         each!(&mut self.engine, engine => engine.code(&self.alphabet.symbols, net, &mut encoding));
     }
@@ -158,7 +159,7 @@ impl<'a> Mixer<'a> {
     /// # Panics
     ///
     /// If `net` is missing or unexpected, or if it is too short, as for [`Mixer::encode`].
-    pub fn decode(&mut self, net: Option<&[u32]>, decoder: &mut Decoder<'_>) -> u16 {
+    pub fn decode(&mut self, net: Option<&[u32]>, decoder: &mut Decoder<'_>) -> u32 {
         assert_eq!(net.is_some(), self.with_net, "frequencies of a net");
         each!(&mut self.engine, engine => engine.code(&self.alphabet.symbols, net, decoder))
     }

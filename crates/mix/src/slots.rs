@@ -85,16 +85,24 @@ pub(crate) type Bucket = [u32; 8];
 struct Line([Bucket; 2]);
 
 /// The buckets of all contexts of a stream.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Buckets {
     lines: Vec<Line>,
     shift: u32,
+    /// The bits of element 0 that tell contexts apart. The others are the caller's.
+    check_mask: u32,
 }
 
-/// The bits of element 0 that tell contexts apart. The others are the caller's.
-pub(crate) const CHECK: u32 = 0xfff << 20;
-
 impl Buckets {
+    /// No lines yet. The bits of the mask are the highest, at most twelve of them.
+    pub(crate) fn new(check_mask: u32) -> Self {
+        Self {
+            lines: Vec::new(),
+            shift: 0,
+            check_mask,
+        }
+    }
+
     /// Forgets everything, and makes `2^lines_log2` lines.
     pub(crate) fn reset(&mut self, lines_log2: u32) {
         self.lines.clear();
@@ -104,10 +112,10 @@ impl Buckets {
 
     /// Where the bucket of this context at this node is, if there is one.
     #[inline(always)]
-    pub(crate) fn place(&self, context: u64, node: u16) -> Place {
+    pub(crate) fn place(&self, context: u64, node: u32) -> Place {
         let hash = combine(context, u64::from(node));
         let line = (hash >> self.shift) as usize;
-        let check = (hash >> 8) as u32 & CHECK;
+        let check = (hash >> 8) as u32 & self.check_mask;
         Place { line, check }
     }
 
@@ -121,13 +129,19 @@ impl Buckets {
     pub(crate) fn find(&self, Place { line, check }: Place) -> (usize, Bucket) {
         let buckets = &self.lines[line].0;
         for (way, bucket) in buckets.iter().enumerate() {
-            if bucket[0] & CHECK == check {
+            if bucket[0] & self.check_mask == check {
                 return (2 * line + way, *bucket);
             }
         }
         let uses = |bucket: &Bucket| bucket[1] >> 25;
         let way = usize::from(uses(&buckets[0]) > uses(&buckets[1]));
         (2 * line + way, [check, 0, 0, 0, 0, 0, 0, 0])
+    }
+
+    /// Whether the bucket that was at a place is still there.
+    #[inline(always)]
+    pub(crate) fn holds(&self, index: usize, place: Place) -> bool {
+        self.lines[index / 2].0[index % 2][0] & self.check_mask == place.check
     }
 
     #[inline(always)]
@@ -140,7 +154,7 @@ impl Buckets {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Place {
     line: usize,
-    pub(crate) check: u32,
+    check: u32,
 }
 
 #[cfg(test)]
@@ -205,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_less_used_bucket_of_a_line_is_replaced() {
-        let mut buckets = Buckets::default();
+        let mut buckets = Buckets::new(0xfff << 20);
         buckets.reset(4);
         let place = |check: u32| Place {
             line: 3,
@@ -227,13 +241,15 @@ mod tests {
 
     #[test]
     fn places_are_the_top_bits_of_a_hash() {
-        let mut buckets = Buckets::default();
-        buckets.reset(8);
         let hash = combine(12, 345);
-        let Place { line, check } = buckets.place(12, 345);
-        assert_eq!(
-            (line as u64, u64::from(check) >> 20),
-            (hash >> 56, hash >> 28 & 0xfff)
-        );
+        for check_bits in [12, 11, 10] {
+            let mut buckets = Buckets::new(u32::MAX << (32 - check_bits));
+            buckets.reset(8);
+            let Place { line, check } = buckets.place(12, 345);
+            assert_eq!(line as u64, hash >> 56);
+            assert_eq!(check.trailing_zeros(), 32 - check_bits);
+            let expected = hash >> (40 - check_bits) & ((1 << check_bits) - 1);
+            assert_eq!(u64::from(check) >> (32 - check_bits), expected);
+        }
     }
 }

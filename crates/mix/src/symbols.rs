@@ -27,8 +27,8 @@ impl Symbols {
 
     /// The bytes that a symbol stands for, perhaps none.
     #[inline(always)]
-    pub(crate) fn spelling(&self, symbol: u16) -> &[u8] {
-        let symbol = usize::from(symbol);
+    pub(crate) fn spelling(&self, symbol: u32) -> &[u8] {
+        let symbol = symbol as usize;
         let start = if symbol == 0 { 0 } else { self.ends[symbol - 1] };
         &self.bytes[start as usize..self.ends[symbol] as usize]
     }

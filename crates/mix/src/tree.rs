@@ -2,19 +2,19 @@
 
 use crate::hash::Fnv1a;
 
-/// A binary tree over up to 65,536 symbols. Its leaves are in the order of the symbols' spelling.
+/// A binary tree over up to 262,144 symbols. Its leaves are in the order of the symbols' spelling.
 ///
 /// Leaves are numbered from 0 in that order. An inner node has the number of the first leaf of its right part, so nodes
 /// are numbered from 1 up to, but not including, the number of symbols.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tree {
     /// Leaf to symbol.
-    order: Vec<u16>,
+    order: Vec<u32>,
     /// Symbol to leaf.
-    leaves: Vec<u16>,
+    leaves: Vec<u32>,
     /// The roots of the left and the right part of each node; 0 for a part of one leaf.
-    parts: Vec<[u16; 2]>,
-    root: u16,
+    parts: Vec<[u32; 2]>,
+    root: u32,
 }
 
 /// Added to each weight, so rare symbols do not end up at the bottom of long chains.
@@ -22,7 +22,7 @@ const WEIGHT_FLOOR: u64 = 12;
 
 impl Tree {
     /// The most symbols.
-    pub const MAX_SYMBOLS: usize = 1 << 16;
+    pub const MAX_SYMBOLS: usize = 1 << 18;
 
     /// The tree of a vocabulary. Symbols are sorted by their bytes, and equal ones by number; then the sorted list is cut
     /// in two again and again, where the sums of `weight + 12` of both parts differ least, or at the first of two such
@@ -30,7 +30,7 @@ impl Tree {
     ///
     /// # Panics
     ///
-    /// If there are no tokens or more than 65,536, or if the number of weights is not that of tokens.
+    /// If there are no tokens or more than 262,144, or if the number of weights is not that of tokens.
     #[must_use]
     pub fn of_tokens(tokens: &[&[u8]], weights: Option<&[u32]>) -> Self {
         assert!(
@@ -41,9 +41,9 @@ impl Tree {
         if let Some(weights) = weights {
             assert_eq!(weights.len(), tokens.len(), "weights of other symbols");
         }
-        let mut order: Vec<u16> = (0..tokens.len()).map(|symbol| symbol as u16).collect();
-        order.sort_by_key(|&symbol| (tokens[usize::from(symbol)], symbol));
-        let weight = |symbol: u16| weights.map_or(0, |weights| u64::from(weights[usize::from(symbol)]));
+        let mut order: Vec<u32> = (0..tokens.len() as u32).collect();
+        order.sort_by_key(|&symbol| (tokens[symbol as usize], symbol));
+        let weight = |symbol: u32| weights.map_or(0, |weights| u64::from(weights[symbol as usize]));
         Self::balanced(order, weight)
     }
 
@@ -53,7 +53,7 @@ impl Tree {
         Self::balanced((0..256).collect(), |_| 0)
     }
 
-    fn balanced(order: Vec<u16>, weight: impl Fn(u16) -> u64) -> Self {
+    fn balanced(order: Vec<u32>, weight: impl Fn(u32) -> u64) -> Self {
         let mut sums = vec![0];
         sums.extend(order.iter().scan(0, |sum, &symbol| {
             *sum += weight(symbol) + WEIGHT_FLOOR;
@@ -79,32 +79,32 @@ impl Tree {
             for (side, (low, high)) in [(low, node), (node, high)].into_iter().enumerate() {
                 if high - low > 1 {
                     let part = cut(low, high);
-                    parts[node][side] = part as u16;
+                    parts[node][side] = part as u32;
                     open.push((low, high, part));
                 }
             }
         }
         let mut leaves = vec![0; order.len()];
         for (leaf, &symbol) in order.iter().enumerate() {
-            leaves[usize::from(symbol)] = leaf as u16;
+            leaves[symbol as usize] = leaf as u32;
         }
         Self {
             order,
             leaves,
             parts,
-            root: root as u16,
+            root: root as u32,
         }
     }
 
     /// The symbol at each leaf.
     #[must_use]
-    pub fn order(&self) -> &[u16] {
+    pub fn order(&self) -> &[u32] {
         &self.order
     }
 
     /// The leaf of each symbol.
     #[must_use]
-    pub fn leaves(&self) -> &[u16] {
+    pub fn leaves(&self) -> &[u32] {
         &self.leaves
     }
 
@@ -125,7 +125,7 @@ impl Tree {
         *first = 0;
         let mut sum = 0;
         for (to, &symbol) in rest.iter_mut().zip(&self.order) {
-            sum += frequencies[usize::from(symbol)];
+            sum += frequencies[symbol as usize];
             *to = sum;
         }
     }
@@ -138,26 +138,28 @@ impl Tree {
 
     /// The first node, or 0 if there is only one symbol.
     #[inline(always)]
-    pub(crate) fn root(&self) -> u16 {
+    pub(crate) fn root(&self) -> u32 {
         self.root
     }
 
     /// The node after a decision, or 0 at a leaf.
     #[inline(always)]
-    pub(crate) fn next(&self, node: u16, right: bool) -> u16 {
-        self.parts[usize::from(node)][usize::from(right)]
+    pub(crate) fn next(&self, node: u32, right: bool) -> u32 {
+        self.parts[node as usize][usize::from(right)]
     }
 
     /// A hash of the tree and the spelling of its symbols: 64-bit FNV-1a (Fowler, Noll and Vo) over, for each leaf, the
     /// symbol's length as two bytes, its bytes, and the roots of the two parts of the node of this number as two bytes
-    /// each, all little-endian.
+    /// each, or as four if there are more than 65,536 symbols, all little-endian.
     #[must_use]
     pub(crate) fn hash(&self, tokens: &[&[u8]]) -> u64 {
         let mut hash = Fnv1a::new();
+        let node_len = if self.order.len() > 1 << 16 { 4 } else { 2 };
         for (&symbol, parts) in self.order.iter().zip(&self.parts) {
-            hash.write_spelling(tokens[usize::from(symbol)]);
-            hash.write(&parts[0].to_le_bytes());
-            hash.write(&parts[1].to_le_bytes());
+            hash.write_spelling(tokens[symbol as usize]);
+            for part in parts {
+                hash.write(&part.to_le_bytes()[..node_len]);
+            }
         }
         hash.finish()
     }
@@ -173,7 +175,7 @@ mod tests {
         for (leaf, path) in paths.iter_mut().enumerate() {
             let mut node = tree.root();
             while node != 0 {
-                let right = leaf >= usize::from(node);
+                let right = leaf >= node as usize;
                 path.push(if right { '1' } else { '0' });
                 node = tree.next(node, right);
             }
@@ -208,7 +210,7 @@ mod tests {
         assert_eq!(paths(&Tree::of_tokens(&[b"a"], None)), [""]);
         let tokens = vec![b"x".as_slice(); Tree::MAX_SYMBOLS];
         let tree = Tree::of_tokens(&tokens, None);
-        assert!(paths(&tree).iter().all(|path| path.len() == 16));
+        assert!(paths(&tree).iter().all(|path| path.len() == 18));
         // Weights that double make a chain, down to where the floor counts.
         let weights: Vec<u32> = (0..32).map(|i| 1 << i).collect();
         let tree = Tree::of_tokens(&tokens[..32], Some(&weights));

@@ -147,11 +147,11 @@ impl Variant {
     #[must_use]
     pub fn memory(self, text_len: usize) -> usize {
         let sizes = self.config().table_sizes(text_len);
-        // Lines of buckets, two tables of repetitions, two of refinements, and a symbol and a byte for each byte.
+        // Lines of buckets, two tables of repetitions, two of refinements, and a symbol of 32 bits and a byte for each byte.
         (64 << sizes.lines_log2)
             + (8 << sizes.matches_log2)
             + (128 << sizes.refinements_log2)
-            + text_len.saturating_mul(3)
+            + text_len.saturating_mul(5)
     }
 }
 
@@ -205,7 +205,7 @@ mod tests {
     fn memory_for_a_mebibyte() {
         assert_eq!(
             Variant::ALL.map(|variant| variant.memory(1 << 20)),
-            [17, 25, 41, 25, 41].map(|mebibytes| mebibytes << 20)
+            [19, 27, 43, 27, 43].map(|mebibytes| mebibytes << 20)
         );
         assert_eq!(Variant::Max.memory(0), (64 << 8) + (8 << 8) + (128 << 6));
     }

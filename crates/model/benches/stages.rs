@@ -20,8 +20,8 @@ fn encode(c: &mut Criterion) {
     let (name, file) = model();
     let weights = Weights::from_bytes(&file).unwrap();
     let length = weights.config.context_length.min(64);
-    let tokens: Vec<u16> = (0..length)
-        .map(|i| (i * i * 31 % weights.config.vocab_size) as u16)
+    let tokens: Vec<u32> = (0..length)
+        .map(|i| (i * i * 31 % weights.config.vocab_size) as u32)
         .collect();
     let mut frequencies = vec![0; weights.config.vocab_size];
     let mut group = c.benchmark_group(format!("{name}: chunk of {length} tokens"));

@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut best: Vec<usize> = (0..frequencies.len()).collect();
     best.sort_by_key(|&token| std::cmp::Reverse(frequencies[token]));
     for token in best.into_iter().take(10) {
-        let bytes = tokenizer.token_bytes(token as u16).unwrap_or_default();
+        let bytes = tokenizer.token_bytes(token as u32).unwrap_or_default();
         let percent = 100 * u64::from(frequencies[token]) / total;
         println!("{percent:>3} % {:?}", String::from_utf8_lossy(bytes));
     }

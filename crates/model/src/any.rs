@@ -147,7 +147,7 @@ pub struct Row {
     /// have been taken: see [`AnyTransformer::forward`].
     pub position: usize,
     /// The token.
-    pub token: u16,
+    pub token: u32,
 }
 
 /// A net of any version, ready to run. It is immutable, and any number of threads can share one.
@@ -464,8 +464,8 @@ impl AnyTransformer {
     ///
     /// If the token is not in the vocabulary.
     #[must_use]
-    pub fn interval(&self, frequencies: &[u32], token: u16) -> Interval {
-        self.kernels().interval(frequencies, token.into())
+    pub fn interval(&self, frequencies: &[u32], token: u32) -> Interval {
+        self.kernels().interval(frequencies, token as usize)
     }
 
     /// The token whose interval holds `target`, among [`AnyTransformer::frequencies`].

@@ -76,11 +76,11 @@ impl Norms {
 /// The row of the bigram embedding for a token and the one before it; `buckets` is a power of two, at least 2.
 #[inline]
 #[must_use]
-pub const fn bigram_bucket(previous: u16, token: u16, buckets: usize) -> usize {
+pub const fn bigram_bucket(previous: u32, token: u32, buckets: usize) -> usize {
     // 2^32 over the golden ratio, and a prime that spreads the other factor.
-    let hash = (previous as u32)
+    let hash = previous
         .wrapping_mul(0x9e37_79b1)
-        .wrapping_add((token as u32).wrapping_mul(0x85eb_ca77));
+        .wrapping_add(token.wrapping_mul(0x85eb_ca77));
     // The products' upper bits depend on all bits of both.
     let hash = (hash ^ (hash >> 15)).wrapping_mul(0x2c1b_3c6d);
     (hash >> (32 - buckets.trailing_zeros())) as usize

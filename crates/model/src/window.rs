@@ -11,7 +11,7 @@ use crate::{AnyCache, AnyScratch, AnyTransformer, Row};
 /// only on the tokens since that start, on every machine. Models of version 2 have positions without end.
 #[derive(Clone, Debug)]
 pub struct Window {
-    start_token: u16,
+    start_token: u32,
     kind: Kind,
 }
 
@@ -21,7 +21,7 @@ enum Kind {
         length: usize,
         kept: usize,
         /// The tokens taken since the window was laid out, without the start token.
-        tokens: Vec<u16>,
+        tokens: Vec<u32>,
     },
     Endless {
         /// Tokens taken after the start token.
@@ -37,7 +37,7 @@ impl Window {
     ///
     /// If there is no room for a token beyond the start token and those that stay.
     #[must_use]
-    pub fn new(start_token: u16, length: usize, kept: usize) -> Self {
+    pub fn new(start_token: u32, length: usize, kept: usize) -> Self {
         assert!(kept + 1 < length, "window of {length} keeping {kept}");
         let tokens = Vec::with_capacity(length);
         Self {
@@ -47,7 +47,7 @@ impl Window {
     }
 
     /// A sequence that has seen nothing yet, with positions without end.
-    fn endless(start_token: u16) -> Self {
+    fn endless(start_token: u32) -> Self {
         Self {
             start_token,
             kind: Kind::Endless { taken: 0 },
@@ -86,7 +86,7 @@ impl Window {
     pub fn next(
         &mut self,
         sequence: usize,
-        token: u16,
+        token: u32,
         transformer: &AnyTransformer,
         caches: &mut [AnyCache],
         scratch: &mut AnyScratch,
@@ -135,7 +135,7 @@ impl AnyTransformer {
     ///
     /// If the model has no window, and `length` has no room for a token beyond the start token and those that are kept.
     #[must_use]
-    pub fn window(&self, start_token: u16, length: usize, kept: usize) -> Window {
+    pub fn window(&self, start_token: u32, length: usize, kept: usize) -> Window {
         match self.config().window {
             None => Window::new(start_token, length, kept),
             Some(_) => Window::endless(start_token),

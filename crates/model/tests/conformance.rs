@@ -8,8 +8,8 @@ use czip_vectors::shared_file;
 
 struct Step {
     position: usize,
-    previous: u16,
-    coded: u16,
+    previous: u32,
+    coded: u32,
     logits: Vec<i32>,
     cumulative: Vec<u32>,
 }
@@ -28,8 +28,8 @@ fn trace(model: &str) -> Option<Vec<Step>> {
                 let header: Vec<u32> = words(&record[..12]).collect();
                 Step {
                     position: header[0] as usize,
-                    previous: header[1] as u16,
-                    coded: header[2] as u16,
+                    previous: header[1],
+                    coded: header[2],
                     logits: words(&record[12..][..4096]).map(|word| word as i32).collect(),
                     cumulative: words(&record[12 + 4096..]).collect(),
                 }
@@ -39,13 +39,13 @@ fn trace(model: &str) -> Option<Vec<Step>> {
 }
 
 /// The tokens that the net sees in the first chunk: `<|bos|>`, then all of the chunk but its last.
-fn inputs(length: usize) -> Vec<u16> {
+fn inputs(length: usize) -> Vec<u32> {
     let tokens = shared_file("conformance/tokens/python.txt.u16le").unwrap();
     let tokens = tokens
         .as_chunks()
         .0
         .iter()
-        .map(|&token| u16::from_le_bytes(token));
+        .map(|&token| u16::from_le_bytes(token).into());
     std::iter::once(1022).chain(tokens).take(length).collect()
 }
 
@@ -116,7 +116,7 @@ fn check(model: &str) {
                     transformer.frequencies(scratch.logits(row), &mut frequencies);
                     assert_eq!(cumulative(&frequencies), step.cumulative, "{place}");
                     let interval = transformer.interval(&frequencies, step.coded);
-                    assert_eq!(interval.high, step.cumulative[usize::from(step.coded)]);
+                    assert_eq!(interval.high, step.cumulative[step.coded as usize]);
                     for target in [interval.low, interval.high - 1] {
                         assert_eq!(transformer.find(&frequencies, target), interval);
                     }

@@ -113,7 +113,7 @@ fn remembered_tokens() {
         let row = |position: usize| Row {
             sequence: 0,
             position,
-            token: (position * 41 % 283) as u16,
+            token: (position * 41 % 283) as u32,
         };
         let rows: Vec<Row> = (0..9).map(row).collect();
         let logits = |remember: bool| {

@@ -52,7 +52,7 @@ fn fixed_point_functions() {
 /// A step of `model.json`.
 struct Step {
     row: Row,
-    coded: u16,
+    coded: u32,
     interval: [u32; 3],
     hashes: [String; 2],
 }
@@ -66,9 +66,9 @@ impl Step {
             row: Row {
                 sequence: index / chunk_len,
                 position: number(&step["position"]) as usize,
-                token: number(&step["input"]) as u16,
+                token: number(&step["input"]),
             },
-            coded: number(&step["coded"]) as u16,
+            coded: number(&step["coded"]),
             interval: ["low", "high", "total"].map(|key| number(&step[key])),
             hashes: ["logits_hash", "cumulative_hash"].map(|key| text(&step[key]).to_owned()),
         };
@@ -77,7 +77,7 @@ impl Step {
 
     fn check(&self, logits: &[i32], cumulative: &[u32], place: &str) {
         let [low, high, total] = self.interval;
-        let token = usize::from(self.coded);
+        let token = self.coded as usize;
         assert_eq!(
             hash_words(logits.iter().map(|&logit| logit as u32)),
             self.hashes[0],

@@ -5,10 +5,10 @@ use czip_model::v1::reference::Reference;
 use czip_model::v1::{self, Weights};
 use czip_model::{AnyTransformer, Kernels, Row, Window};
 
-const START: u16 = 3;
+const START: u32 = 3;
 
 /// The logits after the start token and these tokens.
-fn expected(weights: &Weights<'_>, tokens: &[u16]) -> Vec<i32> {
+fn expected(weights: &Weights<'_>, tokens: &[u32]) -> Vec<i32> {
     let mut reference = Reference::new(weights);
     reference.step(START);
     for &token in tokens {
@@ -22,8 +22,8 @@ fn a_moved_window_is_a_short_sequence() {
     let file = czip_vectors::read("model.czm");
     let weights = Weights::from_bytes(&file).unwrap();
     let vocab_size = weights.config.vocab_size;
-    let tokens: Vec<u16> = (0..60)
-        .map(|i| (i * 37 + i * i % 11) as u16 % vocab_size as u16)
+    let tokens: Vec<u32> = (0..60)
+        .map(|i| (i * 37 + i * i % 11) as u32 % vocab_size as u32)
         .collect();
     for kernels in Kernels::available() {
         let transformer = AnyTransformer::from(v1::Transformer::new(kernels, &weights));
@@ -64,10 +64,10 @@ fn a_moved_window_is_a_short_sequence() {
 fn guesses() {
     let file = czip_vectors::read("model.czm");
     let weights = Weights::from_bytes(&file).unwrap();
-    let vocab_size = weights.config.vocab_size as u16;
+    let vocab_size = weights.config.vocab_size as u32;
     let length = weights.config.context_length;
-    let tokens: Vec<u16> = (0..length)
-        .map(|i| (i * 37 + i * i % 11) as u16 % vocab_size)
+    let tokens: Vec<u32> = (0..length)
+        .map(|i| (i * 37 + i * i % 11) as u32 % vocab_size)
         .collect();
     let mut reference = Reference::new(&weights);
     let expected: Vec<Vec<i32>> = tokens

@@ -163,7 +163,7 @@ impl ShortMerger {
         while let Some((index, &rank)) = ranks.iter().enumerate().min_by_key(|&(_, &rank)| rank)
             && rank != NO_RANK
         {
-            ids[index] = rank as TokenId;
+            ids[index] = rank;
             ids.remove(index + 1);
             ranks.remove(index);
             if index < ranks.len() {
@@ -220,7 +220,7 @@ impl LongMerger {
             let end = middle + usize::from(lens[middle]);
             // Fits, since no token is longer than a `u16` can say.
             let len = (end - start) as u16;
-            ids[start] = rank as TokenId;
+            ids[start] = rank;
             lens[start] = len;
             lens[end - 1] = len;
             ranks[middle] = NO_RANK;

@@ -68,7 +68,7 @@ pub enum Error {
     #[error("more than {} ways to make a token of two others", MAX_MERGES)]
     TooManyMerges,
 
-    /// There are more tokens than a [`TokenId`] can number.
+    /// There are more tokens than [`MAX_VOCAB_SIZE`].
     #[error("vocabulary of {size} tokens, more than {}", MAX_VOCAB_SIZE)]
     VocabularyTooLarge {
         /// Mergeable and special tokens together.

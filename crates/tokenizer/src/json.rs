@@ -133,7 +133,7 @@ impl IdSet {
         let Ok(token_id) = TokenId::try_from(id) else {
             return Err(out_of_range);
         };
-        match self.taken.get_mut(usize::from(token_id)) {
+        match self.taken.get_mut(token_id as usize) {
             None => Err(out_of_range),
             Some(true) => Err(Error::DuplicateId { id: token_id }),
             Some(taken) => {

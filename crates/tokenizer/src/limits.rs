@@ -1,10 +1,10 @@
 //! The type of token ids, and the sizes that a tokenizer may have: of its tokens, their number, and their merges.
 
 /// The id of a token: its index in the vocabulary.
-pub type TokenId = u16;
+pub type TokenId = u32;
 
-/// The largest vocabulary: one token for each [`TokenId`].
-pub const MAX_VOCAB_SIZE: usize = 1 << TokenId::BITS;
+/// The most tokens of a vocabulary. Every [`TokenId`] in it is below this.
+pub const MAX_VOCAB_SIZE: usize = 1 << 16;
 
 /// The length of the longest token in bytes. It bounds what a few ids can decode to.
 pub const MAX_TOKEN_LEN: usize = u16::MAX as usize;

@@ -1,4 +1,4 @@
-//! The tokenizer: text to token ids, `[u16]`, and back to bytes.
+//! The tokenizer: text to token ids, `[u32]`, and back to bytes.
 
 use std::fmt;
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::{Error, MAX_MERGES, TokenId};
+use crate::{Error, MAX_MERGES, MAX_VOCAB_SIZE, TokenId};
 
 /// What BPE needs to know about the mergeable tokens, and the bytes of every token.
 #[derive(Clone)]
@@ -27,10 +27,10 @@ impl Vocabulary {
     ) -> Result<Self, Error> {
         let mut by_id: Vec<&[u8]> = vec![&[]; mergeable.len() + special.len()];
         for (token, id) in &mergeable {
-            by_id[usize::from(*id)] = token;
+            by_id[*id as usize] = token;
         }
         for (literal, id) in special {
-            by_id[usize::from(*id)] = literal.as_bytes();
+            by_id[*id as usize] = literal.as_bytes();
         }
         let mut end = 0;
         let ends = by_id
@@ -68,7 +68,7 @@ impl Vocabulary {
 
     #[inline]
     pub(crate) fn token(&self, id: TokenId) -> Option<&[u8]> {
-        let id = usize::from(id);
+        let id = id as usize;
         let end = *self.ends.get(id)?;
         let start = if id == 0 { 0 } else { self.ends[id - 1] };
         Some(&self.bytes[start as usize..end as usize])
@@ -97,7 +97,7 @@ pub(crate) const NO_RANK: u32 = u32::MAX;
 /// table with open addressing.
 #[derive(Clone)]
 pub(crate) struct Merges {
-    /// A slot holds the pair in the upper half, and the rank plus one in the lower. An empty slot is 0. The number of
+    /// A slot holds the pair in the upper bits, and the rank plus one in the lower ones. An empty slot is 0. The number of
     /// slots is a power of two, and at least half of them are empty.
     slots: Vec<u64>,
     shift: u32,
@@ -117,7 +117,7 @@ impl Merges {
             while merges.slots[index] != 0 {
                 index = (index + 1) % merges.slots.len();
             }
-            merges.slots[index] = u64::from(key) << 32 | (u64::from(merged) + 1);
+            merges.slots[index] = key << RANK_BITS | (u64::from(merged) + 1);
         }
         Ok(merges)
     }
@@ -134,8 +134,8 @@ impl Merges {
             if slot == 0 {
                 return NO_RANK;
             }
-            if (slot >> 32) as u32 == key {
-                return slot as u32 - 1;
+            if slot >> RANK_BITS == key {
+                return (slot & ((1 << RANK_BITS) - 1)) as u32 - 1;
             }
             index = (index + 1) & mask;
         }
@@ -143,14 +143,19 @@ impl Merges {
 
     /// Multiplicative hashing with 2^64 over the golden ratio.
     #[inline]
-    fn first_slot(&self, key: u32) -> usize {
-        (u64::from(key).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize
+    fn first_slot(&self, key: u64) -> usize {
+        (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift) as usize
     }
 }
 
+/// Bits of an id in a key. Two ids and a rank fit a slot.
+const ID_BITS: u32 = 18;
+const RANK_BITS: u32 = u64::BITS - 2 * ID_BITS;
+const _: () = assert!(MAX_VOCAB_SIZE <= 1 << ID_BITS && MAX_VOCAB_SIZE < 1 << RANK_BITS);
+
 #[inline]
-fn key(left: TokenId, right: TokenId) -> u32 {
-    u32::from(left) << 16 | u32::from(right)
+fn key(left: TokenId, right: TokenId) -> u64 {
+    u64::from(left) << ID_BITS | u64::from(right)
 }
 
 /// Every way to make a token of two others: left, right, merged.
@@ -252,27 +257,25 @@ mod tests {
         for left in 0..9 {
             for right in 0..9 {
                 let merged = expected.iter().find(|pair| (pair.0, pair.1) == (left, right));
-                assert_eq!(
-                    merges.rank(left, right),
-                    merged.map_or(NO_RANK, |pair| pair.2.into())
-                );
+                assert_eq!(merges.rank(left, right), merged.map_or(NO_RANK, |pair| pair.2));
             }
         }
     }
 
     #[test]
     fn the_highest_ids_are_no_exception() {
+        let last = MAX_VOCAB_SIZE as TokenId - 1;
         let tokens = [
             (b"x".to_vec(), 0),
-            (b"y".to_vec(), u16::MAX),
+            (b"y".to_vec(), last),
             (b"xy".to_vec(), 1),
-            (b"yx".to_vec(), u16::MAX - 1),
+            (b"yx".to_vec(), last - 1),
         ];
         let merges = Merges::new(&tokens).unwrap();
-        assert_eq!(merges.rank(0, u16::MAX), 1);
-        assert_eq!(merges.rank(u16::MAX, 0), 0xfffe);
+        assert_eq!(merges.rank(0, last), 1);
+        assert_eq!(merges.rank(last, 0), last - 1);
         assert_eq!(merges.rank(0, 0), NO_RANK);
-        assert_eq!(merges.rank(u16::MAX, u16::MAX), NO_RANK);
+        assert_eq!(merges.rank(last, last), NO_RANK);
     }
 
     #[test]
@@ -290,7 +293,7 @@ mod tests {
                 for (right, right_id) in &tokens {
                     let joined = [left.as_slice(), right].concat();
                     let merged = tokens.iter().find(|(token, _)| *token == joined);
-                    prop_assert_eq!(merges.rank(*left_id, *right_id), merged.map_or(NO_RANK, |(_, id)| (*id).into()));
+                    prop_assert_eq!(merges.rank(*left_id, *right_id), merged.map_or(NO_RANK, |(_, id)| *id));
                 }
             }
         }

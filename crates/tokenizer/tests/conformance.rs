@@ -62,7 +62,7 @@ fn tokens_of_every_input() {
                     Ok(tokens) => {
                         let (tokens, rest) = tokens.as_chunks();
                         assert!(rest.is_empty(), "{name}");
-                        tokens.iter().map(|&id| TokenId::from_le_bytes(id)).collect()
+                        tokens.iter().map(|&id| u16::from_le_bytes(id).into()).collect()
                     }
                     Err(_) => {
                         assert_eq!(text, "", "no tokens for {name}");

@@ -17,7 +17,7 @@ fn tokens_of_the_texts() {
         let text = String::from_utf8(read(&format!("texts/{name}.txt"))).unwrap();
         let mut found = Vec::new();
         tokenizer.encode(&text, &mut found).unwrap();
-        assert_eq!(found, numbers::<u16>(tokens), "{name}");
+        assert_eq!(found, numbers::<czip_tokenizer::TokenId>(tokens), "{name}");
         let mut bytes = Vec::new();
         tokenizer.decode(&found, &mut bytes).unwrap();
         assert!(bytes == text.as_bytes(), "{name}");

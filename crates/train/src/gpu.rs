@@ -311,7 +311,7 @@ impl<B: Backend> Net<B> {
                 first.push((from + block - position / block * block) as f32);
                 let counts = position < count && sequence.counted[position];
                 targets.push(if counts {
-                    i32::from(sequence.tokens[position + 1])
+                    sequence.tokens[position + 1] as i32
                 } else {
                     0
                 });
@@ -424,7 +424,7 @@ fn embed(layout: &Layout, floats: &[f32], sequence: &Sequence<'_>, rows: &mut [f
     let count = sequence.len();
     let rows = rows.chunks_exact_mut(layout.config.d_model).take(count);
     for (index, out) in rows.enumerate() {
-        let token = sequence.tokens[index].into();
+        let token = sequence.tokens[index] as usize;
         for (out, &x) in out.iter_mut().zip(row(&layout.embedding, token)) {
             *out = x * unit;
         }
@@ -616,14 +616,14 @@ mod tests {
 
     /// Some tokens, some of them repeated, in one document that has begun and another.
     struct Text {
-        tokens: Vec<u16>,
+        tokens: Vec<u32>,
         starts: Vec<u32>,
         counted: Vec<bool>,
     }
 
     impl Text {
         fn new(len: usize, second: usize, random: &mut Random) -> Self {
-            let mut tokens: Vec<u16> = (0..=len).map(|_| random.below(300) as u16).collect();
+            let mut tokens: Vec<u32> = (0..=len).map(|_| random.below(300) as u32).collect();
             tokens.copy_within(0..len / 3, len / 2);
             let start = |position| if position < second { 0 } else { second as u32 };
             Self {
@@ -704,7 +704,7 @@ mod tests {
         let mut random = Random(1);
         let mut stream = Stream::default();
         for _ in 0..200 {
-            let from = random.below(250) as u16;
+            let from = random.below(250) as u32;
             stream.tokens.push(stream.start_token);
             stream.tokens.extend((1..30).map(|i| from + i));
         }

@@ -146,7 +146,7 @@ impl Net {
             .chunks_exact_mut(self.layout.config.vocab_size);
         for (row, target) in logits.zip(sequence.targets()) {
             if let Some(target) = target {
-                loss.bits += softmax(row, target.into());
+                loss.bits += softmax(row, target as usize);
                 loss.tokens += 1;
             }
         }
@@ -189,9 +189,9 @@ impl Net {
         for (row, target) in rows.zip(sequence.targets()) {
             // In bits for each octave: p minus the truth.
             if let Some(target) = target {
-                loss.bits += softmax(row, target.into());
+                loss.bits += softmax(row, target as usize);
                 loss.tokens += 1;
-                row[usize::from(target)] -= 1.0;
+                row[target as usize] -= 1.0;
             } else {
                 row.fill(0.0);
             }
@@ -295,7 +295,7 @@ impl Net {
 }
 
 /// Consecutive tokens as rows of one sequence, in batches as large as they may be.
-fn in_batches(tokens: &[u16], starts: &[u32], mut each: impl FnMut(&[Row])) {
+fn in_batches(tokens: &[u32], starts: &[u32], mut each: impl FnMut(&[Row])) {
     let mut rows = Vec::with_capacity(MAX_BATCH);
     let mut positions = (0..tokens.len()).peekable();
     while positions.peek().is_some() {
@@ -311,7 +311,7 @@ fn in_batches(tokens: &[u16], starts: &[u32], mut each: impl FnMut(&[Row])) {
 }
 
 /// The logits after each token of a text, in 1/256 octaves, in the largest batches: `[tokens, vocab]`.
-pub(crate) fn logits(weights: &Weights, tokens: &[u16]) -> Vec<i32> {
+pub(crate) fn logits(weights: &Weights, tokens: &[u32]) -> Vec<i32> {
     let net = v2::Transformer::new(Kernels::detect(), weights);
     let (mut scratch, mut caches) = (net.scratch(MAX_BATCH), [net.cache()]);
     let mut logits = Vec::with_capacity(tokens.len() * weights.config.vocab_size);
@@ -334,7 +334,7 @@ pub(crate) fn embed_backward(layout: &Layout, sequence: &Sequence<'_>, dx: &[f32
                 dx,
             );
         };
-        add_to(&layout.embedding, sequence.tokens[index].into());
+        add_to(&layout.embedding, sequence.tokens[index] as usize);
         if let Some(bucket) = sequence.bucket(config, index) {
             add_to(&layout.bigram, bucket);
         }
@@ -392,7 +392,7 @@ pub(crate) mod tests {
         let mut random = Random(5);
         let parameters = parameters(&layout, &mut random);
         // Texts with repetitions, so attention has something to find.
-        let mut tokens: Vec<u16> = (0..129).map(|_| random.below(300) as u16).collect();
+        let mut tokens: Vec<u32> = (0..129).map(|_| random.below(300) as u32).collect();
         tokens.copy_within(0..40, 60);
         let starts: Vec<u32> = (0..128)
             .map(|position| if position < 50 { 0 } else { 50 })
@@ -461,7 +461,7 @@ pub(crate) mod tests {
 
     #[test]
     fn batches_follow_each_other() {
-        let tokens: Vec<u16> = (0..600).collect();
+        let tokens: Vec<u32> = (0..600).collect();
         let starts: Vec<u32> = (0..600).map(|position| position / 100 * 100).collect();
         let (mut sizes, mut all) = (Vec::new(), Vec::new());
         in_batches(&tokens, &starts, |rows| {
@@ -474,7 +474,7 @@ pub(crate) mod tests {
                 sequence: 0,
                 position,
                 start: position / 100 * 100,
-                token: position as u16,
+                token: position as u32,
             };
             assert_eq!(row, expected);
         }
@@ -487,7 +487,7 @@ pub(crate) mod tests {
         let layout = Layout::new(&tiny());
         let mut random = Random(6);
         let parameters = parameters(&layout, &mut random);
-        let tokens: Vec<u16> = (0..=300).map(|_| random.below(300) as u16).collect();
+        let tokens: Vec<u32> = (0..=300).map(|_| random.below(300) as u32).collect();
         let weights = layout.quantize(&parameters).0;
         let net = Net::new(&layout, &parameters, 300, Numerics::Integers);
         let mut workspace = Workspace::default();

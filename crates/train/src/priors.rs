@@ -27,7 +27,7 @@ pub const TOKEN_VARIANTS: [Variant; 3] = [Variant::Light, Variant::Standard, Var
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
     /// The symbols of each text.
-    pub symbols: Vec<Vec<u16>>,
+    pub symbols: Vec<Vec<u32>>,
     /// The bytes of each text.
     pub lengths: Vec<usize>,
 }
@@ -69,13 +69,13 @@ impl Sample {
     pub fn counts(&self, symbols: usize) -> Vec<u16> {
         let mut counts = vec![0u16; symbols];
         for &symbol in self.symbols.iter().flatten() {
-            let count = &mut counts[usize::from(symbol)];
+            let count = &mut counts[symbol as usize];
             *count = count.saturating_add(1);
         }
         counts
     }
 
-    fn texts(&self) -> impl Iterator<Item = (&[u16], usize)> {
+    fn texts(&self) -> impl Iterator<Item = (&[u32], usize)> {
         self.symbols
             .iter()
             .map(Vec::as_slice)

@@ -10,9 +10,9 @@ use crate::tape::Sequence;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stream {
     /// The tokens.
-    pub tokens: Vec<u16>,
+    pub tokens: Vec<u32>,
     /// The start token.
-    pub start_token: u16,
+    pub start_token: u32,
     /// Bytes of the text.
     pub bytes: usize,
 }
@@ -29,7 +29,7 @@ impl Stream {
     /// A text that the tokenizer refuses.
     pub fn from_documents(
         tokenizer: &Tokenizer,
-        start_token: u16,
+        start_token: u32,
         documents: &[Document],
         seed: Option<u64>,
         max_tokens: usize,
@@ -123,9 +123,9 @@ impl Prepared {
 mod tests {
     use super::*;
 
-    const START: u16 = 9;
+    const START: u32 = 9;
 
-    fn stream(tokens: Vec<u16>) -> Stream {
+    fn stream(tokens: Vec<u32>) -> Stream {
         Stream {
             tokens,
             start_token: START,
@@ -139,7 +139,7 @@ mod tests {
         offset: usize,
         index: usize,
         len: usize,
-    ) -> (Vec<u16>, Vec<u32>, Vec<usize>) {
+    ) -> (Vec<u32>, Vec<u32>, Vec<usize>) {
         let mut prepared = Prepared::default();
         stream.prepare(offset, index, len, &mut prepared);
         let sequence = prepared.sequence(stream);

@@ -9,7 +9,7 @@ use crate::norm::Normed;
 /// A sequence of tokens of one or more documents.
 pub(crate) struct Sequence<'a> {
     /// The tokens that the net sees, and after them one more to predict, where there are predictions that count.
-    pub(crate) tokens: &'a [u16],
+    pub(crate) tokens: &'a [u32],
     /// For each token seen, the position at which its document begins: the first that it may attend to.
     pub(crate) starts: &'a [u32],
     /// Whether the prediction after each token counts.
@@ -39,7 +39,7 @@ impl Sequence<'_> {
     }
 
     /// The token to predict after each token seen, if the prediction counts.
-    pub(crate) fn targets(&self) -> impl Iterator<Item = Option<u16>> {
+    pub(crate) fn targets(&self) -> impl Iterator<Item = Option<u32>> {
         let targets = self.tokens[1..].iter().zip(self.counted);
         targets.map(|(&target, &counted)| counted.then_some(target))
     }
@@ -141,7 +141,7 @@ mod tests {
             [0, 1, 2, 3].map(|position| sequence.bucket(&config, position)),
             [None; 4]
         );
-        let targets: Vec<Option<u16>> = sequence.targets().collect();
+        let targets: Vec<Option<u32>> = sequence.targets().collect();
         assert_eq!(targets, [Some(8), None, Some(7), Some(8)]);
     }
 }

@@ -319,7 +319,7 @@ impl Trainer {
 
     /// The logits after each token, in 1/256 octaves, as the trainer computes them: `[tokens, vocab]`.
     #[must_use]
-    pub fn logits(&self, parameters: &[f32], tokens: &[u16]) -> Vec<i32> {
+    pub fn logits(&self, parameters: &[f32], tokens: &[u32]) -> Vec<i32> {
         graph::logits(&self.layout.quantize(parameters).0, tokens)
     }
 }

@@ -83,7 +83,7 @@ fn a_long_line_without_spaces_is_no_trouble() {
     let trained = train(&[&text], 400, Split::Code);
     // Pieces are cut at 128 bytes, so no token is longer.
     let tokenizer = Tokenizer::from_json(&trained.json).unwrap();
-    let longest = (0..trained.vocab_size as u16 - 2)
+    let longest = (0..trained.vocab_size as u32 - 2)
         .map(|id| tokenizer.token_bytes(id).unwrap().len())
         .max();
     assert_eq!(longest, Some(128));

@@ -77,7 +77,7 @@ pub(crate) fn codegen(check: bool) -> Result<()> {
 struct Text {
     name: &'static str,
     text: String,
-    tokens: Vec<u16>,
+    tokens: Vec<u32>,
 }
 
 fn find<'a>(texts: &'a [Text], name: &str) -> Result<&'a Text> {
@@ -110,7 +110,7 @@ fn same_model(present: &[u8], wanted: &[u8]) -> bool {
 }
 
 /// The activations, logits and frequencies of 40 tokens in chunks of 32.
-fn trace(weights: &Weights<'_>, tokens: &[u16]) -> Result<Value> {
+fn trace(weights: &Weights<'_>, tokens: &[u32]) -> Result<Value> {
     const CHUNK_LEN: usize = 32;
     const OBSERVED: [usize; 5] = [0, 1, 2, 31, 33];
     let tokens = &tokens[..40];

@@ -12,7 +12,7 @@ pub(crate) fn model_file() -> Vec<u8> {
 }
 
 /// The tokens of a text.
-pub(crate) fn tokens(model: &Model, text: &str) -> Vec<u16> {
+pub(crate) fn tokens(model: &Model, text: &str) -> Vec<u32> {
     let mut tokens = Vec::new();
     model.tokenizer().encode(text, &mut tokens).unwrap();
     tokens
@@ -21,7 +21,7 @@ pub(crate) fn tokens(model: &Model, text: &str) -> Vec<u16> {
 /// The naive loop, with what it needs between two tokens.
 pub(crate) struct Naive<'a> {
     reference: Reference<'a>,
-    start_token: u16,
+    start_token: u32,
     total: u32,
     frequencies: Vec<u32>,
 }
@@ -36,7 +36,7 @@ impl<'a> Naive<'a> {
         }
     }
 
-    fn predict(&mut self, position: usize, last: u16) {
+    fn predict(&mut self, position: usize, last: u32) {
         if position == 0 {
             self.reference.reset();
             self.reference.step(self.start_token);
@@ -47,12 +47,12 @@ impl<'a> Naive<'a> {
     }
 
     /// The bytes of a chunk.
-    pub(crate) fn encode(&mut self, tokens: &[u16]) -> Vec<u8> {
+    pub(crate) fn encode(&mut self, tokens: &[u32]) -> Vec<u8> {
         let mut encoder = Encoder::new();
         let mut last = self.start_token;
         for (position, &token) in tokens.iter().enumerate() {
             self.predict(position, last);
-            let symbol = usize::from(token);
+            let symbol = token as usize;
             let low: u32 = self.frequencies[..symbol].iter().sum();
             encoder.encode(low, low + self.frequencies[symbol], self.total);
             last = token;
@@ -61,7 +61,7 @@ impl<'a> Naive<'a> {
     }
 
     /// The tokens of a chunk.
-    pub(crate) fn decode(&mut self, chunk: &[u8], len: usize) -> Vec<u16> {
+    pub(crate) fn decode(&mut self, chunk: &[u8], len: usize) -> Vec<u32> {
         let mut decoder = Decoder::new(chunk);
         let mut tokens = Vec::with_capacity(len);
         let mut last = self.start_token;
@@ -74,7 +74,7 @@ impl<'a> Naive<'a> {
                 symbol += 1;
             }
             decoder.consume(low, low + self.frequencies[symbol], self.total);
-            last = symbol as u16;
+            last = symbol as u32;
             tokens.push(last);
         }
         decoder.finish().unwrap();

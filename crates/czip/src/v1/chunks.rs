@@ -57,9 +57,9 @@ impl<'a> ChunkEncoders<'a> {
 
     /// Encodes all tokens of a text; the last chunk may be shorter. The pieces hold some chunks each, in order. They do not
     /// depend on the number of threads.
-    pub(super) fn encode(&self, tokens: &[u16], counter: &Counter) -> Result<Vec<EncodedChunks>, Stopped> {
+    pub(super) fn encode(&self, tokens: &[u32], counter: &Counter) -> Result<Vec<EncodedChunks>, Stopped> {
         let pieces = tokens.chunks(TASK_TOKENS.next_multiple_of(self.chunk_len));
-        let pieces: Vec<&[u16]> = pieces.collect();
+        let pieces: Vec<&[u32]> = pieces.collect();
         let order: Vec<usize> = (0..pieces.len()).collect();
         let threads = self.threads.min(pieces.len());
         let mut workers: Vec<ChunkEncoder<'_>> = (0..threads)
@@ -101,7 +101,7 @@ impl<'a> ChunkEncoder<'a> {
     }
 
     /// Encodes at most as many chunks as there are caches.
-    fn encode(&mut self, tokens: &[u16], out: &mut EncodedChunks, counter: &Counter) {
+    fn encode(&mut self, tokens: &[u32], out: &mut EncodedChunks, counter: &Counter) {
         let transformer: &AnyTransformer = &self.model.transformer;
         let mut encoder = Encoder::new();
         for (batch, coded) in tokens.chunks(BATCH).enumerate() {
@@ -206,7 +206,7 @@ impl<'a> ChunkDecoders<'a> {
         chunks: &[&[u8]],
         last_len: usize,
         counter: &Counter,
-    ) -> Result<Vec<u16>, Error> {
+    ) -> Result<Vec<u32>, Error> {
         let group_len = chunks.len().div_ceil(self.threads).clamp(1, self.group_limit);
         let groups: Vec<&[&[u8]]> = chunks.chunks(group_len).collect();
         let order: Vec<usize> = (0..groups.len()).collect();
@@ -234,7 +234,7 @@ impl<'a> ChunkDecoders<'a> {
 
 /// Bytes of a group of chunks, with tokens and text.
 fn group_memory(chunk_len: usize) -> u64 {
-    GROUP as u64 * (u64::from(u16::MAX) + 16 * chunk_len as u64)
+    GROUP as u64 * (u64::from(u16::MAX) + 20 * chunk_len as u64)
 }
 
 /// The next token is known only when the one before is decoded, so one chunk can't fill a batch: chunks advance
@@ -259,7 +259,7 @@ impl<'a> GroupDecoder<'a> {
         }
     }
 
-    fn decode(&mut self, chunks: &[&[u8]], last_len: usize, counter: &Counter) -> Result<Vec<u16>, BadChunk> {
+    fn decode(&mut self, chunks: &[&[u8]], last_len: usize, counter: &Counter) -> Result<Vec<u32>, BadChunk> {
         let transformer: &AnyTransformer = &self.model.transformer;
         if self.caches.len() < chunks.len() {
             self.scratch = transformer.scratch(chunks.len());
@@ -267,7 +267,7 @@ impl<'a> GroupDecoder<'a> {
             self.caches.resize_with(chunks.len(), cache);
         }
         let full = chunks.len() - 1;
-        let mut tokens = vec![0u16; full * self.chunk_len + last_len];
+        let mut tokens = vec![0u32; full * self.chunk_len + last_len];
         let mut decoders: Vec<Decoder<'_>> = chunks.iter().map(|chunk| Decoder::new(chunk)).collect();
         let mut rows: Vec<Row> = (0..chunks.len())
             .map(|sequence| Row {
@@ -289,7 +289,7 @@ impl<'a> GroupDecoder<'a> {
                 let total = transformer.frequencies(self.scratch.logits(row.sequence), &mut self.frequencies);
                 let interval = transformer.find(&self.frequencies, decoder.target(total));
                 decoder.consume(interval.low, interval.high, total);
-                let token = interval.symbol as u16;
+                let token = interval.symbol as u32;
                 tokens[row.sequence * self.chunk_len + position] = token;
                 *row = Row {
                     sequence: row.sequence,

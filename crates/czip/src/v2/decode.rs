@@ -26,7 +26,7 @@ use crate::work::{self, Counter, Stopped};
 const LANES: usize = 32;
 
 /// Bytes that the lanes of a thread may take together. One lane is always allowed.
-const LANE_MEMORY: usize = 128 << 20;
+const LANE_MEMORY: usize = 144 << 20;
 
 /// Rows of a batch when a window moves.
 const BATCH: usize = 64;
@@ -289,7 +289,7 @@ struct Active<'s> {
     text: Text,
     /// The last token's outcome.
     step: Result<bool, SegmentFault>,
-    token: u16,
+    token: u32,
 }
 
 /// A text as it grows.
@@ -307,7 +307,7 @@ impl Text {
     }
 
     /// Appends a token. Returns whether more must follow.
-    fn push(&mut self, model: &Model, token: u16) -> Result<bool, SegmentFault> {
+    fn push(&mut self, model: &Model, token: u32) -> Result<bool, SegmentFault> {
         let Some(bytes) = model
             .tokenizer
             .token_bytes(token)

@@ -87,7 +87,7 @@ struct SegmentEncoder<'a> {
     model: EncodingModel<'a>,
     parameters: &'static LevelParameters,
     only: Option<Mode>,
-    tokens: Vec<u16>,
+    tokens: Vec<u32>,
     sample: Vec<u8>,
     spare: Vec<u8>,
     bytes: Option<Mixer<'a>>,
@@ -270,7 +270,7 @@ impl<'a> SegmentEncoder<'a> {
 
 fn code_each(
     mixer: &mut Mixer<'_>,
-    symbols: impl ExactSizeIterator<Item = u16>,
+    symbols: impl ExactSizeIterator<Item = u32>,
     encoder: &mut Encoder,
     progress: &mut SegmentProgress<'_>,
 ) {
@@ -333,7 +333,7 @@ impl<'a> NetEncoder<'a> {
 
     fn encode(
         &mut self,
-        tokens: &[u16],
+        tokens: &[u32],
         text_len: usize,
         encoder: &mut Encoder,
         progress: &mut SegmentProgress<'_>,

@@ -104,7 +104,7 @@ pub(crate) fn slices(tokens: &[Vec<u8>]) -> Vec<&[u8]> {
 }
 
 /// The longest tokens from the left, and now and then the one without bytes.
-pub(crate) fn tokenize(tokens: &[Vec<u8>], mut text: &[u8]) -> Vec<u16> {
+pub(crate) fn tokenize(tokens: &[Vec<u8>], mut text: &[u8]) -> Vec<u32> {
     let mut random = Random(4);
     let mut ids = Vec::new();
     while !text.is_empty() {
@@ -113,21 +113,21 @@ pub(crate) fn tokenize(tokens: &[Vec<u8>], mut text: &[u8]) -> Vec<u16> {
         }
         let fitting = (1..tokens.len()).filter(|&id| text.starts_with(&tokens[id]));
         let id = fitting.max_by_key(|&id| tokens[id].len()).unwrap();
-        ids.push(id as u16);
+        ids.push(id as u32);
         text = &text[tokens[id].len()..];
     }
     ids
 }
 
-pub(crate) fn as_symbols(bytes: &[u8]) -> Vec<u16> {
+pub(crate) fn as_symbols(bytes: &[u8]) -> Vec<u32> {
     bytes.iter().map(|&byte| byte.into()).collect()
 }
 
 /// Frequencies with the total 2^30 for each symbol to come: flat ones, random ones, and peaks at the right symbol and
 /// at wrong ones.
-pub(crate) fn net(symbols: &[u16], symbol_count: usize) -> Vec<Vec<u32>> {
+pub(crate) fn net(symbols: &[u32], symbol_count: usize) -> Vec<Vec<u32>> {
     let mut random = Random(5);
-    let frequencies = |&symbol: &u16| {
+    let frequencies = |&symbol: &u32| {
         let mut frequencies = match random.below(4) {
             0 => vec![(1 << 30) / symbol_count as u32; symbol_count],
             1 => (0..symbol_count)
@@ -138,7 +138,7 @@ pub(crate) fn net(symbols: &[u16], symbol_count: usize) -> Vec<Vec<u32>> {
         let peak = if random.below(3) == 0 {
             random.below(symbol_count)
         } else {
-            symbol.into()
+            symbol as usize
         };
         let total: u32 = frequencies.iter().sum();
         frequencies[peak] += (1 << 30) - total;

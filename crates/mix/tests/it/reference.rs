@@ -70,7 +70,13 @@ impl PlainTree {
             let spelling = &self.spellings[id];
             bytes.extend((spelling.len() as u16).to_le_bytes());
             bytes.extend(spelling);
-            bytes.extend(parts.iter().flat_map(|&part| (part as u16).to_le_bytes()));
+            for &part in parts {
+                if self.order.len() > 65_536 {
+                    bytes.extend((part as u32).to_le_bytes());
+                } else {
+                    bytes.extend((part as u16).to_le_bytes());
+                }
+            }
         }
         fnv1a(&bytes)
     }
@@ -408,16 +414,30 @@ struct Found {
 /// The buckets of all contexts.
 struct Table {
     lines_log2: u32,
+    /// Bits of a symbol in cell 0.
+    symbol_bits: u32,
     lines: Vec<[Bucket; 2]>,
 }
 
 impl Table {
+    fn check_of(&self, cell: u32) -> u32 {
+        cell >> (self.symbol_bits + 4)
+    }
+
+    fn count_of(&self, cell: u32) -> u32 {
+        cell >> self.symbol_bits & 15
+    }
+
+    fn symbol_of(&self, cell: u32) -> usize {
+        (cell % (1 << self.symbol_bits)) as usize
+    }
+
     fn look_up(&self, h: u64, node: usize) -> Found {
         let g = combine(h, node as u64);
         let line = (g >> (64 - self.lines_log2)) as usize;
-        let check = (g >> 28 & 0xfff) as u32;
+        let check = self.check_of((g >> 8) as u32);
         let pair = &self.lines[line];
-        if let Some(place) = (0..2).find(|&place| pair[place][0] >> 20 == check) {
+        if let Some(place) = (0..2).find(|&place| self.check_of(pair[place][0]) == check) {
             return Found {
                 line,
                 place,
@@ -431,7 +451,7 @@ impl Table {
             line,
             place,
             check,
-            bucket: [check << 20, 0, 0, 0, 0, 0, 0, 0],
+            bucket: [check << (self.symbol_bits + 4), 0, 0, 0, 0, 0, 0, 0],
         }
     }
 
@@ -746,6 +766,7 @@ impl<'a> Reference<'a> {
             state: initial,
             table: Table {
                 lines_log2,
+                symbol_bits: log2up(tree.order.len()).max(16),
                 lines: vec![[[0; 8]; 2]; 1 << lines_log2],
             },
             history: History::new(),
@@ -799,9 +820,9 @@ impl<'a> Reference<'a> {
             if depth == 0 {
                 roots = found.clone();
                 let run = |&context: &usize| {
-                    let word = roots[context].bucket[0] as usize;
-                    let (symbol, count) = (word & 0xffff, word >> 16 & 15);
-                    (count != 0).then_some((symbol, count))
+                    let cell = roots[context].bucket[0];
+                    let count = self.table.count_of(cell) as usize;
+                    (count != 0).then_some((self.table.symbol_of(cell), count))
                 };
                 runs = self.config.runs.iter().map(run).collect();
             }
@@ -853,17 +874,19 @@ impl<'a> Reference<'a> {
     fn update_runs(&mut self, roots: &[Found], symbol: usize) {
         for &context in &self.config.runs {
             let root = &roots[context];
-            let word = &mut self.table.lines[root.line][root.place][0];
-            if *word >> 20 != root.check {
+            let cell = self.table.lines[root.line][root.place][0];
+            if self.table.check_of(cell) != root.check {
                 continue;
             }
-            let (last, count) = ((*word & 0xffff) as usize, *word >> 16 & 15);
+            let (last, count) = (self.table.symbol_of(cell), self.table.count_of(cell));
             let count = if count != 0 && last == symbol {
                 (count + 1).min(15)
             } else {
                 1
             };
-            *word = root.check << 20 | count << 16 | symbol as u32;
+            let bits = self.table.symbol_bits;
+            let cell = root.check << (bits + 4) | count << bits | symbol as u32;
+            self.table.lines[root.line][root.place][0] = cell;
         }
     }
 

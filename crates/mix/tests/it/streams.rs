@@ -44,7 +44,7 @@ pub(crate) const BYTE_PRIORS: [&[u8]; 2] = [
 #[derive(Clone, Copy)]
 pub(crate) struct Stream<'a> {
     pub(crate) variant: Variant,
-    pub(crate) symbols: &'a [u16],
+    pub(crate) symbols: &'a [u32],
     /// Frequencies in the order of ids.
     pub(crate) net: Option<&'a [Vec<u32>]>,
     pub(crate) text_len: usize,
@@ -72,7 +72,7 @@ impl Stream<'_> {
         let initial = InitialState::of(&config, self.net.is_some(), tree, priors);
         let mut reference = Reference::new(config, tree, initial, self.text_len);
         for (at, &symbol) in self.symbols.iter().enumerate() {
-            reference.encode(symbol.into(), self.frequencies(at));
+            reference.encode(symbol as usize, self.frequencies(at));
         }
         reference.finish()
     }
@@ -85,7 +85,7 @@ impl Stream<'_> {
         encoder.finish()
     }
 
-    fn decoded(&self, alphabet: &Alphabet, bytes: &[u8]) -> Vec<u16> {
+    fn decoded(&self, alphabet: &Alphabet, bytes: &[u8]) -> Vec<u32> {
         let mut mixer = self.mixer(alphabet);
         let mut decoder = Decoder::new(bytes);
         let symbols = (0..self.symbols.len())
@@ -195,18 +195,31 @@ fn tokens_with_weights() {
     }
 }
 
-/// Rows are shared above 4,096 symbols, and with 65,536 the end of the last span does not fit 16 bits.
+/// Rows are shared above 4,096 symbols; with 65,536 the end of the last span does not fit 16 bits; above that, runs and
+/// the hash of the tree have more bits for symbols.
 #[test]
 fn large_vocabularies() {
-    for (count, len) in [(5_000, 600), (Tree::MAX_SYMBOLS, 150)] {
-        let tokens: Vec<Vec<u8>> = (0..count).map(|id| (id as u16).to_le_bytes().to_vec()).collect();
+    let sizes = [
+        (5_000, 600),
+        (1 << 16, 150),
+        ((1 << 16) + 1, 150),
+        ((1 << 17) + 1, 60),
+        (Tree::MAX_SYMBOLS, 60),
+    ];
+    for (count, len) in sizes {
+        let tokens: Vec<Vec<u8>> = (0..count as u32)
+            .map(|id| match id.to_le_bytes() {
+                [low, high, 0, 0] => vec![low, high],
+                bytes => bytes[..3].to_vec(),
+            })
+            .collect();
         let tree = PlainTree::new(&tokens, None);
         let mut random = Random(7);
-        let mut symbols = vec![0, (count - 1) as u16, (count - 1) as u16, 0];
+        let last = count as u32 - 1;
+        let mut symbols = vec![0, last, last, 0, last & 0xffff, last];
         symbols.extend((0..len).map(|_| {
-            // Some come again, and some are alike modulo the number of rows.
-            let symbol = [3, 4_095, 4_096 + 3, random.below(count)][random.below(4)];
-            symbol as u16
+            // Some come again, and some are alike modulo the number of rows or in their low bits.
+            [3, 4_095, 4_096 + 3, last, last / 2, random.below(count) as u32][random.below(6)]
         }));
         let net = net(&symbols, count);
         let untrained = Alphabet::untrained(kernels(), &slices(&tokens), None);
@@ -216,7 +229,7 @@ fn large_vocabularies() {
                 variant: Variant::Standard,
                 symbols: &symbols,
                 net,
-                text_len: 2 * symbols.len(),
+                text_len: 3 * symbols.len(),
             };
             stream.check(&untrained, &tree, &[], "large");
             stream.check(&shipped, &tree, &TOKEN_PRIORS, "large");
@@ -379,11 +392,11 @@ fn a_mixer_forgets_a_text() {
         let mut reference = Reference::new(config, &tree, initial, 700);
         first
             .iter()
-            .for_each(|&symbol| reference.encode(symbol.into(), None));
+            .for_each(|&symbol| reference.encode(symbol as usize, None));
         let mut reference = reference.forget_text(300);
         second
             .iter()
-            .for_each(|&symbol| reference.encode(symbol.into(), None));
+            .for_each(|&symbol| reference.encode(symbol as usize, None));
         assert!(
             stream.encoded(&alphabet, &mut mixer) == reference.finish(),
             "{variant:?}"
@@ -430,11 +443,11 @@ fn any_variant() -> impl Strategy<Value = Variant> {
 }
 
 /// The number of symbols, and some of them: repetitions and all.
-fn any_symbols() -> impl Strategy<Value = (usize, Vec<u16>)> {
+fn any_symbols() -> impl Strategy<Value = (usize, Vec<u32>)> {
     prop::sample::select(vec![1_usize, 2, 3, 257]).prop_flat_map(|count| {
-        let any = prop::collection::vec(0..count as u16, 0..60);
+        let any = prop::collection::vec(0..count as u32, 0..60);
         let twice = any.prop_map(|symbols| [&symbols[..], &symbols].concat());
-        let rare = prop::collection::vec(prop::sample::select(vec![0, count as u16 - 1]), 0..90);
+        let rare = prop::collection::vec(prop::sample::select(vec![0, count as u32 - 1]), 0..90);
         (Just(count), prop_oneof![twice, rare])
     })
 }
@@ -483,10 +496,10 @@ proptest! {
         let mut stream = Stream { variant, symbols: &[], net: net.as_deref(), text_len: 40 };
         let mut mixer = stream.mixer(&alphabet);
         let mut decoder = Decoder::new(&message);
-        let symbols: Vec<u16> = (0..symbol_count)
+        let symbols: Vec<u32> = (0..symbol_count)
             .map(|at| mixer.decode(stream.cumulative(&alphabet, at).as_deref(), &mut decoder))
             .collect();
-        prop_assert!(symbols.iter().all(|&symbol| usize::from(symbol) < count));
+        prop_assert!(symbols.iter().all(|&symbol| (symbol as usize) < count));
         stream.symbols = &symbols;
         let again = stream.encoded(&alphabet, &mut stream.mixer(&alphabet));
         prop_assert_eq!(decoder.finish().is_ok(), again == message);

@@ -19,12 +19,7 @@ fn check(tokens: &[Vec<u8>], weights: Option<&[u32]>) {
     let tree = alphabet.tree();
     assert_eq!(*tree, Tree::of_tokens(&slices(tokens), weights));
     assert_eq!(tree.symbol_count(), tokens.len());
-    let wide = |numbers: &[u16]| {
-        numbers
-            .iter()
-            .map(|&number| number.into())
-            .collect::<Vec<usize>>()
-    };
+    let wide = |numbers: &[u32]| numbers.iter().map(|&number| number as usize).collect::<Vec<_>>();
     assert_eq!(wide(tree.order()), plain.order);
     assert_eq!(wide(tree.leaves()), plain.leaves);
     // It covers the cuts.
@@ -76,7 +71,7 @@ fn a_tree_of_bytes_is_their_bits() {
         assert_eq!(bits, byte);
     }
     let tree = Tree::of_bytes();
-    assert!(tree.order().iter().eq(&(0..256).collect::<Vec<u16>>()));
+    assert!(tree.order().iter().eq(&(0..256).collect::<Vec<u32>>()));
     assert_eq!(tree.order(), tree.leaves());
 }
 
@@ -89,6 +84,17 @@ fn trees_of_extremes() {
     check(&tokens, Some(&[u32::MAX; 256]));
     let doubling: Vec<u32> = (0..32).map(|log2| 1 << log2).collect();
     check(&tokens[..32], Some(&doubling));
+}
+
+/// Above 65,536 symbols the nodes in the hash have 32 bits.
+#[test]
+fn large_trees() {
+    for count in [1 << 16, (1 << 16) + 1, Tree::MAX_SYMBOLS] {
+        let tokens: Vec<Vec<u8>> = (0..count as u32)
+            .map(|id| id.wrapping_mul(77).to_le_bytes().to_vec())
+            .collect();
+        check(&tokens, None);
+    }
 }
 
 #[test]
@@ -112,7 +118,7 @@ fn a_tree_of_nothing() {
 }
 
 #[test]
-#[should_panic(expected = "tree of 65537 symbols")]
+#[should_panic(expected = "tree of 262145 symbols")]
 fn a_tree_of_too_much() {
     let _ = Tree::of_tokens(&vec![b"a".as_slice(); Tree::MAX_SYMBOLS + 1], None);
 }
@@ -143,15 +149,15 @@ proptest! {
         let (spellings, frequencies): (Vec<Vec<u8>>, Vec<u32>) = tokens.into_iter().unzip();
         let tree = Tree::of_tokens(&slices(&spellings), Some(&frequencies));
         for (leaf, &symbol) in tree.order().iter().enumerate() {
-            prop_assert_eq!(usize::from(tree.leaves()[usize::from(symbol)]), leaf);
+            prop_assert_eq!(tree.leaves()[symbol as usize] as usize, leaf);
         }
-        let key = |&symbol: &u16| (spellings[usize::from(symbol)].clone(), symbol);
+        let key = |&symbol: &u32| (spellings[symbol as usize].clone(), symbol);
         prop_assert!(tree.order().is_sorted_by_key(key));
         let mut cumulative = vec![7; frequencies.len() + 1];
         tree.accumulate(&frequencies, &mut cumulative);
         prop_assert_eq!(cumulative[0], 0);
         for (leaf, &symbol) in tree.order().iter().enumerate() {
-            prop_assert_eq!(cumulative[leaf + 1] - cumulative[leaf], frequencies[usize::from(symbol)]);
+            prop_assert_eq!(cumulative[leaf + 1] - cumulative[leaf], frequencies[symbol as usize]);
         }
     }
 }

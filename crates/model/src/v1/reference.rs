@@ -55,10 +55,10 @@ impl<'a> Reference<'a> {
     /// # Panics
     ///
     /// If the token is not in the vocabulary or the context is full.
-    pub fn step(&mut self, token: u16) -> &[i32] {
+    pub fn step(&mut self, token: u32) -> &[i32] {
         let weights = self.weights;
         let d = weights.config.d_model;
-        let embedding = &weights.embedding[usize::from(token) * d..][..d];
+        let embedding = &weights.embedding[token as usize * d..][..d];
         self.residual.clear();
         self.residual.extend(embedding.iter().map(|&x| i32::from(x)));
         for (index, layer) in weights.layers.iter().enumerate() {
@@ -77,7 +77,7 @@ impl<'a> Reference<'a> {
     /// # Panics
     ///
     /// As [`Reference::step`].
-    pub fn step_observed(&mut self, token: u16) -> (Vec<(String, Vec<i32>)>, &[i32]) {
+    pub fn step_observed(&mut self, token: u32) -> (Vec<(String, Vec<i32>)>, &[i32]) {
         self.stages = Some(Vec::new());
         self.step(token);
         (self.stages.take().unwrap_or_default(), &self.logits)

@@ -169,7 +169,7 @@ impl Transformer {
             return table;
         }
         table.reserve_exact(vocab_size * row_len);
-        let tokens: Vec<u16> = (0..vocab_size).map(|token| token as u16).collect();
+        let tokens: Vec<u32> = (0..vocab_size).map(|token| token as u32).collect();
         let mut scratch = self.scratch(64);
         for tokens in tokens.chunks(scratch.capacity) {
             scratch.rows = tokens.len();
@@ -181,10 +181,10 @@ impl Transformer {
         table
     }
 
-    fn embed(&self, tokens: impl Iterator<Item = u16>, s: &mut Scratch) {
+    fn embed(&self, tokens: impl Iterator<Item = u32>, s: &mut Scratch) {
         let d = self.config.d_model;
         for (token, residual) in tokens.zip(s.residual.chunks_exact_mut(d)) {
-            let embedding = &self.embedding[usize::from(token) * d..][..d];
+            let embedding = &self.embedding[token as usize * d..][..d];
             residual
                 .iter_mut()
                 .zip(embedding)
@@ -363,8 +363,8 @@ impl Transformer {
     ///
     /// If the token is not in the vocabulary.
     #[must_use]
-    pub fn interval(&self, frequencies: &[u32], token: u16) -> Interval {
-        self.kernels.interval(frequencies, token.into())
+    pub fn interval(&self, frequencies: &[u32], token: u32) -> Interval {
+        self.kernels.interval(frequencies, token as usize)
     }
 
     /// The token whose interval holds `target`, among [`Transformer::frequencies`].
@@ -406,7 +406,7 @@ impl Transformer {
     fn look_up_qkv(&self, rows: &[Row], s: &mut Scratch) {
         let row_len = self.config.qkv_rows();
         for (row, qkv) in rows.iter().zip(s.activation.chunks_exact_mut(row_len)) {
-            qkv.copy_from_slice(&self.first_qkv[usize::from(row.token) * row_len..][..row_len]);
+            qkv.copy_from_slice(&self.first_qkv[row.token as usize * row_len..][..row_len]);
         }
     }
 

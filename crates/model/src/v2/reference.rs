@@ -21,7 +21,7 @@ const HIDDEN_UNIT: i64 = 8;
 #[derive(Debug)]
 pub struct Reference<'a> {
     weights: &'a Weights,
-    tokens: Vec<u16>,
+    tokens: Vec<u32>,
     /// The keys and values of each layer, rotated and normed.
     cache: Vec<Vec<(Vec<i64>, Vec<i64>)>>,
     residual: Vec<i64>,
@@ -55,7 +55,7 @@ impl<'a> Reference<'a> {
     /// # Panics
     ///
     /// If the token is not in the vocabulary.
-    pub fn step(&mut self, token: u16) -> &[i64] {
+    pub fn step(&mut self, token: u32) -> &[i64] {
         self.embed(token);
         for (index, layer) in self.weights.layers.iter().enumerate() {
             self.attention(index, layer);
@@ -73,7 +73,7 @@ impl<'a> Reference<'a> {
     /// # Panics
     ///
     /// As [`Reference::step`].
-    pub fn step_observed(&mut self, token: u16) -> (Vec<(String, Vec<i64>)>, &[i64]) {
+    pub fn step_observed(&mut self, token: u32) -> (Vec<(String, Vec<i64>)>, &[i64]) {
         self.stages = Some(Vec::new());
         self.step(token);
         (self.stages.take().unwrap_or_default(), &self.logits)
@@ -91,9 +91,9 @@ impl<'a> Reference<'a> {
         frequencies(&self.logits)
     }
 
-    fn embed(&mut self, token: u16) {
+    fn embed(&mut self, token: u32) {
         let weights = self.weights;
-        self.residual = table_row(&weights.embedding, token.into());
+        self.residual = table_row(&weights.embedding, token as usize);
         if let Some(&previous) = self.tokens.last()
             && weights.config.bigram_buckets > 0
         {

@@ -27,7 +27,7 @@ pub struct Row {
     /// attended to or makes a bigram.
     pub start: usize,
     /// The token.
-    pub token: u16,
+    pub token: u32,
 }
 
 impl From<crate::Row> for Row {
@@ -107,7 +107,7 @@ impl Linear {
 pub struct Cache {
     layers: Vec<KeyValueCache>,
     /// The tokens at the same positions as the keys and values.
-    tokens: Vec<u16>,
+    tokens: Vec<u32>,
     capacity: usize,
     /// The position that is the first of those that are kept.
     first: usize,
@@ -354,7 +354,7 @@ impl Transformer {
                 cache.discard(cache.capacity - self.kept());
             }
             let place = row.position - cache.first;
-            let token = usize::from(row.token);
+            let token = row.token as usize;
             let shift = self.embedding.shifts[token];
             for (x, &weight) in residual.iter_mut().zip(self.embedding.row(token)) {
                 *x = i16::from(weight) << shift;

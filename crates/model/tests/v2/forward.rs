@@ -15,7 +15,7 @@ struct Expected {
 }
 
 impl Expected {
-    fn new(weights: &Weights, tokens: &[u16]) -> Self {
+    fn new(weights: &Weights, tokens: &[u32]) -> Self {
         let mut reference = Reference::new(weights);
         let (mut logits, mut frequencies) = (Vec::new(), Vec::new());
         for &token in tokens {
@@ -40,7 +40,7 @@ impl Expected {
     }
 }
 
-fn row(sequence: usize, position: usize, tokens: &[u16]) -> Row {
+fn row(sequence: usize, position: usize, tokens: &[u32]) -> Row {
     Row {
         sequence,
         position,
@@ -60,7 +60,7 @@ fn check(sizes: [usize; 8], count: usize, batches: &[usize]) {
     check_weights(&weights, &tokens, batches);
 }
 
-fn check_weights(weights: &Weights, tokens: &[u16], batches: &[usize]) {
+fn check_weights(weights: &Weights, tokens: &[u32], batches: &[usize]) {
     let count = tokens.len();
     let expected = Expected::new(weights, tokens);
     for kernels in Kernels::available() {
@@ -206,7 +206,7 @@ fn several_sequences_in_a_batch() {
     let mut random = Random(5);
     let config = config([50, 2, 68, 2, 50, 16, 16, 34]);
     let weights = random.weights(&config);
-    let texts: Vec<Vec<u16>> = [400, 300, 37, 1]
+    let texts: Vec<Vec<u32>> = [400, 300, 37, 1]
         .map(|count| random.tokens(&config, count))
         .into();
     let expected: Vec<Expected> = texts.iter().map(|text| Expected::new(&weights, text)).collect();

@@ -80,9 +80,9 @@ impl Random {
         }
     }
 
-    pub(crate) fn tokens(&mut self, config: &Config, count: usize) -> Vec<u16> {
+    pub(crate) fn tokens(&mut self, config: &Config, count: usize) -> Vec<u32> {
         (0..count)
-            .map(|_| self.within(0, config.vocab_size as i64 - 1) as u16)
+            .map(|_| self.within(0, config.vocab_size as i64 - 1) as u32)
             .collect()
     }
 }

@@ -33,7 +33,7 @@ fn stages_of_the_reference() {
     let steps = array(&trace["steps"]);
     assert_eq!(steps.len(), 60);
     for (index, step) in steps.iter().enumerate() {
-        let (stages, logits) = reference.step_observed(step["input"].as_u64().unwrap() as u16);
+        let (stages, logits) = reference.step_observed(step["input"].as_u64().unwrap() as u32);
         let logits: Vec<i32> = logits.iter().map(|&logit| logit as i32).collect();
         let frequencies = reference.frequencies();
         check(step, &logits, &frequencies, &format!("step {index}"));
@@ -63,7 +63,7 @@ fn every_instruction_set_in_batches_of_every_size() {
         .map(|(position, step)| Row {
             sequence: 0,
             position,
-            token: step["input"].as_u64().unwrap() as u16,
+            token: step["input"].as_u64().unwrap() as u32,
         })
         .collect();
     let bytes = read("model2.czm");

@@ -57,8 +57,8 @@ impl Hasher for PairHasher {
         }
     }
 
-    fn write_u16(&mut self, id: u16) {
-        self.0 = self.0 << 16 | u64::from(id);
+    fn write_u32(&mut self, id: u32) {
+        self.0 = self.0 << 32 | u64::from(id);
     }
 
     fn finish(&self) -> u64 {
@@ -236,8 +236,8 @@ impl Merger {
             self.queue.push(Candidate {
                 count,
                 pair,
-                left: self.tokens[usize::from(pair.0)].clone(),
-                right: self.tokens[usize::from(pair.1)].clone(),
+                left: self.tokens[pair.0 as usize].clone(),
+                right: self.tokens[pair.1 as usize].clone(),
             });
         }
     }

@@ -67,7 +67,7 @@ impl Floats<'_> {
         residual.clear();
         for (index, &token) in sequence.tokens[..sequence.len()].iter().enumerate() {
             let start = residual.len();
-            residual.extend_from_slice(row(&self.layout.embedding, token.into()));
+            residual.extend_from_slice(row(&self.layout.embedding, token as usize));
             if let Some(bucket) = sequence.bucket(&self.layout.config, index) {
                 add(&mut residual[start..], row(&self.layout.bigram, bucket));
             }

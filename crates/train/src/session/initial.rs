@@ -46,16 +46,16 @@ fn keep_known(
     // The bigrams are of other tokens.
     parameters[layout.bigram.range()].fill(0.0);
     let old = Tokenizer::from_json(&base.tokenizer_json)?;
-    let ids: HashMap<&[u8], u16> = (0..old.vocab_size())
-        .filter_map(|id| old.token_bytes(id as u16).map(|bytes| (bytes, id as u16)))
+    let ids: HashMap<&[u8], u32> = (0..old.vocab_size())
+        .filter_map(|id| old.token_bytes(id as u32).map(|bytes| (bytes, id as u32)))
         .collect();
     let d = layout.config.d_model;
     for (tensor, old) in [(&layout.embedding, &from.embedding), (&layout.head, &from.head)] {
         let (range, old) = (tensor.range(), &known[old.range()]);
         for (id, row) in parameters[range].chunks_exact_mut(d).enumerate() {
-            let known = tokenizer.token_bytes(id as u16).and_then(|bytes| ids.get(bytes));
+            let known = tokenizer.token_bytes(id as u32).and_then(|bytes| ids.get(bytes));
             if let Some(&id) = known {
-                row.copy_from_slice(&old[usize::from(id) * d..][..d]);
+                row.copy_from_slice(&old[id as usize * d..][..d]);
             }
         }
     }

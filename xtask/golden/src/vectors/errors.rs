@@ -300,7 +300,7 @@ fn container_files(weights: &Weights<'_>) -> Vec<BadFile> {
 
 /// Files whose container is sound but that do not decode.
 fn coded_files(weights: &Weights<'_>) -> Vec<BadFile> {
-    let text: Vec<u16> = b"abcdefghijklmnopqrst".map(u16::from).to_vec();
+    let text: Vec<u32> = b"abcdefghijklmnopqrst".map(u32::from).to_vec();
     let one = chunks(weights, &text, CONTEXT);
     let two = chunks(weights, &text, 16);
     let len = text.len();

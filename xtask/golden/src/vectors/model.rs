@@ -34,7 +34,7 @@ const MERGES: [&str; 25] = [
 
 pub(super) const SPECIAL: [&str; 2] = ["<|bos|>", "<|eos|>"];
 
-pub(super) const BOS: u16 = 256 + MERGES.len() as u16;
+pub(super) const BOS: u32 = 256 + MERGES.len() as u32;
 
 pub(super) const VOCAB: usize = BOS as usize + SPECIAL.len();
 
@@ -59,7 +59,7 @@ pub(super) fn tokenizer_json() -> String {
     };
     let as_characters = |token: Vec<u8>| token.into_iter().map(char::from).collect();
     let ranks = entries(mergeable().into_iter().map(as_characters).collect(), 0);
-    let special = entries(SPECIAL.map(str::to_owned).to_vec(), BOS.into());
+    let special = entries(SPECIAL.map(str::to_owned).to_vec(), BOS as usize);
     format!(
         "{{\n  \"name\": \"vectors\",\n  \"pat_str\": {},\n  \"mergeable_ranks\": {{\n{ranks}\n  }},\n  \
          \"special_tokens\": {{\n{special}\n  }},\n  \"explicit_n_vocab\": {VOCAB}\n}}\n",
@@ -228,9 +228,9 @@ pub(super) fn model(tokenizer_json: &str) -> Result<Vec<u8>> {
 pub(super) struct Step {
     pub(super) position: usize,
     /// The token that the net takes.
-    pub(super) input: u16,
+    pub(super) input: u32,
     /// The token that it predicts.
-    pub(super) coded: u16,
+    pub(super) coded: u32,
     /// The activations between.
     pub(super) stages: Vec<(String, Vec<i32>)>,
     pub(super) logits: Vec<i32>,
@@ -240,7 +240,7 @@ pub(super) struct Step {
 impl Step {
     /// What the coder is given.
     pub(super) fn share(&self) -> Share {
-        let index = usize::from(self.coded);
+        let index = self.coded as usize;
         let low = match index.checked_sub(1) {
             Some(before) => self.cumulative[before],
             None => 0,
@@ -254,7 +254,7 @@ impl Step {
 }
 
 /// The steps of one chunk.
-pub(super) fn steps(weights: &Weights<'_>, tokens: &[u16]) -> Vec<Step> {
+pub(super) fn steps(weights: &Weights<'_>, tokens: &[u32]) -> Vec<Step> {
     let mut reference = Reference::new(weights);
     let mut frequencies = vec![0; weights.config.vocab_size];
     let inputs = std::iter::once(&BOS).chain(tokens);
@@ -279,7 +279,7 @@ pub(super) fn steps(weights: &Weights<'_>, tokens: &[u16]) -> Vec<Step> {
 }
 
 /// The bytes of each chunk.
-pub(super) fn chunks(weights: &Weights<'_>, tokens: &[u16], chunk_len: usize) -> Vec<Vec<u8>> {
+pub(super) fn chunks(weights: &Weights<'_>, tokens: &[u32], chunk_len: usize) -> Vec<Vec<u8>> {
     let chunks = tokens.chunks(chunk_len);
     chunks
         .map(|chunk| code(steps(weights, chunk).iter().map(Step::share)))

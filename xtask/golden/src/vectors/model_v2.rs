@@ -95,13 +95,13 @@ pub(super) fn model(tokenizer_json: &str) -> Result<Vec<u8>> {
 }
 
 /// The bytes of a chunk of CZIPv1.
-pub(super) fn code_chunk(tokens: &[u16]) -> Vec<u8> {
+pub(super) fn code_chunk(tokens: &[u32]) -> Vec<u8> {
     let weights = weights();
     let mut reference = Reference::new(&weights);
-    let share = |(&input, &coded): (&u16, &u16)| {
+    let share = |(&input, &coded): (&u32, &u32)| {
         reference.step(input);
         let frequencies = reference.frequencies();
-        let (before, rest) = frequencies.split_at(coded.into());
+        let (before, rest) = frequencies.split_at(coded as usize);
         let low = before.iter().sum::<u32>();
         [low, low + rest[0], low + rest.iter().sum::<u32>()]
     };
@@ -109,7 +109,7 @@ pub(super) fn code_chunk(tokens: &[u16]) -> Vec<u8> {
 }
 
 /// Logits and frequencies of the first tokens of a text, and the numbers between.
-pub(super) fn trace(tokens: &[u16]) -> Result<Value> {
+pub(super) fn trace(tokens: &[u32]) -> Result<Value> {
     let weights = weights();
     let mut reference = Reference::new(&weights);
     let inputs = std::iter::once(&BOS).chain(tokens).take(STEPS);

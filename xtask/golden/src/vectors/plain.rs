@@ -118,8 +118,8 @@ pub(super) fn code(symbols: impl IntoIterator<Item = Share>) -> Vec<u8> {
 /// The tokenizer: special tokens, pattern and merges, each by search.
 pub(super) struct Tokenizer {
     pattern: Regex,
-    ranks: HashMap<Vec<u8>, u16>,
-    special: Vec<(String, u16)>,
+    ranks: HashMap<Vec<u8>, u32>,
+    special: Vec<(String, u32)>,
 }
 
 impl Tokenizer {
@@ -130,12 +130,12 @@ impl Tokenizer {
             special: special
                 .iter()
                 .map(|&literal| literal.to_owned())
-                .zip(mergeable.len() as u16..)
+                .zip(mergeable.len() as u32..)
                 .collect(),
         })
     }
 
-    pub(super) fn encode(&self, mut text: &str) -> Result<Vec<u16>> {
+    pub(super) fn encode(&self, mut text: &str) -> Result<Vec<u32>> {
         let mut tokens = Vec::new();
         loop {
             let found = self
@@ -153,7 +153,7 @@ impl Tokenizer {
         }
     }
 
-    fn encode_part(&self, part: &str, tokens: &mut Vec<u16>) -> Result<()> {
+    fn encode_part(&self, part: &str, tokens: &mut Vec<u32>) -> Result<()> {
         let mut end = 0;
         for piece in self.pattern.find_iter(part) {
             let piece = piece?;
@@ -169,7 +169,7 @@ impl Tokenizer {
         Ok(())
     }
 
-    fn merge(&self, piece: &[u8]) -> Vec<u16> {
+    fn merge(&self, piece: &[u8]) -> Vec<u32> {
         if let Some(&id) = self.ranks.get(piece) {
             return vec![id];
         }
