@@ -3,10 +3,12 @@
 
 mod elements;
 mod error;
+pub mod float;
 mod frequencies;
 mod from_gguf;
 mod gguf;
 mod import;
+mod layer;
 mod net;
 mod parts;
 mod quantize;
