@@ -5,6 +5,7 @@ mod elements;
 mod error;
 pub mod float;
 mod frequencies;
+mod from_folder;
 mod from_gguf;
 mod gguf;
 mod import;
