@@ -1,4 +1,9 @@
-//! Imports a model: `cargo run --release -p czip-import --example import -- MODEL OUT.czm`.
+//! Imports a model, and says what its weights take.
+//!
+//! ```sh
+//! cargo run --release -p czip-import --example import -- MODEL OUT.czm
+//! ```
+#![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::error::Error;
 
@@ -13,6 +18,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let imported = import(&source, &Options::default(), &|_, _| ())?;
     let bytes = imported.into_bytes()?;
     std::fs::write(output, &bytes)?;
-    println!("{output}: {} bytes", bytes.len());
+    println!(
+        "{output}: {} layers, {} bytes",
+        source.config().layers,
+        bytes.len()
+    );
     Ok(())
 }

@@ -33,7 +33,7 @@ pub(crate) fn open(path: &Path, file: File) -> Result<Parts, Error> {
         format: format!("GGUF, version {}", gguf.version),
     };
     let net = read_net(&keys, &gguf, path, file)?;
-    Parts::new(net, vocabulary, start_token, facts)
+    Parts::new(net, vocabulary, start_token, facts, vec![path.to_owned()])
 }
 
 /// The metadata of a net of this architecture.
@@ -180,22 +180,17 @@ fn read_net(keys: &Keys<'_>, gguf: &Gguf, path: &Path, file: File) -> Result<Net
         .map(|role| (name_of(role), role))
         .collect();
     for tensor in &gguf.tensors {
-        let Some(&role) = names.get(&tensor.name) else {
-            return Err(Error::BadTensor {
-                name: cut(&tensor.name),
-                reason: "is not known in nets of this architecture".to_owned(),
-            });
+        let place = Place {
+            name: tensor.name.clone(),
+            file,
+            offset: tensor.offset,
+            element_type: tensor.element_type,
+            shape: tensor.shape.clone(),
         };
-        store.add(
-            role,
-            Place {
-                name: tensor.name.clone(),
-                file,
-                offset: tensor.offset,
-                element_type: tensor.element_type,
-                shape: tensor.shape.clone(),
-            },
-        )?;
+        let Some(&role) = names.get(&tensor.name) else {
+            return Err(place.unknown());
+        };
+        store.add(role, place)?;
     }
     let config = NetConfig {
         architecture: keys.architecture,

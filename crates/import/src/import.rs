@@ -10,21 +10,16 @@ use czip_model::v3::{Config, Contents, Layer, Matrix, MatrixKind, Weights};
 
 use crate::error::Error;
 use crate::frequencies;
-use crate::net::{Net, NetConfig, Scaling};
-use crate::quantize;
+use crate::layer::FloatLayer;
+use crate::net::Net;
+use crate::quantize::{self, VECTOR_SCALE};
 use crate::rows::Rows;
 use crate::source::Source;
 use crate::store::{LayerRole, Role};
 use crate::turn::Turn;
 
-/// Units of queries, keys, values, gates and biases for 1.
-const VECTOR_SCALE: f64 = 4096.0;
-/// Units of gains of queries and keys for 1.
-const GAIN_SCALE: f64 = 1024.0;
 /// Units of a score or logit for a natural unit: 1/256 octaves.
 const LOGIT_SCALE: f64 = 256.0 * LOG2_E;
-/// The largest magnitude of a bias.
-const MAX_BIAS: f64 = ((1 << 28) - 1) as f64;
 /// The most elements that are worked on at once.
 const PART_LEN: usize = 1 << 24;
 
@@ -130,7 +125,7 @@ impl<'i> Importer<'i> {
     }
 
     fn run(mut self) -> Result<Imported, Error> {
-        let frequencies = frequencies(self.net)?;
+        let frequencies = self.frequencies()?;
         let ones = vec![1.0; self.config.d_model];
         let embedding = self.table(Role::Embedding, &ones, self.residual_scale)?;
         let layers: Result<Vec<Layer>, Error> =
@@ -160,8 +155,18 @@ impl<'i> Importer<'i> {
         })
     }
 
-    fn advance(&mut self, rows: &Rows) {
-        self.done += rows.numbers.len() as u64;
+    /// Turns of each pair for each position, in 1/2^32.
+    fn frequencies(&self) -> Result<Vec<u32>, Error> {
+        let radians = self.net.frequencies()?;
+        let turns: Option<Vec<u32>> = radians.into_iter().map(frequencies::turns).collect();
+        turns.ok_or_else(|| Error::BadKey {
+            key: "frequencies of rotations".to_owned(),
+            reason: "are not all less than a turn for each position".to_owned(),
+        })
+    }
+
+    fn advance(&mut self, weights: usize) {
+        self.done += weights as u64;
         (self.progress)(self.done, self.config.parameters() as u64);
     }
 
@@ -184,7 +189,7 @@ impl<'i> Importer<'i> {
             }
             rows.fold_and_turn(gains, &self.turn);
             quantize::append(&mut matrix, &rows, scale, name)?;
-            self.advance(&rows);
+            self.advance(rows.numbers.len());
         }
         if extra > 0 {
             // Tokens that the net has never seen are like the mean of those that it has (Hewitt, 2021).
@@ -196,136 +201,52 @@ impl<'i> Importer<'i> {
             };
             rows.fold_and_turn(gains, &self.turn);
             quantize::append(&mut matrix, &rows, scale, name)?;
-            self.advance(&rows);
+            self.advance(rows.numbers.len());
         }
         Ok(matrix)
     }
 
     fn layer(&mut self, index: usize) -> Result<Layer, Error> {
+        let name = |role| self.net.store.name(Role::Layer(index, role));
+        let mut floats = FloatLayer::read(self.net, index)?;
+        floats.fold_and_turn(&self.turn, &self.head_turn);
         let mut layer = Layer::default();
-        let gains = self.vector(Role::Layer(index, LayerRole::AttentionNorm))?;
-        for role in [LayerRole::Query, LayerRole::Key, LayerRole::Value] {
-            let role = Role::Layer(index, role);
-            let mut rows = self.head_rows(role)?;
-            rows.fold_and_turn(&gains, &self.turn);
-            self.append(&mut layer.qkv, &rows, VECTOR_SCALE, role)?;
+        let (residual, vectors) = (self.residual_scale, VECTOR_SCALE);
+        let roles = [LayerRole::Query, LayerRole::Key, LayerRole::Value];
+        for (rows, role) in floats.queries_keys_values.iter().zip(roles) {
+            quantize::append(&mut layer.qkv, rows, vectors, name(role))?;
         }
-        if self.config.qkv_bias {
-            for role in [LayerRole::QueryBias, LayerRole::KeyBias, LayerRole::ValueBias] {
-                let role = Role::Layer(index, role);
-                let biases = self.head_rows(role)?;
-                let biases = biases.numbers.iter().map(|&bias| {
-                    let bias = (f64::from(bias) * VECTOR_SCALE).round_ties_even();
-                    (bias.abs() <= MAX_BIAS).then_some(bias as i32)
-                });
-                let biases: Option<Vec<i32>> = biases.collect();
-                layer
-                    .qkv_bias
-                    .extend(self.within(biases, role, "a bias of 65536 or more")?);
+        let roles = [LayerRole::QueryBias, LayerRole::KeyBias, LayerRole::ValueBias];
+        for (biases, role) in floats.biases.iter().flatten().zip(roles) {
+            if let Some(biases) = quantize::biases(&biases.numbers) {
+                layer.qkv_bias.extend(biases);
+            } else {
+                return Err(too_large(name(role), "a bias of 65536 or more"));
             }
         }
-        if self.config.head_norms {
-            layer.query_gains = self.gains(Role::Layer(index, LayerRole::QueryNorm))?;
-            layer.key_gains = self.gains(Role::Layer(index, LayerRole::KeyNorm))?;
+        for (gains, (to, role)) in floats.head_gains.iter().flatten().zip([
+            (&mut layer.query_gains, LayerRole::QueryNorm),
+            (&mut layer.key_gains, LayerRole::KeyNorm),
+        ]) {
+            *to = quantize::gains(gains).ok_or_else(|| too_large(name(role), "a gain of 32 or more"))?;
         }
-
-        let role = Role::Layer(index, LayerRole::Out);
-        let mut rows = self.net.store.read(role)?;
-        rows.turn(&self.head_turn);
-        rows.turn_columns(&self.turn);
-        self.append(&mut layer.out, &rows, self.residual_scale, role)?;
-
-        let gains = self.vector(Role::Layer(index, LayerRole::FeedForwardNorm))?;
-        for role in [LayerRole::Gate, LayerRole::Up] {
-            let role = Role::Layer(index, role);
-            let mut rows = self.net.store.read(role)?;
-            rows.fold_and_turn(&gains, &self.turn);
-            self.append(&mut layer.gate_up, &rows, VECTOR_SCALE, role)?;
+        quantize::append(&mut layer.out, &floats.out, residual, name(LayerRole::Out))?;
+        for (rows, role) in floats.gate_up.iter().zip([LayerRole::Gate, LayerRole::Up]) {
+            quantize::append(&mut layer.gate_up, rows, vectors, name(role))?;
         }
-
-        let role = Role::Layer(index, LayerRole::Down);
-        let mut rows = self.net.store.read(role)?;
-        rows.turn_columns(&self.turn);
-        self.append(&mut layer.down, &rows, self.residual_scale, role)?;
+        quantize::append(&mut layer.down, &floats.down, residual, name(LayerRole::Down))?;
+        for matrix in [&layer.qkv, &layer.out, &layer.gate_up, &layer.down] {
+            self.advance(matrix.weights.len());
+        }
         Ok(layer)
     }
-
-    fn append(&mut self, matrix: &mut Matrix, rows: &Rows, scale: f64, role: Role) -> Result<(), Error> {
-        quantize::append(matrix, rows, scale, self.net.store.name(role))?;
-        self.advance(rows);
-        Ok(())
-    }
-
-    /// Rows of queries or keys, or their biases, with pairs `i` and `i + R/2`; or of values, turned. Biases are rows of one
-    /// element.
-    fn head_rows(&self, role: Role) -> Result<Rows, Error> {
-        let mut rows = self.net.store.read(role)?;
-        let Role::Layer(_, of_layer) = role else {
-            return Ok(rows);
-        };
-        if matches!(
-            of_layer,
-            LayerRole::QueryBias | LayerRole::KeyBias | LayerRole::ValueBias
-        ) {
-            rows.cols = 1;
-        }
-        match of_layer {
-            LayerRole::Value | LayerRole::ValueBias => rows.turn_columns(&self.head_turn),
-            _ if self.net.pairs_are_adjacent => {
-                let NetConfig {
-                    head_dim, rotary_dim, ..
-                } = self.net.config;
-                rows = rows.reordered(|row| split_pairs(row, head_dim, rotary_dim));
-            }
-            _ => {}
-        }
-        Ok(rows)
-    }
-
-    /// Gains of queries or keys.
-    fn gains(&self, role: Role) -> Result<Vec<i16>, Error> {
-        let gains = self.vector(role)?;
-        let gains = gains.iter().map(|&gain| {
-            let gain = (f64::from(gain) * GAIN_SCALE).round_ties_even();
-            (-32_768.0..=32_767.0).contains(&gain).then_some(gain as i16)
-        });
-        self.within(gains.collect(), role, "a gain of 32 or more")
-    }
-
-    fn within<T>(&self, found: Option<T>, role: Role, reason: &str) -> Result<T, Error> {
-        found.ok_or_else(|| Error::BadTensor {
-            name: self.net.store.name(role).to_owned(),
-            reason: format!("has {reason}"),
-        })
-    }
 }
 
-/// Where a row of a head is if its pairs are adjacent: `2 i` and `2 i + 1` become `i` and `i + R/2`.
-pub(crate) const fn split_pairs(row: usize, head_dim: usize, rotary_dim: usize) -> usize {
-    let (start, at) = (row - row % head_dim, row % head_dim);
-    if at >= rotary_dim {
-        row
-    } else {
-        start + at % (rotary_dim / 2) * 2 + at / (rotary_dim / 2)
+fn too_large(name: &str, what: &str) -> Error {
+    Error::BadTensor {
+        name: name.to_owned(),
+        reason: format!("has {what}"),
     }
-}
-
-/// Turns of each pair for each position.
-fn frequencies(net: &Net) -> Result<Vec<u32>, Error> {
-    let mut radians = frequencies::powers(net.config.rope_base, net.config.rotary_dim / 2);
-    let divisors = match net.scaling {
-        Scaling::None => vec![1.0; radians.len()],
-        Scaling::Tensor => net.store.read(Role::RotationFactors)?.numbers,
-        Scaling::Llama3(scaling) => scaling.divisors(&radians),
-    };
-    for (radians, divisor) in radians.iter_mut().zip(divisors) {
-        *radians /= f64::from(divisor);
-    }
-    let turns: Option<Vec<u32>> = radians.into_iter().map(frequencies::turns).collect();
-    turns.ok_or_else(|| Error::BadKey {
-        key: "frequencies of rotations".to_owned(),
-        reason: "are not all less than a turn for each position".to_owned(),
-    })
 }
 
 /// The sizes and constants of the integer net.

@@ -3,10 +3,13 @@
 
 mod elements;
 mod error;
+pub mod float;
 mod frequencies;
+mod from_folder;
 mod from_gguf;
 mod gguf;
 mod import;
+mod layer;
 mod net;
 mod parts;
 mod quantize;

@@ -1,7 +1,7 @@
 //! What is known of a net before its weights are read: sizes and constants, from a GGUF file's metadata or a `config.json`.
 
 use crate::error::Error;
-use crate::frequencies::Llama3Scaling;
+use crate::frequencies::{self, Llama3Scaling};
 use crate::store::{LayerRole, Role, Store};
 
 /// A kind of net.
@@ -137,7 +137,7 @@ impl NetConfig {
                 return size(what, value, allowed);
             }
         }
-        if self.heads % self.kv_heads != 0 {
+        if !self.heads.is_multiple_of(self.kv_heads) {
             return size(sizes[4].0, self.kv_heads, sizes[4].4);
         }
         for at in [5, 6] {
@@ -227,5 +227,19 @@ impl Net {
             pairs_are_adjacent,
             store,
         })
+    }
+
+    /// By how many radians each pair of elements is turned for each position.
+    pub(crate) fn frequencies(&self) -> Result<Vec<f64>, Error> {
+        let mut radians = frequencies::powers(self.config.rope_base, self.config.rotary_dim / 2);
+        let divisors = match self.scaling {
+            Scaling::None => return Ok(radians),
+            Scaling::Tensor => self.store.read(Role::RotationFactors)?.numbers,
+            Scaling::Llama3(scaling) => scaling.divisors(&radians),
+        };
+        for (radians, divisor) in radians.iter_mut().zip(divisors) {
+            *radians /= f64::from(divisor);
+        }
+        Ok(radians)
     }
 }

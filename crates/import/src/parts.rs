@@ -1,5 +1,7 @@
 //! What is read of a source when it is opened, and the check that its parts fit together.
 
+use std::path::PathBuf;
+
 use crate::error::Error;
 use crate::net::Net;
 use crate::vocab::Vocabulary;
@@ -11,6 +13,8 @@ pub(crate) struct Parts {
     pub(crate) vocabulary: Vocabulary,
     pub(crate) start_token: u32,
     pub(crate) facts: Facts,
+    /// All files that were read.
+    pub(crate) files: Vec<PathBuf>,
 }
 
 /// What a source says of itself.
@@ -28,6 +32,7 @@ impl Parts {
         vocabulary: Vocabulary,
         start_token: Option<u32>,
         facts: Facts,
+        files: Vec<PathBuf>,
     ) -> Result<Self, Error> {
         let (tokens, rows) = (vocabulary.source_len(), net.config.vocab_size);
         if tokens > rows {
@@ -45,6 +50,7 @@ impl Parts {
             vocabulary,
             start_token,
             facts,
+            files,
         })
     }
 }

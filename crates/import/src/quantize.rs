@@ -8,6 +8,12 @@ use rayon::prelude::*;
 use crate::error::Error;
 use crate::rows::Rows;
 
+/// Units of queries, keys, values, gates and biases for 1.
+pub(crate) const VECTOR_SCALE: f64 = 4096.0;
+/// Units of gains of queries and keys for 1.
+const GAIN_SCALE: f64 = 1024.0;
+/// The largest magnitude of a bias.
+const MAX_BIAS: f64 = ((1 << 28) - 1) as f64;
 /// The largest exponent of a factor.
 const MAX_EXPONENT: i32 = 48;
 
@@ -78,4 +84,22 @@ fn quantize(row: &[f32], scale: f64, weights: &mut [i8]) -> Option<(u16, u8)> {
         *weight = (f64::from(x) * inverse).round_ties_even().clamp(-127.0, 127.0) as i8;
     }
     Some((mantissa, exponent))
+}
+
+/// Biases with 12 fraction bits. `None` if one is too large.
+pub(crate) fn biases(biases: &[f32]) -> Option<Vec<i32>> {
+    let biases = biases.iter().map(|&bias| {
+        let bias = (f64::from(bias) * VECTOR_SCALE).round_ties_even();
+        (bias.abs() <= MAX_BIAS).then_some(bias as i32)
+    });
+    biases.collect()
+}
+
+/// Gains of queries or keys with 10 fraction bits. `None` if one is too large.
+pub(crate) fn gains(gains: &[f32]) -> Option<Vec<i16>> {
+    let gains = gains.iter().map(|&gain| {
+        let gain = (f64::from(gain) * GAIN_SCALE).round_ties_even();
+        (-32_768.0..=32_767.0).contains(&gain).then_some(gain as i16)
+    });
+    gains.collect()
 }

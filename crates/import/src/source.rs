@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::from_gguf;
 use crate::net::NetConfig;
 use crate::parts::Parts;
+use crate::{from_folder, from_gguf};
 
 /// A model of another program, opened: everything but its weights has been read and checked.
 #[derive(Debug)]
@@ -22,6 +22,12 @@ impl Source {
     /// key, tensor or feature that is in the way.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
+        if path.join(from_folder::CONFIG).is_file() {
+            return from_folder::open(path).map(Self);
+        }
+        if path.is_dir() {
+            return Err(Error::NotAModel);
+        }
         let file = File::open(path).map_err(|source| Error::Io {
             path: path.to_owned(),
             source,
@@ -31,7 +37,7 @@ impl Source {
 
     /// The files that it consists of.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.0.net.store.paths()
+        self.0.files.iter().map(PathBuf::as_path)
     }
 
     /// Sizes and constants of the net.

@@ -11,6 +11,7 @@ use rayon::prelude::*;
 
 use crate::elements::ElementType;
 use crate::error::Error;
+use crate::quote::cut;
 use crate::rows::Rows;
 
 /// What a tensor is in the net.
@@ -74,9 +75,14 @@ pub(crate) struct Place {
 }
 
 impl Place {
+    /// The error for a tensor that models of czip have no place for.
+    pub(crate) fn unknown(&self) -> Error {
+        self.problem("is not one of those that such nets have in models of czip".to_owned())
+    }
+
     fn problem(&self, reason: String) -> Error {
         Error::BadTensor {
-            name: self.name.clone(),
+            name: cut(&self.name),
             reason,
         }
     }

@@ -20,6 +20,12 @@ pub(crate) enum Split {
 }
 
 impl Split {
+    /// The one with a published pattern, as tokenizers of Hugging Face's spell it.
+    pub(crate) fn of_pattern(pattern: &str) -> Option<Self> {
+        let all = [Self::Llama3, Self::Qwen2];
+        all.into_iter().find(|split| split.pattern() == pattern)
+    }
+
     /// The pattern.
     const fn pattern(self) -> &'static str {
         match self {

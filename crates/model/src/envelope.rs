@@ -120,16 +120,15 @@ pub(crate) enum PriorsAre {
 /// With a bound for each, a small file with many of them could ask for any amount.
 const MAX_PRIORS_LEN: u64 = 16 << 20;
 
-/// Decompresses to at most `most` bytes.
-fn decompress_priors(name: &str, bytes: &[u8], most: u64) -> Result<Vec<u8>, Error> {
+/// Decompresses to at most `most` bytes, what others have left of `limit`.
+fn decompress_priors(name: &str, bytes: &[u8], most: u64, limit: u64) -> Result<Vec<u8>, Error> {
     let bad = |reason: String| Error::Compressed {
         name: name.to_owned(),
         reason,
     };
     let priors = codec::decompress(name, ZSTD, bytes, most + 1, bad)?;
     if priors.len() as u64 > most {
-        let reason = "all priors together have more bytes than the format allows";
-        return Err(bad(reason.to_owned()));
+        return Err(bad(format!("all priors together have more than {limit} bytes")));
     }
     Ok(priors)
 }
@@ -166,7 +165,7 @@ impl<'a> Extras<'a> {
             mixing_priors.push(match stored {
                 PriorsAre::Plain => Cow::Borrowed(bytes),
                 PriorsAre::Compressed => {
-                    let priors = decompress_priors(&name, bytes, most)?;
+                    let priors = decompress_priors(&name, bytes, most, MAX_PRIORS_LEN)?;
                     most -= priors.len() as u64;
                     Cow::Owned(priors)
                 }
@@ -219,7 +218,7 @@ impl<'a> Extras<'a> {
             let Some(bytes) = take(&name, Dtype::U8, None)? else {
                 break;
             };
-            let priors = decompress_priors(&name, &bytes, left)?;
+            let priors = decompress_priors(&name, &bytes, left, most)?;
             left -= priors.len() as u64;
             mixing_priors.push(Cow::Owned(priors));
         }

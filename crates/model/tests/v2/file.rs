@@ -189,14 +189,14 @@ fn metadata_out_of_range() {
 }
 
 #[test]
-fn unknown_formats_name_both_that_are_known() {
+fn unknown_formats_name_those_that_are_known() {
     let bytes = changed(|file| {
         file.metadata
-            .insert("format".to_owned(), "czip-model-v3".to_owned());
+            .insert("format".to_owned(), "czip-model-v4".to_owned());
     });
     let error = czip_model::ModelFile::from_bytes(&bytes).unwrap_err().to_string();
     let expected =
-        "model metadata have `format` = `czip-model-v3`: only czip-model-v1 and czip-model-v2 are known";
+        "model metadata have `format` = `czip-model-v4`: only czip-model-v1, -v2 and -v3 are known";
     assert_eq!(error, expected);
     let parsed = czip_model::ModelFile::from_bytes(&FILE).unwrap();
     assert!(matches!(parsed, czip_model::ModelFile::V2(_)));

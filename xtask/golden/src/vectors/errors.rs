@@ -550,8 +550,8 @@ fn metadata(add: &mut impl FnMut(String, Value, String)) {
     let values = [
         (
             "format",
-            "czip-model-v3",
-            "only czip-model-v1 and czip-model-v2 are known",
+            "czip-model-v4",
+            "only czip-model-v1, -v2 and -v3 are known",
         ),
         ("n_heads", "2", "must be 4, 6 or 8"),
         ("n_heads", "5", "must be 4, 6 or 8"),
