@@ -8,7 +8,7 @@ use czip_container::v2::ModelId;
 use czip_kernels::Kernels;
 use czip_mix::{Alphabet, Priors, PriorsError};
 use czip_model::{AnyTransformer, Extras, ModelFile, ModelInfo, v3};
-use czip_tokenizer::{TokenId, Tokenizer};
+use czip_tokenizer::Tokenizer;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::cause::{Cause, ErrorKind};
@@ -227,8 +227,8 @@ impl Model {
         }
         let named = transformer.config().start_token;
         let start_token = named
-            .or_else(|| tokenizer.special_token("<|bos|>").map(u32::from))
-            .ok_or(Error::NoStartToken)? as TokenId;
+            .or_else(|| tokenizer.special_token("<|bos|>"))
+            .ok_or(Error::NoStartToken)?;
         let alphabet = mixing.alphabet(transformer.kernels(), &tokenizer, model);
         Ok(Self {
             alphabet: Arc::new(alphabet),

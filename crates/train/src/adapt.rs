@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use czip_model::v2::{Contents, File};
 use czip_model::{AnyTransformer, Kernels, ModelFile, v1, v3};
-use czip_tokenizer::{TokenId, Tokenizer};
+use czip_tokenizer::Tokenizer;
 
 use crate::bpe::BOS;
 use crate::corpus::Corpus;
@@ -76,8 +76,8 @@ pub fn calibrate<'t>(
 ) -> Result<Calibration, Error> {
     let named = net.config().start_token;
     let start_token = named
-        .or_else(|| tokenizer.special_token(BOS).map(u32::from))
-        .ok_or(Error::NoStartToken)? as TokenId;
+        .or_else(|| tokenizer.special_token(BOS))
+        .ok_or(Error::NoStartToken)?;
     let model = net.config().vocab_size;
     if tokenizer.vocab_size() > model {
         return Err(Error::Vocabulary {

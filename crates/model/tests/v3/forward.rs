@@ -22,7 +22,7 @@ fn row(position: usize, token: u32) -> Row {
     Row {
         sequence: 0,
         position,
-        token: token.try_into().unwrap(),
+        token,
     }
 }
 
