@@ -1,7 +1,7 @@
 //! Products with matrices in blocks, over any instruction set that multiplies groups of four int8 pairs: activations,
 //! int8 `[batch, stride]`, give int32 sums `[batch, rows]`, which an [`Output`] takes.
 
-use crate::layout::{BLOCK_COLS, BLOCK_ROWS, Block, HEAD_DIM, panel_len};
+use crate::layout::{BLOCK_COLS, BLOCK_LEN, BLOCK_ROWS, Block, HEAD_DIM};
 use crate::requantization::{Narrow, Requantization, requantize_all, requantize_narrow};
 use crate::workspace::Staging;
 
@@ -167,19 +167,8 @@ impl<D: DotProduct> Output<D> for Activations<'_> {
     }
 }
 
-/// Rows in a panel of a matrix whose products take tiles of `VECTORS` vectors of rows: those of a tile, and at least those
-/// of a block.
-pub(crate) const fn panel_rows<D: DotProduct, const VECTORS: usize>() -> usize {
-    if VECTORS * D::ROWS > BLOCK_ROWS {
-        VECTORS * D::ROWS
-    } else {
-        BLOCK_ROWS
-    }
-}
-
-/// Products of a matrix in panels of `PANEL` rows with a batch of activation vectors, int8 `[batch, 4 * groups]`, in tiles
-/// of `VECTORS` vectors of rows by up to six activation vectors, or of `FEW` vectors of rows if there are one or two
-/// activation vectors.
+/// Products of a matrix in blocks with a batch of activation vectors, int8 `[batch, 4 * groups]`, in tiles of `VECTORS`
+/// vectors of rows by up to six activation vectors.
 ///
 /// # Safety
 ///
@@ -189,7 +178,7 @@ pub(crate) const fn panel_rows<D: DotProduct, const VECTORS: usize>() -> usize {
 ///
 /// If there are fewer blocks than `rows` and `groups` of four columns need.
 #[inline(always)]
-pub(crate) unsafe fn product<D: DotProduct, const VECTORS: usize, const FEW: usize, const PANEL: usize>(
+pub(crate) unsafe fn product<D: DotProduct, const VECTORS: usize>(
     blocks: &[Block],
     rows: usize,
     groups: usize,
@@ -197,44 +186,21 @@ pub(crate) unsafe fn product<D: DotProduct, const VECTORS: usize, const FEW: usi
     staging: &mut Staging,
     output: &mut impl Output<D>,
 ) {
-    const { assert!(BLOCK_ROWS.is_multiple_of(D::ROWS) && PANEL.is_multiple_of(BLOCK_ROWS)) };
+    const { assert!(BLOCK_ROWS.is_multiple_of(D::ROWS)) };
     assert!(
-        blocks.len() >= rows.div_ceil(PANEL) * panel_len(PANEL, groups),
+        blocks.len() >= rows.div_ceil(BLOCK_ROWS) * groups,
         "blocks of {rows} rows"
     );
     let staged = D::stage(x, groups * BLOCK_COLS, staging);
-    // SAFETY: the caller vouches for the instructions; the assertion above covers all panels of `rows` rows.
-    unsafe {
-        if FEW != VECTORS && x.len() <= 2 * groups * BLOCK_COLS {
-            tiles::<D, FEW, PANEL>(blocks, rows, groups, &staged, output);
-        } else {
-            tiles::<D, VECTORS, PANEL>(blocks, rows, groups, &staged, output);
-        }
-    }
-}
-
-/// The products of all rows with the whole batch, in tiles of `VECTORS` vectors of rows, and of one where fewer are left.
-///
-/// # Safety
-///
-/// As [`product`]; the matrix has panels for `rows` rows.
-#[inline(always)]
-unsafe fn tiles<D: DotProduct, const VECTORS: usize, const PANEL: usize>(
-    blocks: &[Block],
-    rows: usize,
-    groups: usize,
-    staged: &Staged<'_, D::Element>,
-    output: &mut impl Output<D>,
-) {
     let mut row = 0;
     while row < rows {
-        // SAFETY: as this function's.
+        // SAFETY: the caller vouches for the instructions; the assertion above covers all blocks of `rows` rows.
         unsafe {
             if rows.next_multiple_of(BLOCK_ROWS) - row >= VECTORS * D::ROWS {
-                rows_of_tiles::<D, VECTORS, PANEL>(blocks, row, rows, groups, staged, output);
+                rows_of_tiles::<D, VECTORS>(blocks, row, rows, groups, &staged, output);
                 row += VECTORS * D::ROWS;
             } else {
-                rows_of_tiles::<D, 1, PANEL>(blocks, row, rows, groups, staged, output);
+                rows_of_tiles::<D, 1>(blocks, row, rows, groups, &staged, output);
                 row += D::ROWS;
             }
         }
@@ -245,9 +211,9 @@ unsafe fn tiles<D: DotProduct, const VECTORS: usize, const PANEL: usize>(
 ///
 /// # Safety
 ///
-/// As [`product`]; the matrix has panels for all these rows.
+/// As [`product`]; the matrix has blocks for all these rows.
 #[inline(always)]
-unsafe fn rows_of_tiles<D: DotProduct, const VECTORS: usize, const PANEL: usize>(
+unsafe fn rows_of_tiles<D: DotProduct, const VECTORS: usize>(
     blocks: &[Block],
     row: usize,
     rows: usize,
@@ -255,34 +221,25 @@ unsafe fn rows_of_tiles<D: DotProduct, const VECTORS: usize, const PANEL: usize>
     staged: &Staged<'_, D::Element>,
     output: &mut impl Output<D>,
 ) {
-    let at = |row: usize| {
-        let len = panel_len(PANEL, groups);
-        let panel = blocks[row / PANEL * len..][..len].as_ptr();
-        panel.cast::<i8>().wrapping_add(row % PANEL * BLOCK_COLS)
-    };
-    let mut weights = [at(row); VECTORS];
-    for (vector, weights) in weights.iter_mut().enumerate().skip(1) {
-        let next = vector * D::ROWS;
-        // In one panel, the compiler knows the distances, and needs one register for all of them.
-        *weights = if VECTORS * D::ROWS <= PANEL {
-            weights.wrapping_add(next * BLOCK_COLS)
-        } else {
-            at(row + next)
-        };
+    let mut weights = [std::ptr::null(); VECTORS];
+    for (vector, weights) in weights.iter_mut().enumerate() {
+        let row = row + vector * D::ROWS;
+        let blocks = blocks[row / BLOCK_ROWS * groups..][..groups].as_ptr();
+        *weights = blocks.cast::<i8>().wrapping_add(row % BLOCK_ROWS * BLOCK_COLS);
     }
     let rows = (rows - row).min(VECTORS * D::ROWS);
     let batch = staged.elements.len() / (groups * BLOCK_COLS);
     let mut first = 0;
     while first < batch {
-        // SAFETY: as this function's; `weights` point into panels of `PANEL` rows that hold `D::ROWS` more.
+        // SAFETY: as this function's; `weights` point into `groups` blocks of 16 rows that hold `D::ROWS` more.
         first += unsafe {
             match batch - first {
-                1 => tile::<D, VECTORS, PANEL, 1>(weights, row, rows, groups, staged, first, output),
-                2 => tile::<D, VECTORS, PANEL, 2>(weights, row, rows, groups, staged, first, output),
-                3 => tile::<D, VECTORS, PANEL, 3>(weights, row, rows, groups, staged, first, output),
-                4 => tile::<D, VECTORS, PANEL, 4>(weights, row, rows, groups, staged, first, output),
-                5 => tile::<D, VECTORS, PANEL, 5>(weights, row, rows, groups, staged, first, output),
-                _ => tile::<D, VECTORS, PANEL, 6>(weights, row, rows, groups, staged, first, output),
+                1 => tile::<D, VECTORS, 1>(weights, row, rows, groups, staged, first, output),
+                2 => tile::<D, VECTORS, 2>(weights, row, rows, groups, staged, first, output),
+                3 => tile::<D, VECTORS, 3>(weights, row, rows, groups, staged, first, output),
+                4 => tile::<D, VECTORS, 4>(weights, row, rows, groups, staged, first, output),
+                5 => tile::<D, VECTORS, 5>(weights, row, rows, groups, staged, first, output),
+                _ => tile::<D, VECTORS, 6>(weights, row, rows, groups, staged, first, output),
             }
         };
     }
@@ -309,18 +266,16 @@ pub(crate) unsafe fn key_products<D: DotProduct, const VECTORS: usize>(
     };
     let groups = HEAD_DIM / BLOCK_COLS;
     // SAFETY: as this function's.
-    unsafe {
-        product::<D, VECTORS, VECTORS, BLOCK_ROWS>(keys, stride, groups, queries, staging, &mut output)
-    };
+    unsafe { product::<D, VECTORS>(keys, stride, groups, queries, staging, &mut output) };
 }
 
 /// One tile; returns the number of activation vectors.
 ///
 /// # Safety
 ///
-/// As [`product`]; each of `weights` points at the first columns of its rows in a panel.
+/// As [`product`]; each of `weights` points at the first of `groups` blocks.
 #[inline(always)]
-unsafe fn tile<D: DotProduct, const VECTORS: usize, const PANEL: usize, const BATCH: usize>(
+unsafe fn tile<D: DotProduct, const VECTORS: usize, const BATCH: usize>(
     weights: [*const i8; VECTORS],
     row: usize,
     rows: usize,
@@ -338,16 +293,16 @@ unsafe fn tile<D: DotProduct, const VECTORS: usize, const PANEL: usize, const BA
     // features.
     //
     // SAFETY: the caller vouches for the instructions. `weights` and `inputs` are read at `groups` groups, the extent
-    // of the panels and of the slices that `inputs` were made from.
+    // of the blocks and of the slices that `inputs` were made from.
     let sums = unsafe {
         let mut sums = [[D::start(0); VECTORS]; BATCH];
         for (sums, &start) in sums.iter_mut().zip(staged.starts.iter().skip(first)) {
             *sums = [D::start(start); VECTORS];
         }
         for group in 0..groups {
-            let mut loaded = [D::load(weights[0].add(group * PANEL * BLOCK_COLS)); VECTORS];
+            let mut loaded = [D::load(weights[0].add(group * BLOCK_LEN)); VECTORS];
             for (loaded, weights) in loaded.iter_mut().zip(weights) {
-                *loaded = D::load(weights.add(group * PANEL * BLOCK_COLS));
+                *loaded = D::load(weights.add(group * BLOCK_LEN));
             }
             for (sums, input) in sums.iter_mut().zip(inputs) {
                 for (sums, weights) in sums.iter_mut().zip(loaded) {

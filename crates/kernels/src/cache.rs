@@ -78,7 +78,7 @@ impl KeyValueCache {
             Some(bias) => {
                 let first = position / BLOCK_ROWS * BLOCK_ROWS;
                 let blocks = &mut self.keys[first..first + BLOCK_ROWS];
-                layout::pack_row(blocks.iter_mut(), position % BLOCK_ROWS, key, bias);
+                layout::pack_row(blocks, position % BLOCK_ROWS, key, bias);
             }
         }
         let group_len = self.layout.group();

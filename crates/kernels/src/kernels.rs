@@ -120,11 +120,6 @@ impl Kernels {
         constant!(self, BIAS)
     }
 
-    /// Rows of a matrix that the instruction set has in a panel.
-    const fn panel_rows(self) -> usize {
-        constant!(self, PANEL_ROWS)
-    }
-
     /// How the instruction set has values.
     const fn value_layout(self) -> ValueLayout {
         constant!(self, VALUES)

@@ -1,10 +1,9 @@
 //! How weights, keys and values lie in memory: int8 in blocks of 64 bytes.
 //!
 //! A block of weights or keys has [`BLOCK_ROWS`] rows by [`BLOCK_COLS`] columns, row by row. Vector lanes are then rows,
-//! four activations are broadcast to all of them, and sums never have to be added across lanes. A matrix consists of
-//! panels: of as many rows as its instruction set multiplies at a time, one block or more. In a panel the blocks of the same
-//! columns lie together, and follow each other in the order of their columns, so a product reads the weights in one
-//! stream. Keys are in panels of one block. How values lie is said by a [`ValueLayout`].
+//! four activations are broadcast to all of them, and sums never have to be added across lanes. Blocks of the same rows
+//! follow each other in the order of their columns, so a product reads the weights in one stream. How values lie is
+//! said by a [`ValueLayout`].
 
 /// The length of a query, key or value vector of one head.
 pub const HEAD_DIM: usize = 64;
@@ -28,34 +27,26 @@ impl Block {
     pub(crate) const ZERO: Self = Self([0; BLOCK_LEN]);
 }
 
-/// Puts a row-major matrix, int8 `[rows, cols]`, into panels of `panel_rows` rows, a multiple of [`BLOCK_ROWS`]; rows and
-/// columns are padded with zeros. `bias` is added to every weight, padding included, modulo 256.
-pub(crate) fn pack(weights: &[i8], rows: usize, cols: usize, bias: i8, panel_rows: usize) -> Vec<Block> {
-    let panel_len = panel_len(panel_rows, cols.div_ceil(BLOCK_COLS));
-    let mut blocks = vec![Block([bias; BLOCK_LEN]); rows.div_ceil(panel_rows) * panel_len];
+/// Puts a row-major matrix, int8 `[rows, cols]`, into blocks; rows and columns are padded with zeros. `bias` is added to
+/// every weight, padding included, modulo 256.
+pub(crate) fn pack(weights: &[i8], rows: usize, cols: usize, bias: i8) -> Vec<Block> {
+    let groups = cols.div_ceil(BLOCK_COLS);
+    let mut blocks = vec![Block([bias; BLOCK_LEN]); rows.div_ceil(BLOCK_ROWS) * groups];
     for (row, weights) in weights.chunks_exact(cols).enumerate() {
-        let panel = &mut blocks[row / panel_rows * panel_len..][..panel_len];
-        let first = row % panel_rows / BLOCK_ROWS;
-        let blocks = panel[first..].iter_mut().step_by(panel_rows / BLOCK_ROWS);
-        pack_row(blocks, row % BLOCK_ROWS, weights, bias);
+        pack_row(
+            &mut blocks[row / BLOCK_ROWS * groups..][..groups],
+            row % BLOCK_ROWS,
+            weights,
+            bias,
+        );
     }
     blocks
 }
 
-/// The number of blocks in a panel of this many rows and groups of columns.
-pub(crate) const fn panel_len(panel_rows: usize, groups: usize) -> usize {
-    panel_rows / BLOCK_ROWS * groups
-}
-
 /// Puts one row into its blocks.
 #[inline(always)]
-pub(crate) fn pack_row<'a>(
-    blocks: impl Iterator<Item = &'a mut Block>,
-    row: usize,
-    weights: &[i8],
-    bias: i8,
-) {
-    for (block, weights) in blocks.zip(weights.chunks(BLOCK_COLS)) {
+pub(crate) fn pack_row(blocks: &mut [Block], row: usize, weights: &[i8], bias: i8) {
+    for (block, weights) in blocks.iter_mut().zip(weights.chunks(BLOCK_COLS)) {
         for (to, &from) in block.0[row * BLOCK_COLS..].iter_mut().zip(weights) {
             *to = from.wrapping_add(bias);
         }

@@ -26,18 +26,17 @@ enum Layout {
 }
 
 impl PackedMatrix {
-    /// Packs a row-major matrix for an instruction set: in panels, with the bias that it adds to weights, or widened if it
+    /// Packs a row-major matrix for an instruction set: in blocks, with the bias that it adds to weights, or widened if it
     /// has none. The matrix has rows and columns.
     pub(crate) fn new(
         instruction_set: InstructionSet,
         bias: Option<i8>,
-        panel_rows: usize,
         weights: &[i8],
         rows: usize,
         cols: usize,
     ) -> Self {
         let layout = match bias {
-            Some(bias) => Layout::Blocks(layout::pack(weights, rows, cols, bias, panel_rows)),
+            Some(bias) => Layout::Blocks(layout::pack(weights, rows, cols, bias)),
             None => {
                 let stride = cols.next_multiple_of(Self::COLUMN_GROUP);
                 let padding = vec![0; stride - cols];

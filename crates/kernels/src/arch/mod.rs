@@ -206,13 +206,11 @@ macro_rules! portable_frequencies {
 }
 
 /// The entry points of an instruction set that multiplies matrices in blocks: by `$dot`, with `$vectors` vectors of rows in
-/// a tile, or `$few` where there are one or two activation vectors, and with `$sums` for the values of attention.
+/// a tile, and with `$sums` for the values of attention.
 macro_rules! blocked_entry_points {
-    ($dot:ty, $vectors:literal, $few:literal, $sums:ty, $(#[$feature:meta])*) => {
+    ($dot:ty, $vectors:literal, $sums:ty, $(#[$feature:meta])*) => {
         /// What is added to every weight and key when it is packed.
         pub(crate) const BIAS: Option<i8> = Some(<$dot as $crate::blocked::DotProduct>::BIAS);
-        /// Rows in a panel of a matrix.
-        pub(crate) const PANEL_ROWS: usize = $crate::blocked::panel_rows::<$dot, $vectors>();
         /// How values are stored.
         pub(crate) const VALUES: $crate::layout::ValueLayout = <$sums as $crate::attention::RunSums>::VALUES;
 
@@ -228,7 +226,7 @@ macro_rules! blocked_entry_points {
             let staging = &mut workspace.staging;
             let (blocks, rows, groups) = matrix.blocks(rows);
             // SAFETY: this function has the features that the instructions need.
-            unsafe { $crate::blocked::product::<$dot, $vectors, $few, PANEL_ROWS>(blocks, rows, groups, x, staging, &mut output) };
+            unsafe { $crate::blocked::product::<$dot, $vectors>(blocks, rows, groups, x, staging, &mut output) };
         }
 
         $(#[$feature])*
@@ -245,11 +243,11 @@ macro_rules! blocked_entry_points {
             if let Some(narrow) = requantization.narrow() {
                 let mut output = $crate::blocked::NarrowActivations { narrow, stride, out };
                 // SAFETY: this function has the features that the instructions need.
-                unsafe { $crate::blocked::product::<$dot, $vectors, $few, PANEL_ROWS>(blocks, rows, groups, x, staging, &mut output) };
+                unsafe { $crate::blocked::product::<$dot, $vectors>(blocks, rows, groups, x, staging, &mut output) };
             } else {
                 let mut output = $crate::blocked::Activations { requantization, stride, out };
                 // SAFETY: as above.
-                unsafe { $crate::blocked::product::<$dot, $vectors, $few, PANEL_ROWS>(blocks, rows, groups, x, staging, &mut output) };
+                unsafe { $crate::blocked::product::<$dot, $vectors>(blocks, rows, groups, x, staging, &mut output) };
             }
         }
 

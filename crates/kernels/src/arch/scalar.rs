@@ -15,8 +15,6 @@ portable_frequencies!();
 
 /// Weights and keys lie row by row.
 pub(crate) const BIAS: Option<i8> = None;
-/// There are no panels.
-pub(crate) const PANEL_ROWS: usize = 0;
 /// How values are stored.
 pub(crate) const VALUES: ValueLayout = Portable::VALUES;
 

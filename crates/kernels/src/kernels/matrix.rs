@@ -24,8 +24,7 @@ impl Kernels {
             rows * cols,
             "weights of a matrix of {rows} x {cols}"
         );
-        let (bias, panel_rows) = (self.block_bias(), self.panel_rows());
-        PackedMatrix::new(self.instruction_set(), bias, panel_rows, weights, rows, cols)
+        PackedMatrix::new(self.instruction_set(), self.block_bias(), weights, rows, cols)
     }
 
     /// `out[b][r] = sum over c of matrix[r][c] * x[b][c]`, for a batch of activation vectors.

@@ -11,7 +11,7 @@ use crate::workspace::Staging;
 portable_entry_points!(#[target_feature(enable = "neon,dotprod")]);
 portable_frequencies!(#[target_feature(enable = "neon,dotprod")]);
 // Four vectors by six activations leave 8 of the 32 registers, four of them for the weights.
-blocked_entry_points!(Sdot, 4, 4, Portable, #[target_feature(enable = "neon,dotprod")]);
+blocked_entry_points!(Sdot, 4, Portable, #[target_feature(enable = "neon,dotprod")]);
 
 /// Four rows a vector.
 struct Sdot;

@@ -12,7 +12,7 @@ use crate::workspace::Staging;
 portable_entry_points!(#[target_feature(enable = "neon")]);
 portable_frequencies!(#[target_feature(enable = "neon")]);
 // With two accumulators for a vector of rows, two vectors by six activations leave 8 of the 32 registers.
-blocked_entry_points!(Widening, 2, 2, Portable, #[target_feature(enable = "neon")]);
+blocked_entry_points!(Widening, 2, Portable, #[target_feature(enable = "neon")]);
 
 /// Four rows a vector; each row's sum is in two lanes.
 struct Widening;

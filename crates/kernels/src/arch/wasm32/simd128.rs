@@ -13,7 +13,7 @@ use crate::workspace::Staging;
 
 portable_entry_points!();
 portable_frequencies!();
-blocked_entry_points!(Dot, 1, 1, Portable,);
+blocked_entry_points!(Dot, 1, Portable,);
 
 /// Four rows a vector; weights and activations are widened to 16 bits, and each row's sum is in two lanes.
 struct Dot;

@@ -15,7 +15,7 @@ use crate::workspace::{Staging, WeightSpace};
 
 portable_entry_points!(#[target_feature(enable = "avx2")]);
 portable_frequencies!(#[target_feature(enable = "avx2")]);
-blocked_entry_points!(Madd, 1, 2, Madd, #[target_feature(enable = "avx2")]);
+blocked_entry_points!(Madd, 1, Madd, #[target_feature(enable = "avx2")]);
 
 /// Eight rows a vector; weights and activations are widened to 16 bits, and each row's sum is in two lanes.
 struct Madd;

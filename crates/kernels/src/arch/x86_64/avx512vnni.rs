@@ -20,7 +20,6 @@ portable_entry_points!(#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx5
 blocked_entry_points!(
     BytesBy16,
     4,
-    4,
     BytesBy16,
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 );

@@ -31,7 +31,6 @@ portable_frequencies!(
 blocked_entry_points!(
     BytesBy8,
     2,
-    2,
     BytesBy8,
     #[cfg_attr(not(czip_evex_vnni), target_feature(enable = "avx2,avxvnni"))]
     #[cfg_attr(czip_evex_vnni, target_feature(enable = "avx2,avx512vl,avx512vnni"))]
