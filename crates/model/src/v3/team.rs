@@ -1,37 +1,54 @@
 //! Threads that go through a forward pass together.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Condvar, Mutex, PoisonError, RwLock};
 
 /// A point that all members of a team reach before any goes on.
 ///
-/// Members wait for microseconds, some hundred times for each pass over the weights, so they spin before they give way to
-/// other threads.
+/// Members wait for microseconds, some hundred times for each pass over the weights, so they spin for a while before they
+/// sleep.
 struct Barrier {
     members: usize,
     arrived: AtomicUsize,
     generation: AtomicUsize,
+    sleep: Mutex<()>,
+    woken: Condvar,
 }
 
-/// How often a member looks before it gives way.
+/// How often a member looks before it sleeps.
 const SPINS: u32 = 1 << 12;
 
 impl Barrier {
+    fn new(members: usize) -> Self {
+        Self {
+            members,
+            arrived: AtomicUsize::new(0),
+            generation: AtomicUsize::new(0),
+            sleep: Mutex::new(()),
+            woken: Condvar::new(),
+        }
+    }
+
     fn wait(&self) {
         let generation = self.generation.load(Ordering::Acquire);
         if self.arrived.fetch_add(1, Ordering::AcqRel) + 1 == self.members {
             self.arrived.store(0, Ordering::Relaxed);
+            // Under the lock, so none that is about to sleep misses it.
+            let lock = self.sleep.lock().unwrap_or_else(PoisonError::into_inner);
             self.generation.fetch_add(1, Ordering::Release);
+            drop(lock);
+            self.woken.notify_all();
             return;
         }
-        let mut spins = 0;
-        while self.generation.load(Ordering::Acquire) == generation {
-            if spins < SPINS {
-                spins += 1;
-                std::hint::spin_loop();
-            } else {
-                std::thread::yield_now();
+        for _ in 0..SPINS {
+            if self.generation.load(Ordering::Acquire) != generation {
+                return;
             }
+            std::hint::spin_loop();
+        }
+        let mut lock = self.sleep.lock().unwrap_or_else(PoisonError::into_inner);
+        while self.generation.load(Ordering::Acquire) == generation {
+            lock = self.woken.wait(lock).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
@@ -47,11 +64,7 @@ impl Team {
     pub(super) fn new(members: usize) -> Self {
         let parts = || (0..members).map(|_| RwLock::default()).collect();
         Self {
-            barrier: Barrier {
-                members,
-                arrived: AtomicUsize::new(0),
-                generation: AtomicUsize::new(0),
-            },
+            barrier: Barrier::new(members),
             parts: [parts(), parts()],
         }
     }

@@ -39,7 +39,7 @@ fn check(config: Config, seed: u64, len: usize) {
     );
     for kernels in Kernels::available() {
         let net = Transformer::new(kernels, weights.clone());
-        for (threads, batch) in [(1, 1), (1, 7), (2, 1), (2, 40), (3, 5), (3, 33)] {
+        for (threads, batch) in [(1, 1), (1, 7), (2, 2), (2, 40), (3, 5)] {
             let mut caches = [net.cache()];
             let mut scratch = net.scratch(batch, threads);
             let mut frequencies = vec![0; vocab_size];
@@ -65,7 +65,7 @@ fn check(config: Config, seed: u64, len: usize) {
 
 #[test]
 fn the_packed_net_is_the_reference() {
-    check(config(), 1, 180);
+    check(config(), 1, 170);
 }
 
 #[test]
@@ -138,6 +138,6 @@ fn every_option() {
     .into_iter()
     .enumerate()
     {
-        check(config, seed as u64 + 10, 60);
+        check(config, seed as u64 + 10, 40);
     }
 }
