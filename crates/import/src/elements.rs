@@ -274,3 +274,207 @@ fn q6_k(block: &[u8], out: &mut [f32]) {
         *out = scale * f32::from(block[192 + i / 16].cast_signed()) * q;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers from a seed, which look random.
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, n: u64) -> u64 {
+            self.0 = self
+                .0
+                .wrapping_mul(0x5851_f42d_4c95_7f2d)
+                .wrapping_add(0x1405_7b7e_f767_814f);
+            (self.0 >> 33) % n
+        }
+
+        fn numbers<const N: usize>(&mut self, below: u64) -> [u8; N] {
+            std::array::from_fn(|_| self.below(below) as u8)
+        }
+
+        /// A scale: a multiple of 2^-10 below 1, and its bits in f16.
+        fn scale(&mut self) -> (f64, [u8; 2]) {
+            let number = self.below(1023) + 1;
+            let octave = number.ilog2();
+            let bits = (octave + 5) << 10 | ((number as u32) << (10 - octave) & 0x3ff);
+            (number as f64 / 1024.0, (bits as u16).to_le_bytes())
+        }
+    }
+
+    fn decoded(kind: ElementType, block: &[u8]) -> Vec<f64> {
+        let (_, _, elements, len) = kind.properties();
+        assert_eq!(block.len(), len, "{kind:?}");
+        let mut out = vec![f32::NAN; elements];
+        kind.decode(block, &mut out);
+        out.into_iter().map(f64::from).collect()
+    }
+
+    /// What a block must decode to. All numbers of these tests have few digits, so f32 holds them exactly.
+    fn check(kind: ElementType, block: &[u8], wanted: impl Iterator<Item = f64>) {
+        assert_eq!(decoded(kind, block), wanted.collect::<Vec<_>>(), "{kind:?}");
+    }
+
+    #[test]
+    fn every_f16() {
+        for bits in 0..=u16::MAX {
+            let (exponent, fraction) = (i32::from(bits >> 10 & 31), f64::from(bits & 0x3ff));
+            let magnitude = match exponent {
+                0 => fraction * 2_f64.powi(-24),
+                31 if fraction > 0.0 => f64::NAN,
+                31 => f64::INFINITY,
+                _ => (1.0 + fraction / 1024.0) * 2_f64.powi(exponent - 15),
+            };
+            let wanted = if bits >> 15 == 1 { -magnitude } else { magnitude };
+            let found = f64::from(f16_to_f32(bits));
+            assert!(
+                found.to_bits() == wanted.to_bits() || (found.is_nan() && wanted.is_nan()),
+                "{bits:x}"
+            );
+        }
+    }
+
+    #[test]
+    fn numbers_without_blocks() {
+        check(ElementType::F32, &1.5_f32.to_le_bytes(), [1.5].into_iter());
+        check(ElementType::F16, &[0x00, 0xc1], [-2.5].into_iter());
+        check(ElementType::Bf16, &[0x20, 0xc0], [-2.5].into_iter());
+    }
+
+    #[test]
+    fn blocks_of_32() {
+        let mut random = Random(1);
+        for _ in 0..100 {
+            let (scale, scale_bytes) = random.scale();
+            let (offset, offset_bytes) = random.scale();
+            let both = [scale_bytes, offset_bytes].concat();
+
+            let q: [u8; 32] = random.numbers(256);
+            let wanted = q.iter().map(|&q| scale * f64::from(q as i8));
+            check(ElementType::Q8_0, &[&scale_bytes[..], &q].concat(), wanted);
+
+            let q: [u8; 32] = random.numbers(32);
+            // Two elements half a block apart share a byte; the fifth bits are apart, the first in the lowest.
+            let halves: Vec<u8> = (0..16).map(|i| q[i] % 16 + q[i + 16] % 16 * 16).collect();
+            let fifths = (0..32)
+                .map(|i| u32::from(q[i] / 16) * 2_u32.pow(i as u32))
+                .sum::<u32>()
+                .to_le_bytes();
+            let four = |q: &u8| f64::from(q % 16);
+            let five = |q: &u8| f64::from(*q);
+            let block = [&scale_bytes[..], &halves].concat();
+            check(
+                ElementType::Q4_0,
+                &block,
+                q.iter().map(|q| scale * (four(q) - 8.0)),
+            );
+            let block = [&both[..], &halves].concat();
+            check(
+                ElementType::Q4_1,
+                &block,
+                q.iter().map(|q| scale * four(q) + offset),
+            );
+            let block = [&scale_bytes[..], &fifths, &halves].concat();
+            check(
+                ElementType::Q5_0,
+                &block,
+                q.iter().map(|q| scale * (five(q) - 16.0)),
+            );
+            let block = [&both[..], &fifths, &halves].concat();
+            check(
+                ElementType::Q5_1,
+                &block,
+                q.iter().map(|q| scale * five(q) + offset),
+            );
+        }
+    }
+
+    #[test]
+    fn blocks_of_256() {
+        let mut random = Random(2);
+        for _ in 0..100 {
+            let (scale, scale_bytes) = random.scale();
+            let (offset, offset_bytes) = random.scale();
+            let both = [scale_bytes, offset_bytes].concat();
+
+            // Eight groups, whose scales and offsets have 6 bits. The first four are whole in eight bytes, and leave two bits
+            // of each, which are the high ones of the last four.
+            let scales: [u8; 8] = random.numbers(64);
+            let offsets: [u8; 8] = random.numbers(64);
+            let mut packed = [0; 12];
+            for j in 0..4 {
+                packed[j] = scales[j] + scales[j + 4] / 16 * 64;
+                packed[j + 4] = offsets[j] + offsets[j + 4] / 16 * 64;
+                packed[j + 8] = scales[j + 4] % 16 + offsets[j + 4] % 16 * 16;
+            }
+            let q: [[u8; 32]; 8] = std::array::from_fn(|_| random.numbers(32));
+            let halves: Vec<u8> = (0..128)
+                .map(|i| {
+                    let (pair, l) = (i / 32, i % 32);
+                    q[2 * pair][l] % 16 + q[2 * pair + 1][l] % 16 * 16
+                })
+                .collect();
+            let fifths: [u8; 32] = std::array::from_fn(|l| (0..8).map(|j| q[j][l] / 16 << j).sum());
+            let wanted = |bits: u8| {
+                let element = move |i: usize| {
+                    let (j, q) = (i / 32, q[i / 32][i % 32] % bits);
+                    scale * f64::from(scales[j]) * f64::from(q) - offset * f64::from(offsets[j])
+                };
+                (0..256).map(element)
+            };
+            check(
+                ElementType::Q4K,
+                &[&both[..], &packed, &halves].concat(),
+                wanted(16),
+            );
+            check(
+                ElementType::Q5K,
+                &[&both[..], &packed, &fifths, &halves].concat(),
+                wanted(32),
+            );
+
+            // Sixteen groups of 16. Elements 0, 32, 64 and 96 of a half, and so on, share a byte of high bits.
+            let scales: [u8; 16] = random.numbers(256);
+            let q: [u8; 256] = random.numbers(64);
+            let mut low = [0; 128];
+            let mut high = [0; 64];
+            for (i, q) in q.into_iter().enumerate() {
+                let (half, quarter, l) = (i / 128, i % 128 / 32, i % 32);
+                let at = half * 64 + [0, 32, 0, 32][quarter] + l;
+                low[at] += q % 16 * [1, 1, 16, 16][quarter];
+                high[half * 32 + l] += q / 16 * [1, 4, 16, 64][quarter];
+            }
+            let block = [&low[..], &high, &scales, &scale_bytes].concat();
+            let wanted = q.iter().enumerate();
+            let wanted =
+                wanted.map(|(i, &q)| scale * f64::from(scales[i / 16] as i8) * (f64::from(q) - 32.0));
+            check(ElementType::Q6K, &block, wanted);
+        }
+    }
+
+    #[test]
+    fn lengths() {
+        assert_eq!(ElementType::F16.byte_len(&[3, 5]), Some(30));
+        assert_eq!(ElementType::Q4_1.byte_len(&[64]), Some(40));
+        assert_eq!(ElementType::Q6K.byte_len(&[2, 2, 512]), Some(1680));
+        assert_eq!(ElementType::Q4_0.byte_len(&[2, 33]), None);
+        assert_eq!(ElementType::F32.byte_len(&[]), None);
+        assert_eq!(ElementType::F32.byte_len(&[usize::MAX, 2]), None);
+        assert_eq!(ElementType::F32.byte_len(&[usize::MAX]), None);
+    }
+
+    #[test]
+    fn types_are_found_by_number_and_name() {
+        for kind in ElementType::ALL {
+            assert_eq!(ElementType::of_gguf(kind.properties().0), Some(kind));
+            assert_eq!(ElementType::of_name(kind.name()), Some(kind));
+        }
+        assert_eq!(ElementType::of_gguf(10), None);
+        assert_eq!(
+            (gguf_type_name(10), gguf_type_name(99)),
+            ("Q2_K".into(), "number 99".into())
+        );
+    }
+}

@@ -236,3 +236,91 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     let last: f32 = last_a.iter().zip(last_b).map(|(a, b)| a * b).sum();
     sums.iter().sum::<f32>() + last
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::Architecture;
+    use crate::turn::Turn;
+
+    /// A matrix of numbers that look random, from -1 to 1 times `unit`.
+    fn matrix(rows: usize, cols: usize, unit: f32, seed: &mut u64) -> Rows {
+        let mut next = || {
+            *seed = seed
+                .wrapping_mul(0x5851_f42d_4c95_7f2d)
+                .wrapping_add(0x1405_7b7e_f767_814f);
+            (*seed >> 33) as f32 / (1_u64 << 30) as f32 - 1.0
+        };
+        let numbers = (0..rows * cols).map(|_| next() * unit).collect();
+        Rows { numbers, cols }
+    }
+
+    fn gains(n: usize, seed: &mut u64) -> Vec<f32> {
+        matrix(1, n, 0.5, seed).numbers.iter().map(|x| 1.0 + x).collect()
+    }
+
+    #[test]
+    fn turning_changes_no_logit() {
+        for (d, heads, kv_heads, h, with_biases) in
+            [(48, 3, 1, 32, false), (36, 4, 2, 48, true), (64, 2, 2, 64, true)]
+        {
+            let config = NetConfig {
+                architecture: Architecture::Qwen3,
+                vocab_size: 50,
+                layers: 2,
+                d_model: d,
+                heads,
+                kv_heads,
+                head_dim: h,
+                rotary_dim: h,
+                d_ff: 44,
+                epsilon: 1e-5,
+                rope_base: 10_000.0,
+                context_len: 100,
+                qkv_bias: with_biases,
+                head_norms: with_biases,
+                tied: true,
+            };
+            let mut seed = d as u64;
+            let s = &mut seed;
+            let embedding = matrix(config.vocab_size, d, 1.0, s);
+            let last_gains = gains(d, s);
+            let (queries, keys) = config.head_rows();
+            let layers: [FloatLayer; 2] = std::array::from_fn(|_| FloatLayer {
+                attention_gains: gains(d, s),
+                queries_keys_values: [queries, keys, keys].map(|rows| matrix(rows, d, 0.5, s)),
+                biases: with_biases.then(|| [queries, keys, keys].map(|rows| matrix(rows, 1, 1.0, s))),
+                head_gains: with_biases.then(|| [gains(h, s), gains(h, s)]),
+                out: matrix(d, queries, 0.3, s),
+                feed_forward_gains: gains(d, s),
+                gate_up: [44, 44].map(|rows| matrix(rows, d, 0.5, s)),
+                down: matrix(d, 44, 0.5, s),
+            });
+            let frequencies = crate::frequencies::powers(config.rope_base, h / 2);
+            let logits = |layers: &[FloatLayer], embedding: &Rows, head: &Rows, gains: &[f32]| {
+                let mut x = embedding.clone();
+                layers
+                    .iter()
+                    .for_each(|layer| advance(&config, &frequencies, layer, &mut x));
+                product(head, &normed(&x, gains, config.epsilon)).numbers
+            };
+            let before = logits(&layers, &embedding, &embedding, &last_gains);
+
+            let (turn, head_turn) = (Turn::with_signs(d), Turn::new(h));
+            let ones = vec![1.0; d];
+            let mut turned = embedding.clone();
+            turned.fold_and_turn(&ones, &turn);
+            let mut head = embedding.clone();
+            head.fold_and_turn(&last_gains, &turn);
+            let mut turned_layers = layers.clone();
+            turned_layers
+                .iter_mut()
+                .for_each(|layer| layer.fold_and_turn(&turn, &head_turn));
+            assert_ne!(turned_layers[0].down.numbers, layers[0].down.numbers);
+            let after = logits(&turned_layers, &turned, &head, &ones);
+            for (after, before) in after.iter().zip(&before) {
+                assert!((after - before).abs() < 1e-3, "{d}: {after} {before}");
+            }
+        }
+    }
+}

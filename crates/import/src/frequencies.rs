@@ -62,3 +62,48 @@ pub(crate) fn turns(radians: f64) -> Option<u32> {
     let turns = (radians / TAU * 4_294_967_296.0).round_ties_even();
     (0.0..4_294_967_296.0).contains(&turns).then_some(turns as u32)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn powers_are_powers() {
+        for base in [10_000.0, 100_000.0, 500_000.0, 1e6, 12_345.678] {
+            for n in [1, 2, 16, 20, 24, 32, 40, 48, 64, 128] {
+                for (i, power) in powers(base, n).into_iter().enumerate() {
+                    let wanted = base.powf(-(i as f64) / n as f64);
+                    assert!(
+                        (power / wanted - 1.0).abs() < 1e-13,
+                        "{base} {i}/{n}: {power} {wanted}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn turns_of_radians() {
+        // 2^32 / (2 pi) = 683565275.58
+        assert_eq!(turns(1.0), Some(683_565_276));
+        assert_eq!(turns(0.0), Some(0));
+        assert_eq!(turns(6.283_185_305), Some(4_294_967_295));
+        for radians in [TAU, -1.0, f64::NAN, f64::INFINITY] {
+            assert_eq!(turns(radians), None, "{radians}");
+        }
+    }
+
+    #[test]
+    fn llama_3_scales_long_waves() {
+        let scaling = Llama3Scaling {
+            factor: 32.0,
+            low_freq_factor: 1.0,
+            high_freq_factor: 4.0,
+            original_context: 8192.0,
+        };
+        // Of waves of 8192 / 4.5, 8192 / 2.5 and 8192 / 0.5 positions.
+        let frequencies = [4.5, 2.5, 0.5].map(|waves| waves * TAU / 8192.0);
+        // The second is halfway: (1/2) / 32 + 1/2 = 33 / 64.
+        assert_eq!(scaling.divisors(&frequencies), [1.0, 64.0 / 33.0, 32.0]);
+    }
+}

@@ -103,3 +103,77 @@ pub(crate) fn gains(gains: &[f32]) -> Option<Vec<i16>> {
     });
     gains.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn factors() {
+        let factor = |value| factor(value, MAX_EXPONENT);
+        assert_eq!(factor(0.0), Some((0, 0)));
+        assert_eq!(factor(1.0), Some((16_384, 14)));
+        assert_eq!(factor(0.75), Some((24_576, 15)));
+        assert_eq!(factor(46.166_241_3), Some((23_637, 9)));
+        assert_eq!(factor(32_767.4), Some((32_767, 0)));
+        // Rounded up to the next octave.
+        assert_eq!(factor(0.999_99), Some((16_384, 14)));
+        // Rounded up to a number that has 16 bits.
+        assert_eq!(factor(32_767.5), None);
+        assert_eq!(factor(32_768.0), None);
+        assert_eq!(factor(f64::INFINITY), None);
+        // 2^-34 is the smallest with a mantissa of 15 bits; 2^-50 rounds to none.
+        assert_eq!(factor(power_of_two(-34)), Some((16_384, 48)));
+        assert_eq!(factor(power_of_two(-48)), Some((1, 48)));
+        assert_eq!(factor(power_of_two(-50)), Some((0, 48)));
+        assert_eq!(factor(f64::MIN_POSITIVE / 4.0), Some((0, 48)));
+    }
+
+    fn quantized(row: &[f32], scale: f64) -> (Vec<i8>, Option<(u16, u8)>) {
+        let mut weights = vec![1; row.len()];
+        let factor = quantize(row, scale, &mut weights);
+        (weights, factor)
+    }
+
+    #[test]
+    fn rows() {
+        let row = [127.0, -63.5, 0.4, 0.5, 1.5, -127.0];
+        assert_eq!(
+            quantized(&row, 1.0),
+            (vec![127, -64, 0, 0, 2, -127], Some((16_384, 14)))
+        );
+        assert_eq!(quantized(&[0.0; 3], 1.0), (vec![0; 3], Some((0, 0))));
+        assert_eq!(quantized(&[1e-20; 3], 1.0), (vec![0; 3], Some((0, 0))));
+        assert_eq!(quantized(&[1e7, 0.0], 4096.0).1, None);
+    }
+
+    #[test]
+    fn biases_and_gains() {
+        assert_eq!(
+            biases(&[0.5, -1.0 / 8192.0, 65_535.0]),
+            Some(vec![2048, 0, 268_431_360])
+        );
+        assert_eq!(biases(&[65_536.0]), None);
+        assert_eq!(gains(&[1.0, -0.5, 31.999]), Some(vec![1024, -512, 32_767]));
+        assert_eq!(gains(&[1.0, 32.0]), None);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn errors_are_half_a_step(row in prop::collection::vec(-2.0_f32..2.0, 1..40), octave in -10..10) {
+            let scale = power_of_two(octave);
+            let (weights, factor) = quantized(&row, scale);
+            let (mantissa, exponent) = factor.unwrap();
+            let unit = f64::from(mantissa) / power_of_two(exponent.into()) / scale;
+            let largest = row.iter().fold(0.0_f32, |largest, x| largest.max(x.abs()));
+            prop_assert!((unit * 127.0 / f64::from(largest) - 1.0).abs() < 1.0 / 32_768.0);
+            for (&weight, &x) in weights.iter().zip(&row) {
+                // The largest may be cut by what the factor lost.
+                prop_assert!((f64::from(weight) * unit - f64::from(x)).abs() <= unit * 0.504, "{x}");
+            }
+        }
+    }
+}

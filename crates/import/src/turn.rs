@@ -77,3 +77,67 @@ impl Turn {
         x.iter_mut().for_each(|x| *x *= self.scale);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The matrix from its definition.
+    fn dense(turn: &Turn) -> Vec<Vec<f64>> {
+        let n = turn.len;
+        let m = n >> n.trailing_zeros();
+        let power = n / m;
+        let element = |row: usize, col: usize| {
+            let hadamard = if (row / m & col / m).count_ones() % 2 == 0 {
+                1.0
+            } else {
+                -1.0
+            };
+            let identity = if row % m == col % m { 1.0 } else { 0.0 };
+            let reflection = if m == 1 { 1.0 } else { identity - 2.0 / m as f64 };
+            turn.signs.get(row).unwrap_or(&1.0) * hadamard / (power as f64).sqrt() * reflection
+        };
+        (0..n)
+            .map(|row| (0..n).map(|col| element(row, col)).collect())
+            .collect()
+    }
+
+    #[test]
+    fn fast_form_is_the_matrix() {
+        for n in [1, 2, 3, 4, 6, 7, 8, 12, 36, 40, 48, 64, 96] {
+            for turn in [Turn::new(n), Turn::with_signs(n)] {
+                let matrix = dense(&turn);
+                for (row, wanted) in matrix.iter().enumerate() {
+                    let mut x = vec![0.0; n];
+                    x[row] = 1.0;
+                    turn.apply(&mut x);
+                    for (x, wanted) in x.iter().zip(wanted) {
+                        assert!((x - wanted).abs() < 1e-14, "{n} {row}");
+                    }
+                    // Rows are orthogonal, and of length 1.
+                    for (other, them) in matrix.iter().enumerate() {
+                        let dot: f64 = wanted.iter().zip(them).map(|(a, b)| a * b).sum();
+                        let identity = if other == row { 1.0 } else { 0.0 };
+                        assert!((dot - identity).abs() < 1e-14, "{n} {row} {other}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn signs_are_those_of_splitmix() {
+        // The first outputs from the seed 0 begin with e2, 6e, 06, f8, 1b, 53.
+        assert_eq!(Turn::with_signs(6).signs, [-1.0, 1.0, 1.0, -1.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn large_elements_are_spread() {
+        let mut x = vec![0.0; 576];
+        x[100] = 1000.0;
+        Turn::with_signs(576).apply(&mut x);
+        let largest = x.iter().fold(0.0_f64, |largest, x| largest.max(x.abs()));
+        // 7/9 of 1/8.
+        assert!((largest - 97.2).abs() < 0.1, "{largest}");
+    }
+}

@@ -216,3 +216,66 @@ pub(crate) fn mergeable(id: usize, spelling: &str) -> Result<Token, Error> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_byte_has_a_character() {
+        // Bytes are numbered from U+0100 on where they cannot be printed.
+        let mut next = 0x100;
+        for byte in 0..=255 {
+            let character = match byte {
+                b'!'..=b'~' | 0xa1..=0xac | 0xae.. => char::from(byte),
+                _ => {
+                    next += 1;
+                    char::from_u32(next - 1).unwrap()
+                }
+            };
+            assert_eq!(byte_of(character), Some(byte), "{character}");
+        }
+        assert_eq!(next, 0x144);
+        for character in [' ', '\n', '\u{7f}', '\u{ad}', '\u{144}', '\u{4e2d}'] {
+            assert_eq!(byte_of(character), None, "{character:?}");
+        }
+        assert_eq!(
+            bytes_of("\u{120}caf\u{c3}\u{a9}"),
+            Some(" caf\u{e9}".as_bytes().to_vec())
+        );
+        assert_eq!(bytes_of("a b"), None);
+    }
+
+    fn reason(tokens: Vec<Token>, merges: &[(&str, &str)]) -> String {
+        let made = Vocabulary::new(Split::Gpt2, tokens, merges.iter().copied());
+        made.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn vocabularies_that_cannot_be() {
+        let token = |text: &str| Token::Mergeable(text.as_bytes().to_vec());
+        let special = |text: &str| Token::Special(text.to_owned());
+        assert_eq!(
+            reason(vec![token("a"), token("")], &[]),
+            "tokenizer: token 1 is empty"
+        );
+        assert_eq!(reason(vec![special("")], &[]), "tokenizer: token 0 is empty");
+        assert_eq!(
+            reason(vec![token("a"), token("a")], &[]),
+            "tokenizer: token 1 is there twice"
+        );
+        assert_eq!(
+            reason(vec![special("a"), special("a")], &[]),
+            "tokenizer: token 1 is there twice"
+        );
+        let three = || vec![token("a"), token("b"), token("ab"), special("b ")];
+        for merge in [("b", "a"), ("a", "c"), ("a b", ""), ("a", "b "), ("", "ab")] {
+            let wanted = "tokenizer: merge 1 is not of two tokens that make a third";
+            assert_eq!(reason(three(), &[("a", "b"), merge]), wanted, "{merge:?}");
+        }
+        // A text may spell what a special token does.
+        let made = Vocabulary::new(Split::Gpt2, vec![special("a"), token("a")], []).unwrap();
+        assert_eq!((made.source_len(), made.missing_bytes().len()), (2, 255));
+        assert_eq!((made.special_id("a"), made.special_id("b")), (Some(0), None));
+    }
+}

@@ -1,0 +1,1 @@
+//! Models that cannot be imported, and what is said of them.
