@@ -416,7 +416,7 @@ mod tests {
                     q[2 * pair][l] % 16 + q[2 * pair + 1][l] % 16 * 16
                 })
                 .collect();
-            let fifths: [u8; 32] = std::array::from_fn(|l| (0..8).map(|j| q[j][l] / 16 << j).sum());
+            let fifths: [u8; 32] = std::array::from_fn(|l| (0..8).map(|j| (q[j][l] / 16) << j).sum());
             let wanted = |bits: u8| {
                 let element = move |i: usize| {
                     let (j, q) = (i / 32, q[i / 32][i % 32] % bits);

@@ -88,7 +88,7 @@ mod tests {
         let m = n >> n.trailing_zeros();
         let power = n / m;
         let element = |row: usize, col: usize| {
-            let hadamard = if (row / m & col / m).count_ones() % 2 == 0 {
+            let hadamard = if ((row / m) & (col / m)).count_ones().is_multiple_of(2) {
                 1.0
             } else {
                 -1.0
