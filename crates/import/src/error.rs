@@ -26,7 +26,7 @@ pub enum Error {
         /// The version.
         version: u32,
     },
-    /// A file is damaged or was cut off.
+    /// A file was damaged or cut off, or has numbers that make no sense.
     #[error("{place}: {reason}")]
     Malformed {
         /// The key, tensor or file.
@@ -41,11 +41,11 @@ pub enum Error {
         key: String,
     },
     /// A key has a value that it cannot have.
-    #[error("key {key}: {reason}")]
+    #[error("key {key} {reason}")]
     BadKey {
         /// The key.
         key: String,
-        /// Its value and why that is wrong.
+        /// What it is not.
         reason: String,
     },
     /// A tensor is not there.

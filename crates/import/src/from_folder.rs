@@ -89,8 +89,9 @@ impl Folder<'_> {
 /// An object of a JSON file.
 #[derive(Default)]
 struct Keys {
-    /// Of the object, for errors: the file's name, or a key and a dot.
-    place: String,
+    file: String,
+    /// The keys that lead to it, each with a dot.
+    path: String,
     object: Map<String, Value>,
 }
 
@@ -105,13 +106,14 @@ impl Keys {
             reason: cut(&error.to_string()),
         })?;
         Ok(Self {
-            place: format!("{name}: "),
+            file: name.to_owned(),
+            path: String::new(),
             object,
         })
     }
 
     fn name(&self, key: &str) -> String {
-        format!("{}{key}", self.place)
+        format!("{}{key} in {}", self.path, self.file)
     }
 
     fn wrong<T>(&self, key: &str, wanted: &str) -> Result<T, Error> {
@@ -175,7 +177,8 @@ impl Keys {
         match self.get(key) {
             None => Ok(None),
             Some(Value::Object(object)) => Ok(Some(Self {
-                place: format!("{}.", self.name(key)),
+                file: self.file.clone(),
+                path: format!("{}{key}.", self.path),
                 object: object.clone(),
             })),
             Some(_) => self.wrong(key, "an object"),

@@ -256,7 +256,13 @@ pub(crate) fn read(inner: impl Read, len: u64) -> Result<Gguf, Problem> {
     let alignment = match metadata.get("general.alignment") {
         None => 32,
         Some(&Value::Integer(alignment @ 1..=0x1_0000)) => alignment as u64,
-        Some(_) => return Err(malformed("key general.alignment", "is not 1 to 65536")),
+        Some(_) => {
+            return Err(Error::BadKey {
+                key: "general.alignment".to_owned(),
+                reason: "is not 1 to 65536".to_owned(),
+            }
+            .into());
+        }
     };
     // At most 2^64 / 2, since a file is not longer.
     let data = reader.at.next_multiple_of(alignment);

@@ -159,9 +159,9 @@ impl<'i> Importer<'i> {
     fn frequencies(&self) -> Result<Vec<u32>, Error> {
         let radians = self.net.frequencies()?;
         let turns: Option<Vec<u32>> = radians.into_iter().map(frequencies::turns).collect();
-        turns.ok_or_else(|| Error::BadKey {
-            key: "frequencies of rotations".to_owned(),
-            reason: "are not all less than a turn for each position".to_owned(),
+        turns.ok_or_else(|| Error::Malformed {
+            place: "rotations".to_owned(),
+            reason: "not all frequencies are less than a turn for each position".to_owned(),
         })
     }
 
@@ -291,9 +291,9 @@ fn config(source: &Source, options: &Options) -> Result<Config, Error> {
         if epsilon < 4_294_967_296.0 {
             Ok(epsilon as u32)
         } else {
-            Err(Error::BadKey {
-                key: "epsilon of norms".to_owned(),
-                reason: format!("{} is too large", net.epsilon),
+            Err(Error::Malformed {
+                place: "norms".to_owned(),
+                reason: format!("the epsilon {} is too large", net.epsilon),
             })
         }
     };

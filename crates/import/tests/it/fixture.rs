@@ -223,8 +223,19 @@ pub(crate) fn f16(x: f32) -> u16 {
     sign | ((exponent + 15) as u16) << 10 | fraction as u16
 }
 
-/// The bytes of numbers in one of the types that have no blocks.
+/// The bytes of numbers. In blocks of Q8_0 the scale is 1/512.
 pub(crate) fn encode(element_type: &str, numbers: &[f32]) -> Vec<u8> {
+    if element_type == "Q8_0" {
+        let block = |block: &[f32]| {
+            let quants = block.iter().map(|x| (x * 512.0) as i8 as u8);
+            f16(1.0 / 512.0)
+                .to_le_bytes()
+                .into_iter()
+                .chain(quants)
+                .collect::<Vec<u8>>()
+        };
+        return numbers.chunks_exact(32).flat_map(block).collect();
+    }
     let bytes = numbers.iter().flat_map(|&x| match element_type {
         "F32" => x.to_le_bytes().to_vec(),
         "F16" => f16(x).to_le_bytes().to_vec(),

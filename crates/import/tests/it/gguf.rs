@@ -41,6 +41,7 @@ pub(crate) fn type_number(name: &str) -> u32 {
         "F32" => 0,
         "F16" => 1,
         "BF16" => 30,
+        "Q8_0" => 8,
         _ => panic!("type {name}"),
     }
 }

@@ -125,6 +125,36 @@ fn numbers(weights: &Weights) -> Vec<u8> {
 }
 
 #[test]
+fn blocks_make_the_same_bytes_as_their_numbers() {
+    let temporary = tempfile::tempdir().unwrap();
+    let sizes = Sizes {
+        d: 64,
+        units: 96,
+        ..LLAMA3
+    };
+    let mut model = Model::new(sizes, 23);
+    for tensor in model.tensors.values_mut() {
+        if tensor.shape.len() == 2 {
+            tensor
+                .numbers
+                .iter_mut()
+                .for_each(|x| *x = x.clamp(-127.0 / 512.0, 127.0 / 512.0));
+        }
+    }
+    let options = Options::default();
+    let of_numbers = imported(&gguf_source(temporary.path(), &model, "F16"), &options);
+    let of_blocks = imported(&gguf_source(temporary.path(), &model, "Q8_0"), &options);
+    assert!(of_blocks.weights == of_numbers.weights);
+    assert_eq!(
+        (
+            &of_blocks.facts["source.types"][..],
+            &of_numbers.facts["source.types"][..]
+        ),
+        ("Q8_0", "F16")
+    );
+}
+
+#[test]
 fn bytes_do_not_change() {
     let hashes = ALL.map(|sizes| {
         let temporary = tempfile::tempdir().unwrap();
