@@ -152,6 +152,13 @@ impl Gguf {
         self.metadata.retain(|(it, _)| it != key);
     }
 
+    pub(crate) fn tensor(&mut self, name: &str) -> &mut Stored {
+        self.tensors
+            .iter_mut()
+            .find(|tensor| tensor.name == name)
+            .unwrap()
+    }
+
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut out = b"GGUF".to_vec();
         out.extend(self.version.to_le_bytes());
