@@ -217,7 +217,8 @@ pub(crate) struct Import {
     pub(crate) window: Option<usize>,
     #[command(flatten)]
     pub(crate) facts: Facts,
-    /// Model of the kind llama, qwen2 or qwen3: a GGUF file
+    /// Model to import, of the kinds llama, qwen2 and qwen3: a GGUF file, or a folder with config.json, tokenizer.json and
+    /// safetensors files
     #[arg(value_name = "MODEL")]
     pub(crate) model: PathBuf,
 }
@@ -411,7 +412,8 @@ Examples:
   {program} verify -m english.czm *.txt               do the texts round-trip, and how small do they get
   {program} bench -m english.czm *.txt                size and speed, beside other compressors
   {program} train -o mine.czm --minutes 30 letters/   a model trained on the texts in a folder
-  {program} adapt standard letters/ -o mine.czm       the built-in model, adapted to them"
+  {program} adapt standard letters/ -o mine.czm       the built-in model, adapted to them
+  {program} import SmolLM2.gguf -o smollm2.czm        an open language model, in integers"
     );
     let after = format!("{examples}\n\n{files}");
     let mut command = Args::command().name(program).bin_name(program).after_help(after);

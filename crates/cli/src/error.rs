@@ -240,7 +240,9 @@ impl Error {
 /// The exit code for a model that cannot be imported.
 #[cfg(feature = "import")]
 fn exit_of_import(error: &czip_import::Error) -> Exit {
-    use czip_import::Error::{BadKey, BadTensor, Malformed, MissingKey, MissingTensor, Option, Tokenizer};
+    use czip_import::Error::{
+        BadKey, BadTensor, Malformed, MissingKey, MissingTensor, NotAModel, Option, Tokenizer,
+    };
     match error {
         Option { .. } => Exit::Usage,
         BadKey { .. }
@@ -248,6 +250,7 @@ fn exit_of_import(error: &czip_import::Error) -> Exit {
         | Malformed { .. }
         | MissingKey { .. }
         | MissingTensor { .. }
+        | NotAModel
         | Tokenizer { .. } => Exit::Malformed,
         // Reading, and what a model has that those of czip lack.
         _ => Exit::Failure,

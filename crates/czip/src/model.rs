@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use czip_container::v2::ModelId;
 use czip_kernels::Kernels;
 use czip_mix::{Alphabet, Priors, PriorsError};
-use czip_model::{AnyTransformer, Extras, ModelFile, ModelInfo, v3};
+use czip_model::{AnyTransformer, Extras, Hashing, ModelFile, ModelInfo, v3};
 use czip_tokenizer::Tokenizer;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
@@ -86,29 +86,6 @@ impl Mixing {
     }
 }
 
-/// Hashes what is read.
-struct Hashing<R> {
-    reader: R,
-    hash: Xxh3,
-}
-
-impl<R: Read> Hashing<R> {
-    fn new(reader: R) -> Self {
-        Self {
-            reader,
-            hash: Xxh3::new(),
-        }
-    }
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.reader.read(buffer)?;
-        self.hash.update(&buffer[..count]);
-        Ok(count)
-    }
-}
-
 impl Model {
     /// Reads a model file of any format. One of the format czip-model-v3, which may be large, is never in memory twice.
     ///
@@ -128,11 +105,9 @@ impl Model {
         let model = if metadata.is_file() {
             let mut hashing = Hashing::new(file);
             match v3::File::read_if_v3(&mut hashing, metadata.len()) {
-                Ok(Ok(file)) => Self::of_file(
-                    Kernels::detect(),
-                    ModelFile::V3(Box::new(file)),
-                    hashing.hash.digest128(),
-                ),
+                Ok(Ok(file)) => {
+                    Self::of_file(Kernels::detect(), ModelFile::V3(Box::new(file)), hashing.digest())
+                }
                 Ok(Err(bytes)) => Self::from_bytes(&bytes),
                 Err(v3::ReadError::Io(source)) => Err(failed(source)),
                 Err(v3::ReadError::Invalid(error)) => Err(error.into()),
@@ -265,7 +240,7 @@ impl Model {
     pub fn id_of_reader(reader: impl Read) -> io::Result<ModelId> {
         let mut hashing = Hashing::new(reader);
         io::copy(&mut hashing, &mut io::sink())?;
-        Ok(id_of_hash(hashing.hash.digest128()))
+        Ok(id_of_hash(hashing.digest()))
     }
 
     /// The [`id`](Self::id) of the model whose file has these bytes, without loading it or checking that they are a valid

@@ -14,9 +14,9 @@ use crate::error::Error;
 use crate::frequencies::Llama3Scaling;
 use crate::net::{Architecture, Net, NetConfig, Scaling};
 use crate::parts::{Facts, Parts};
-use crate::quote::cut;
 use crate::store::{LayerRole, Place, Role, Store};
 use crate::vocab::{Split, Token, Vocabulary, mergeable};
+use czip_model::quote::cut;
 
 /// The file by which such a folder is known.
 pub(crate) const CONFIG: &str = "config.json";

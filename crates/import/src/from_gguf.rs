@@ -9,9 +9,9 @@ use crate::error::Error;
 use crate::gguf::{self, Gguf, Problem, Value};
 use crate::net::{Architecture, Net, NetConfig, Scaling};
 use crate::parts::{Facts, Parts};
-use crate::quote::cut;
 use crate::store::{LayerRole, Place, Role, Store};
 use crate::vocab::{Split, Token, Vocabulary, mergeable};
+use czip_model::quote::cut;
 
 /// Reads everything but the weights.
 pub(crate) fn open(path: &Path, file: File) -> Result<Parts, Error> {

@@ -9,7 +9,7 @@ use std::io::{self, Read};
 
 use crate::elements::{self, ElementType};
 use crate::error::Error;
-use crate::quote::cut;
+use czip_model::quote::cut;
 
 /// The first bytes of a file.
 pub(crate) const MAGIC: [u8; 4] = *b"GGUF";

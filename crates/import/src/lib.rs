@@ -13,7 +13,6 @@ mod layer;
 mod net;
 mod parts;
 mod quantize;
-mod quote;
 mod rows;
 mod source;
 mod store;

@@ -33,7 +33,7 @@ impl Architecture {
         let found = Self::ALL.into_iter().find(|it| it.name() == name);
         found.ok_or_else(|| Error::Unsupported {
             what: "architecture",
-            value: crate::quote::cut(name),
+            value: czip_model::quote::cut(name),
             supported: "llama, qwen2 and qwen3 are",
         })
     }

@@ -11,8 +11,8 @@ use rayon::prelude::*;
 
 use crate::elements::ElementType;
 use crate::error::Error;
-use crate::quote::cut;
 use crate::rows::Rows;
+use czip_model::quote::cut;
 
 /// What a tensor is in the net.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

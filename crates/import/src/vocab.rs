@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use serde::{Serialize, Serializer};
 
 use crate::error::Error;
-use crate::quote::cut;
+use czip_model::quote::cut;
 
 /// How text is cut into pieces before merges are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -77,11 +77,27 @@ pub(crate) fn check_start(start: &[u8], len: u64) -> Result<u64, Error> {
     Err(Error::NotSafetensors { reason })
 }
 
+/// A tensor's type, shape and data, as a file has them.
+pub(crate) type Stored = (Dtype, Vec<usize>, Vec<u8>);
+
+/// A tensor to be written: its name, type, shape and data.
+type Written<'t> = (&'t str, Dtype, &'t [usize], &'t [u8]);
+
+/// Tensors by the alignment of their elements, as safetensors demands, then by name.
+pub(crate) fn by_alignment(tensors: &BTreeMap<String, Stored>) -> Vec<Written<'_>> {
+    let mut order: Vec<Written<'_>> = tensors
+        .iter()
+        .map(|(name, (dtype, shape, data))| (name.as_str(), *dtype, shape.as_slice(), data.as_slice()))
+        .collect();
+    order.sort_by_key(|(_, dtype, ..)| std::cmp::Reverse(dtype.bitsize()));
+    order
+}
+
 /// A file with these metadata, and with tensors (name, type, shape, data) in this order. The keys of every object of the
 /// header are in order, so the same contents make the same bytes.
 pub(crate) fn write<'t>(
     metadata: BTreeMap<String, String>,
-    tensors: impl Iterator<Item = (&'t str, Dtype, &'t [usize], &'t [u8])>,
+    tensors: impl Iterator<Item = Written<'t>>,
 ) -> Vec<u8> {
     let mut header = serde_json::Map::new();
     header.insert("__metadata__".into(), metadata.into_iter().collect());
@@ -120,17 +136,32 @@ pub(crate) enum PriorsAre {
 /// With a bound for each, a small file with many of them could ask for any amount.
 const MAX_PRIORS_LEN: u64 = 16 << 20;
 
-/// Decompresses to at most `most` bytes, what others have left of `limit`.
-fn decompress_priors(name: &str, bytes: &[u8], most: u64, limit: u64) -> Result<Vec<u8>, Error> {
-    let bad = |reason: String| Error::Compressed {
-        name: name.to_owned(),
-        reason,
-    };
-    let priors = codec::decompress(name, ZSTD, bytes, most + 1, bad)?;
-    if priors.len() as u64 > most {
-        return Err(bad(format!("all priors together have more than {limit} bytes")));
+/// The priors that `bytes_of` finds by the names of their tensors, up to the first number that is missing.
+fn read_priors<'a>(
+    stored: PriorsAre,
+    limit: u64,
+    mut bytes_of: impl FnMut(&str) -> Result<Option<Cow<'a, [u8]>>, Error>,
+) -> Result<Vec<Cow<'a, [u8]>>, Error> {
+    let (mut all, mut left) = (Vec::new(), limit);
+    for number in 0.. {
+        let name = format!("mixing.priors.{number}");
+        let Some(bytes) = bytes_of(&name)? else { break };
+        if stored == PriorsAre::Plain {
+            all.push(bytes);
+            continue;
+        }
+        let bad = |reason: String| Error::Compressed {
+            name: name.clone(),
+            reason,
+        };
+        let priors = codec::decompress(&name, ZSTD, &bytes, left + 1, bad)?;
+        let Some(rest) = left.checked_sub(priors.len() as u64) else {
+            return Err(bad(format!("all priors together have more than {limit} bytes")));
+        };
+        left = rest;
+        all.push(Cow::Owned(priors));
     }
-    Ok(priors)
+    Ok(all)
 }
 
 /// What a model file holds in addition to the net.
@@ -155,22 +186,10 @@ impl<'a> Extras<'a> {
         } = envelope;
         let codec = tokenizer_codec(&Metadata(metadata))?;
         let tokenizer = tensors.bytes(TOKENIZER)?;
-        let (mut mixing_priors, mut most) = (Vec::new(), MAX_PRIORS_LEN);
-        for number in 0.. {
-            let name = format!("mixing.priors.{number}");
-            if tensors.optional(&name).is_none() {
-                break;
-            }
-            let bytes = tensors.bytes(&name)?;
-            mixing_priors.push(match stored {
-                PriorsAre::Plain => Cow::Borrowed(bytes),
-                PriorsAre::Compressed => {
-                    let priors = decompress_priors(&name, bytes, most, MAX_PRIORS_LEN)?;
-                    most -= priors.len() as u64;
-                    Cow::Owned(priors)
-                }
-            });
-        }
+        let mixing_priors = read_priors(stored, MAX_PRIORS_LEN, |name| match tensors.optional(name) {
+            Some(_) => tensors.bytes(name).map(|bytes| Some(Cow::Borrowed(bytes))),
+            None => Ok(None),
+        })?;
         let mixing_weights = match tensors.optional("mixing.weights") {
             Some(_) => Some(tensors.numbers("mixing.weights", &[vocab_size], u16::from_le_bytes)?),
             None => None,
@@ -194,34 +213,15 @@ impl<'a> Extras<'a> {
             let Some((info, bytes)) = tensors.remove(name) else {
                 return Ok(None);
             };
-            let wanted = vec![len.unwrap_or(bytes.len() / dtype.bitsize().div_ceil(8))];
-            let problem = if info.dtype != dtype {
-                TensorProblem::Type {
-                    found: info.dtype.to_string(),
-                    wanted: dtype_name(dtype),
-                }
-            } else if info.shape != wanted {
-                TensorProblem::Shape {
-                    found: info.shape,
-                    wanted,
-                }
-            } else {
-                return Ok(Some(bytes));
-            };
-            Err(tensor_error(name, problem))
+            let len = len.unwrap_or(bytes.len() * 8 / dtype.bitsize());
+            check(name, (info.dtype, &info.shape), (dtype, &[len]))?;
+            Ok(Some(bytes))
         };
         let tokenizer = take(TOKENIZER, Dtype::U8, None)?
             .ok_or_else(|| tensor_error(TOKENIZER, TensorProblem::Missing))?;
-        let (mut mixing_priors, mut left) = (Vec::new(), most);
-        for number in 0.. {
-            let name = format!("mixing.priors.{number}");
-            let Some(bytes) = take(&name, Dtype::U8, None)? else {
-                break;
-            };
-            let priors = decompress_priors(&name, &bytes, left, most)?;
-            left -= priors.len() as u64;
-            mixing_priors.push(Cow::Owned(priors));
-        }
+        let mixing_priors = read_priors(PriorsAre::Compressed, most, |name| {
+            Ok(take(name, Dtype::U8, None)?.map(Cow::Owned))
+        })?;
         let mixing_weights = take("mixing.weights", Dtype::U16, Some(vocab_size))?;
         Ok(Extras {
             tokenizer: (codec, Cow::Owned(tokenizer)),
@@ -315,7 +315,25 @@ impl<'a> Metadata<'a> {
     }
 }
 
-fn tensor_error(name: &str, problem: TensorProblem) -> Error {
+/// Refuses a tensor of another type or shape.
+pub(crate) fn check(name: &str, found: (Dtype, &[usize]), wanted: (Dtype, &[usize])) -> Result<(), Error> {
+    let problem = if found.0 != wanted.0 {
+        TensorProblem::Type {
+            found: found.0.to_string(),
+            wanted: dtype_name(wanted.0),
+        }
+    } else if found.1 != wanted.1 {
+        TensorProblem::Shape {
+            found: found.1.to_vec(),
+            wanted: wanted.1.to_vec(),
+        }
+    } else {
+        return Ok(());
+    };
+    Err(tensor_error(name, problem))
+}
+
+pub(crate) fn tensor_error(name: &str, problem: TensorProblem) -> Error {
     Error::Tensor {
         name: name.to_owned(),
         problem,
@@ -350,7 +368,7 @@ impl Number<4> for u32 {
     const DTYPE: Dtype = Dtype::U32;
 }
 
-pub(crate) fn dtype_name(dtype: Dtype) -> &'static str {
+fn dtype_name(dtype: Dtype) -> &'static str {
     match dtype {
         Dtype::I8 => "I8",
         Dtype::I16 => "I16",
@@ -378,20 +396,8 @@ impl<'a> Tensors<'a> {
     /// data is what type and shape demand.
     pub(crate) fn typed(&self, name: &str, shape: &[usize], dtype: Dtype) -> Result<&'a [u8], Error> {
         let view = self.view(name)?;
-        let problem = if view.dtype() != dtype {
-            TensorProblem::Type {
-                found: view.dtype().to_string(),
-                wanted: dtype_name(dtype),
-            }
-        } else if view.shape() != shape {
-            TensorProblem::Shape {
-                found: view.shape().to_vec(),
-                wanted: shape.to_vec(),
-            }
-        } else {
-            return Ok(view.data());
-        };
-        Err(tensor_error(name, problem))
+        check(name, (view.dtype(), view.shape()), (dtype, shape))?;
+        Ok(view.data())
     }
 
     /// The bytes of a tensor of one dimension of any length.

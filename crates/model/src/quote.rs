@@ -1,10 +1,11 @@
-//! Quoting from untrusted files in error messages.
+//! Quoting from untrusted files in error messages, here and where models are made of other files.
 
 /// The most characters that are quoted.
 const MAX_QUOTED: usize = 100;
 
 /// Text for an error message: without control characters, and cut after 100 characters.
-pub(crate) fn cut(text: &str) -> String {
+#[must_use]
+pub fn cut(text: &str) -> String {
     let mut cut = String::new();
     for (index, character) in text.chars().enumerate() {
         if index == MAX_QUOTED {

@@ -31,7 +31,7 @@ impl Tensor {
         match self.dtype.as_str() {
             "I8" | "U8" => 1,
             "I16" | "U16" => 2,
-            "I32" | "U32" => 4,
+            "I32" | "U32" | "F32" => 4,
             other => panic!("element type {other}"),
         }
     }

@@ -6,6 +6,8 @@ mod adapt;
 mod compatibility;
 mod errors;
 mod files;
+#[cfg(feature = "import")]
+mod import;
 mod losses;
 mod models;
 mod reports;

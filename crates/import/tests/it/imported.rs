@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use czip_import::{Imported, Options, Source, float, import};
+use czip_model::v3::reference::Reference;
 use czip_model::v3::{Contents, File, Matrix, MatrixKind, Weights};
 use czip_tokenizer::{TokenId, Tokenizer};
 use serde_json::{Value as Json, json};
@@ -296,6 +297,32 @@ fn integers_stand_for_the_same_net() {
         });
         // Weights are off by half of 1/127 of the largest of their row at most. A wrong factor does ten times as much.
         let off = (off / all).sqrt();
+        assert!(off < 0.03, "{sizes:?}: {off}");
+    }
+}
+
+#[test]
+fn integer_nets_compute_what_float_nets_do() {
+    for sizes in ALL {
+        let temporary = tempfile::tempdir().unwrap();
+        let model = Model::new(sizes, 29);
+        let mut options = Options::default();
+        options.wide_inputs = [true; 5];
+        let imported = imported(&gguf_source(temporary.path(), &model, "F32"), &options);
+        let mut integers = Reference::new(&imported.weights);
+        // Within the window of all of them.
+        let tokens: Vec<u32> = (0..40).map(|i| i * 11 % model.tokens.len() as u32).collect();
+        let floats = Net::of_weights(&imported.weights, 12).logits(&tokens);
+        let (mut off, mut all) = (0.0, 0.0);
+        for (&token, floats) in tokens.iter().zip(&floats) {
+            for (&integer, float) in integers.step(token).iter().zip(floats) {
+                let logit = integer as f64 / 256.0 * std::f64::consts::LN_2;
+                off += (logit - float).powi(2);
+                all += float.powi(2);
+            }
+        }
+        // Queries, keys and values have 8 bits, all else 16. A wrong factor does ten times as much.
+        let off: f64 = (off / all).sqrt();
         assert!(off < 0.03, "{sizes:?}: {off}");
     }
 }

@@ -6,11 +6,11 @@ use czip_kernels::SlidingAttention;
 use safetensors::tensor::Dtype;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::tensors::{self, Stored};
+use super::tensors;
 use super::{Config, Weights};
 use crate::Error;
 use crate::codec::ZSTD;
-use crate::envelope::{self, Envelope, Extras, Metadata, PriorsAre};
+use crate::envelope::{self, Envelope, Extras, Metadata, PriorsAre, Stored};
 
 /// The value of the metadata's key `format`.
 pub const FORMAT: &str = "czip-model-v2";
@@ -198,13 +198,10 @@ impl<'a> Contents<'a> {
             ("tokenizer_codec", ZSTD.to_owned()),
         ];
         metadata.extend(sizes.chain(others).map(|(key, value)| (key.to_owned(), value)));
-        // By the alignment of their elements, as the envelope demands, then by name.
-        let mut order: Vec<_> = tensors.iter().collect();
-        order.sort_by_key(|(_, (dtype, ..))| std::cmp::Reverse(dtype.bitsize()));
-        let order = order
-            .into_iter()
-            .map(|(name, (dtype, shape, data))| (name.as_str(), *dtype, shape.as_slice(), data.as_slice()));
-        Ok(envelope::write(metadata, order))
+        Ok(envelope::write(
+            metadata,
+            envelope::by_alignment(&tensors).into_iter(),
+        ))
     }
 }
 

@@ -7,7 +7,7 @@ use safetensors::tensor::Dtype;
 
 use super::{Config, Layer, Matrix, Weights};
 use crate::Error;
-use crate::envelope::{Tensors, out_of_range};
+use crate::envelope::{Stored, Tensors, out_of_range};
 
 /// The largest shift of a sum of products.
 const MAX_SHIFT: u8 = 24;
@@ -17,9 +17,6 @@ const MAX_EMBEDDING_SHIFT: u8 = 8;
 const MAX_SINK: i32 = 1 << 20;
 /// The elements that four bits hold.
 const INT4: std::ops::RangeInclusive<i8> = -8..=7;
-
-/// A tensor's type, shape and data, as a file has them.
-pub(super) type Stored = (Dtype, Vec<usize>, Vec<u8>);
 
 /// A tensor of the format, and where in [`Weights`] its elements are.
 pub(super) struct Tensor<'w> {

@@ -12,8 +12,9 @@ use xxhash_rust::xxh3::Xxh3;
 use super::tensors::{self, Tensor};
 use super::{Config, MatrixKind, Weights};
 use crate::Error;
+use crate::Hashing;
 use crate::codec::ZSTD;
-use crate::envelope::{self, Extras, Metadata, TOKENIZER, dtype_name};
+use crate::envelope::{self, Extras, Metadata, Stored, TOKENIZER};
 use crate::error::TensorProblem;
 use crate::quote::cut;
 
@@ -54,8 +55,7 @@ impl File {
     /// # Errors
     ///
     /// Any deviation from `docs/spec/czm-v3.md`, by the name of the key or tensor, or a stream that fails.
-    pub fn read(reader: impl Read, len: u64) -> Result<Self, ReadError> {
-        let mut reader = reader;
+    pub fn read(mut reader: impl Read, len: u64) -> Result<Self, ReadError> {
         let (header, data_len) = read_header(&mut reader, len)?;
         let metadata: HashMap<String, String> = header
             .metadata()
@@ -72,12 +72,9 @@ impl File {
         let wanted = numbers.text("data_hash")?.to_owned();
         let vocab_size = config.vocab_size;
         let mut weights = tensors::empty(config);
-        let mut data = Hashing {
-            reader,
-            hash: Xxh3::new(),
-        };
+        let mut data = Hashing::new(reader);
         let rest = read_tensors(&header, data_len, &mut weights, &mut data)?;
-        if wanted != format!("{:032x}", data.hash.digest128()) {
+        if wanted != format!("{:032x}", data.digest()) {
             return Err(Error::Damaged.into());
         }
         tensors::tensors(&mut weights)
@@ -132,23 +129,6 @@ impl File {
     }
 }
 
-/// Hashes what is read.
-struct Hashing<R> {
-    reader: R,
-    hash: Xxh3,
-}
-
-impl<R: Read> Read for Hashing<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // In pieces that are still in a cache when they are hashed.
-        const PIECE: usize = 1 << 18;
-        let piece = buffer.len().min(PIECE);
-        let count = self.reader.read(&mut buffer[..piece])?;
-        self.hash.update(&buffer[..count]);
-        Ok(count)
-    }
-}
-
 /// The header, and the number of bytes after it.
 fn read_header(reader: &mut impl Read, len: u64) -> Result<(Header, u64), ReadError> {
     let mut start = Vec::new();
@@ -181,7 +161,8 @@ fn read_tensors(
         let len = checked_len(&name, info, end, data_len)?;
         end += len;
         if let Some(mut tensor) = places.remove(&name) {
-            tensor.check(info)?;
+            let wanted = (tensor.elements.dtype(), tensor.shape.as_slice());
+            envelope::check(&name, (info.dtype, &info.shape), wanted)?;
             let count = tensor.count();
             tensor.elements.read(data, count)?;
         } else if name == TOKENIZER || name.starts_with("mixing.") {
@@ -201,7 +182,7 @@ fn read_tensors(
         .into_iter()
         .find(|tensor| tensor.elements.len() != tensor.count());
     match missing {
-        Some(tensor) => Err(tensor.problem(TensorProblem::Missing).into()),
+        Some(tensor) => Err(envelope::tensor_error(&tensor.name, TensorProblem::Missing).into()),
         None => Ok(rest),
     }
 }
@@ -222,32 +203,6 @@ fn checked_len(name: &str, info: &TensorInfo, start: u64, data_len: u64) -> Resu
         _ => Err(Error::NotSafetensors {
             reason: cut(&format!("tensor {name} has the bytes {offsets:?} of {data_len}")),
         }),
-    }
-}
-
-impl Tensor<'_> {
-    fn problem(&self, problem: TensorProblem) -> Error {
-        Error::Tensor {
-            name: self.name.clone(),
-            problem,
-        }
-    }
-
-    /// Refuses another type or shape.
-    fn check(&self, info: &TensorInfo) -> Result<(), Error> {
-        if info.dtype != self.elements.dtype() {
-            return Err(self.problem(TensorProblem::Type {
-                found: info.dtype.to_string(),
-                wanted: dtype_name(self.elements.dtype()),
-            }));
-        }
-        if info.shape != self.shape {
-            return Err(self.problem(TensorProblem::Shape {
-                found: info.shape.clone(),
-                wanted: self.shape.clone(),
-            }));
-        }
-        Ok(())
     }
 }
 
@@ -438,7 +393,7 @@ impl<'a> Contents<'a> {
             .collect();
         read_config(&Metadata(&sizes))?;
         assert_eq!(self.weights.layers.len(), config.layers, "layers");
-        let mut tensors: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)> = BTreeMap::new();
+        let mut tensors: BTreeMap<String, Stored> = BTreeMap::new();
         for tensor in tensors::tensors(&mut self.weights) {
             assert_eq!(
                 tensor.elements.len(),
@@ -460,19 +415,14 @@ impl<'a> Contents<'a> {
                 (Dtype::U16, vec![config.vocab_size], data),
             );
         }
-        // By the alignment of their elements, as safetensors demands, then by name.
-        let mut order: Vec<_> = tensors.iter().collect();
-        order.sort_by_key(|(_, (dtype, ..))| std::cmp::Reverse(dtype.bitsize()));
+        let order = envelope::by_alignment(&tensors);
         let mut hash = Xxh3::new();
-        order.iter().for_each(|(_, (.., data))| hash.update(data));
+        order.iter().for_each(|(.., data)| hash.update(data));
         let facts = self.facts.iter().filter(|(key, _)| !has_meaning(key));
         let mut metadata: BTreeMap<String, String> =
             facts.map(|(key, value)| (key.clone(), value.clone())).collect();
         metadata.extend(sizes);
         metadata.insert("data_hash".into(), format!("{:032x}", hash.digest128()));
-        let order = order
-            .into_iter()
-            .map(|(name, (dtype, shape, data))| (name.as_str(), *dtype, shape.as_slice(), data.as_slice()));
-        Ok(envelope::write(metadata, order))
+        Ok(envelope::write(metadata, order.into_iter()))
     }
 }

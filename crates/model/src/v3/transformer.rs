@@ -128,13 +128,27 @@ struct Worker {
     part: Vec<i32>,
     /// Outputs of attention, `[rows, H h]`, or hidden units, `[rows, F]`.
     inner: Vec<i32>,
+    angles: Angles,
     attention: AttentionSpace,
     workspace: Workspace,
+}
+
+/// Cosines and sines of the angles that each row's queries are rotated by: at its own position, where its key is, too, and
+/// at the position that sinks see it at. Q1.15, `[rows, 2, 2, R / 2]`.
+#[derive(Debug, Default)]
+struct Angles(Vec<i16>);
+
+impl Angles {
+    /// The cosines and the sines of a row, for the sinks or not.
+    fn of(&self, row: usize, of_sinks: bool, pairs: usize) -> (&[i16], &[i16]) {
+        self.0[(2 * row + usize::from(of_sinks)) * 2 * pairs..][..2 * pairs].split_at(pairs)
+    }
 }
 
 /// Space for the attention of one row.
 #[derive(Debug, Default)]
 struct AttentionSpace {
+    spans: Vec<Span>,
     /// Queries of the heads of a group, `[group, parts * 64]`, and the same for the sinks.
     queries: [Vec<i8>; 2],
     /// Their units.
@@ -142,7 +156,11 @@ struct AttentionSpace {
     /// `[parts * 64]`.
     key: Vec<i8>,
     value: Vec<i8>,
-    turned: Vec<i32>,
+    /// A query or key before its rotation, and before its gains.
+    head: Vec<i32>,
+    gained: Vec<i32>,
+    /// Queries of one part of their heads, where there are several.
+    part: Vec<i8>,
     products: Vec<i32>,
     other: Vec<i32>,
     /// Scores of each head of a group: `[group, places of all spans in whole groups]`.
@@ -150,6 +168,7 @@ struct AttentionSpace {
     weights: Vec<u32>,
     low: Vec<u8>,
     high: Vec<u8>,
+    sums: Vec<i64>,
 }
 
 /// Makes a vector this long. What is in it does not matter.
@@ -279,16 +298,15 @@ impl Transformer {
         self.kernels.sum(out)
     }
 
-    /// The cosines and sines of a position, Q1.15.
-    fn angles(&self, position: usize, cos: &mut Vec<i16>, sin: &mut Vec<i16>) {
+    /// Adds the cosines and then the sines of a position.
+    fn add_angles(&self, position: usize, angles: &mut Angles) {
         const SHIFT: u32 = u32::BITS - TURN.trailing_zeros();
-        cos.clear();
-        sin.clear();
-        for &frequency in &self.frequencies {
-            let phase = (position as u32).wrapping_mul(frequency);
-            let angle = (phase.wrapping_add(1 << (SHIFT - 1)) >> SHIFT) as usize;
-            cos.push(sine(angle + TURN / 4));
-            sin.push(sine(angle));
+        for quarter in [TURN / 4, 0] {
+            angles.0.extend(self.frequencies.iter().map(|&frequency| {
+                let phase = (position as u32).wrapping_mul(frequency);
+                let angle = phase.wrapping_add(1 << (SHIFT - 1)) >> SHIFT;
+                sine(angle as usize + quarter)
+            }));
         }
     }
 }
@@ -300,7 +318,7 @@ impl Pass<'_> {
         let (meeting, alone) = (Team::new(threads), Team::new(1));
         let mut logits = &mut scratch.logits[..rows.len() * scratch.vocab_size];
         std::thread::scope(|scope| {
-            let mut first = None;
+            let mut last = None;
             for (index, worker) in scratch.workers.iter_mut().enumerate() {
                 let mine = rows.len() * index / threads..rows.len() * (index + 1) / threads;
                 let (of_these, rest) = logits.split_at_mut(mine.len() * scratch.vocab_size);
@@ -312,14 +330,14 @@ impl Pass<'_> {
                     self.layers(&rows[mine], &mut member, &Member::new(meeting, index), worker);
                     self.head(count, worker, of_these);
                 };
-                // The last is for this thread.
+                // This thread would only wait otherwise.
                 if index + 1 == threads {
-                    first = Some(run);
+                    last = Some(run);
                 } else {
                     scope.spawn(run);
                 }
             }
-            if let Some(run) = first {
+            if let Some(run) = last {
                 run();
             }
         });
@@ -407,6 +425,13 @@ impl Pass<'_> {
         let d_model = self.net.config.d_model;
         w.units.clear();
         w.units.resize(rows.len(), Factor::default());
+        w.angles.0.clear();
+        let Config { window, sinks, .. } = self.net.config;
+        for row in rows {
+            for position in [row.position, row.position.min(window + sinks - 1)] {
+                self.net.add_angles(position, &mut w.angles);
+            }
+        }
         let residual = resize(&mut w.residual, rows.len() * d_model);
         for (row, residual) in rows.iter().zip(residual.chunks_exact_mut(d_model)) {
             let token = row.token as usize;
@@ -565,24 +590,18 @@ impl Pass<'_> {
         let padded = head_parts(config) * HEAD_DIM;
         let mine = member.share(config.kv_heads, 1);
         let space = &mut w.attention;
-        let (mut cos, mut sin) = (Vec::new(), Vec::new());
-        for (row, qkv) in rows.iter().zip(w.sums.chunks_exact(config.qkv_rows())) {
+        let qkv_rows = w.sums.chunks_exact(config.qkv_rows());
+        for (r, (row, qkv)) in rows.iter().zip(qkv_rows).enumerate() {
             let keys = &qkv[config.attended()..];
             let values = &keys[config.kv_heads * h..];
-            self.net.angles(row.position, &mut cos, &mut sin);
+            let angles = w.angles.of(r, false, config.rotary_dim / 2);
             let mut heads = self.caches[row.sequence].write(index);
             for head in mine.clone() {
                 space.key.resize(padded, 0);
                 space.value.resize(padded, 0);
-                let level = self.turned(&keys[head * h..][..h], &layer.key_gains, &mut space.turned);
-                let key_unit = self.rotate(
-                    level,
-                    &space.turned,
-                    &cos,
-                    &sin,
-                    &mut w.levelled,
-                    &mut space.key[..h],
-                );
+                let key = &keys[head * h..][..h];
+                let level = self.level_head(key, &layer.key_gains, &mut space.head, &mut space.gained);
+                let key_unit = self.rotate(level, &space.head, angles, &mut w.levelled, &mut space.key[..h]);
                 let levelled = resize(&mut w.levelled, h);
                 let level = kernels.level(&values[head * h..][..h], levelled);
                 kernels.to_i8(levelled, level, &mut space.value[..h]);
@@ -595,8 +614,8 @@ impl Pass<'_> {
         }
     }
 
-    /// A query or key, levelled and with its gains, and what its unit follows from.
-    fn turned(&self, x: &[i32], gains: &[i16], out: &mut Vec<i32>) -> HeadLevel {
+    /// A query or key, levelled, with its gains if there are some, into `out`.
+    fn level_head(&self, x: &[i32], gains: &[i16], out: &mut Vec<i32>, gained: &mut Vec<i32>) -> HeadLevel {
         let kernels = self.net.kernels;
         let out = resize(out, x.len());
         let level = kernels.level(x, out);
@@ -604,15 +623,14 @@ impl Pass<'_> {
             return HeadLevel { level, norm: None };
         }
         let squares = kernels.sum_of_squares(out);
-        let products: Vec<i32> = out
-            .iter()
-            .zip(gains)
-            .map(|(&x, &gain)| x * i32::from(gain))
-            .collect();
-        let of_products = kernels.level(&products, out);
+        let gained = resize(gained, x.len());
+        for ((gained, &x), &gain) in gained.iter_mut().zip(&*out).zip(gains) {
+            *gained = x * i32::from(gain);
+        }
+        let of_gained = kernels.level(gained, out);
         HeadLevel {
             level,
-            norm: Some((squares, of_products.bits)),
+            norm: Some((squares, of_gained.bits)),
         }
     }
 
@@ -621,8 +639,7 @@ impl Pass<'_> {
         &self,
         of: HeadLevel,
         x: &[i32],
-        cos: &[i16],
-        sin: &[i16],
+        (cos, sin): (&[i16], &[i16]),
         levelled: &mut Vec<i32>,
         out: &mut [i8],
     ) -> Factor {
@@ -665,22 +682,27 @@ impl Pass<'_> {
         let width = mine.len() * group_width;
         let (sums, mut part) = (std::mem::take(&mut w.sums), std::mem::take(&mut w.part));
         resize(&mut part, rows.len() * width);
-        let mut angles = [const { (Vec::new(), Vec::new()) }; 2];
+        let (angles, mut around) = (
+            std::mem::take(&mut w.angles),
+            std::mem::take(&mut w.attention.spans),
+        );
         for (r, row) in rows.iter().enumerate() {
-            let position_of_sinks = row.position.min(config.window + config.sinks - 1);
-            for (position, (cos, sin)) in [row.position, position_of_sinks].into_iter().zip(&mut angles) {
-                self.net.angles(position, cos, sin);
-            }
-            let spans: Vec<Span> = spans(config, row.position).collect();
+            around.clear();
+            around.extend(spans(config, row.position));
+            let sinks = around.iter().any(|span| span.of_sinks);
             let queries = &sums[r * config.qkv_rows()..][..config.attended()];
             let heads = self.caches[row.sequence].read(index);
             for (place, head) in mine.clone().enumerate() {
                 let queries = &queries[head * group_width..][..group_width];
                 let out = &mut part[r * width + place * group_width..][..group_width];
-                self.round_queries(layer, queries, &angles, spans.iter().any(|span| span.of_sinks), w);
-                self.attend_group(&heads[head], &spans, out, w);
+                for of_sinks in [false, true].into_iter().take(1 + usize::from(sinks)) {
+                    let angles = angles.of(r, of_sinks, config.rotary_dim / 2);
+                    self.round_queries(layer, queries, angles, of_sinks, w);
+                }
+                self.attend_group(&heads[head], &around, out, w);
             }
         }
+        (w.angles, w.attention.spans) = (angles, around);
         (w.sums, w.part) = (sums, part);
         let attended = config.attended();
         if member.count() == 1 {
@@ -691,34 +713,32 @@ impl Pass<'_> {
         }
     }
 
-    /// The queries of a group of heads, rotated to their position, and if there are sinks to that for those.
+    /// The queries of a group of heads, rotated for the window or for the sinks, and rounded.
     fn round_queries(
         &self,
         layer: &PackedLayer,
         queries: &[i32],
-        angles: &[(Vec<i16>, Vec<i16>); 2],
-        sinks: bool,
+        angles: (&[i16], &[i16]),
+        of_sinks: bool,
         w: &mut Worker,
     ) {
         let config = &self.net.config;
         let (h, padded) = (config.head_dim, head_parts(config) * HEAD_DIM);
         let space = &mut w.attention;
-        let count = queries.len() / h;
-        for which in 0..=usize::from(sinks) {
-            space.queries[which].resize(count * padded, 0);
-            space.units[which].clear();
-        }
-        for (number, query) in queries.chunks_exact(h).enumerate() {
-            let level = self.turned(query, &layer.query_gains, &mut space.turned);
-            for (which, (cos, sin)) in angles.iter().enumerate().take(1 + usize::from(sinks)) {
-                let out = &mut space.queries[which][number * padded..][..h];
-                let unit = self.rotate(level, &space.turned, cos, sin, &mut w.levelled, out);
-                let mantissa = (u32::from(unit.mantissa) * u32::from(config.score_mantissa)) >> 15;
-                space.units[which].push(Factor {
-                    mantissa: mantissa as u16,
-                    exponent: (unit.exponent + config.score_exponent).saturating_sub(15),
-                });
-            }
+        let (rounded, units) = (
+            &mut space.queries[usize::from(of_sinks)],
+            &mut space.units[usize::from(of_sinks)],
+        );
+        rounded.resize(queries.len() / h * padded, 0);
+        units.clear();
+        for (query, out) in queries.chunks_exact(h).zip(rounded.chunks_exact_mut(padded)) {
+            let level = self.level_head(query, &layer.query_gains, &mut space.head, &mut space.gained);
+            let unit = self.rotate(level, &space.head, angles, &mut w.levelled, &mut out[..h]);
+            let mantissa = (u32::from(unit.mantissa) * u32::from(config.score_mantissa)) >> 15;
+            units.push(Factor {
+                mantissa: mantissa as u16,
+                exponent: (unit.exponent + config.score_exponent).saturating_sub(15),
+            });
         }
     }
 
@@ -756,7 +776,8 @@ impl Pass<'_> {
                 sum += kernels.weigh_scores(&scores[inner.clone()], maximum, &mut weights[inner]);
                 start += len;
             }
-            let mut sums = vec![0i64; h.next_multiple_of(HEAD_DIM)];
+            let sums = resize(&mut space.sums, h.next_multiple_of(HEAD_DIM));
+            sums.fill(0);
             let mut start = 0;
             for span in spans {
                 let groups = span.groups();
@@ -783,7 +804,7 @@ impl Pass<'_> {
                 }
                 start += groups.len();
             }
-            divide(&sums, sum, least, out);
+            divide(sums, sum, least, out);
         }
     }
 
@@ -795,15 +816,15 @@ impl Pass<'_> {
         let which = usize::from(span.of_sinks);
         let queries = &space.queries[which];
         let padded = cache.parts.len() * HEAD_DIM;
-        let mut queries_of_part = Vec::new();
         for (number, part) in cache.parts.iter().enumerate() {
             let queries = if cache.parts.len() == 1 {
                 &queries[..]
             } else {
-                queries_of_part.clear();
-                let each = queries.chunks_exact(padded);
-                each.for_each(|query| queries_of_part.extend(&query[number * HEAD_DIM..][..HEAD_DIM]));
-                &queries_of_part
+                space.part.clear();
+                for query in queries.chunks_exact(padded) {
+                    space.part.extend(&query[number * HEAD_DIM..][..HEAD_DIM]);
+                }
+                &space.part
             };
             let products = if number == 0 {
                 &mut space.products
