@@ -12,7 +12,7 @@ mod rows;
 
 use crate::arch;
 use crate::instruction_set::InstructionSet;
-use crate::layout::ValueLayout;
+use crate::layout::{ValueLayout, WeightLayout};
 
 /// The inner loops, for one instruction set.
 ///
@@ -114,9 +114,9 @@ impl Kernels {
         self.0
     }
 
-    /// What the instruction set adds to weights and keys, which it has in blocks; `None` if it has them row by row.
-    const fn block_bias(self) -> Option<i8> {
-        constant!(self, BIAS)
+    /// How the instruction set has weights and keys.
+    const fn weight_layout(self) -> WeightLayout {
+        constant!(self, WEIGHTS)
     }
 
     /// How the instruction set has values.

@@ -27,6 +27,15 @@ impl Block {
     pub(crate) const ZERO: Self = Self([0; BLOCK_LEN]);
 }
 
+/// How an instruction set lays out weights and keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WeightLayout {
+    /// Row by row.
+    Rows,
+    /// In blocks, with a bias added to each, modulo 256.
+    Blocks { bias: i8 },
+}
+
 /// Puts a row-major matrix, int8 `[rows, cols]`, into blocks; rows and columns are padded with zeros. `bias` is added to
 /// every weight, padding included, modulo 256.
 pub(crate) fn pack(weights: &[i8], rows: usize, cols: usize, bias: i8) -> Vec<Block> {

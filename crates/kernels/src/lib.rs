@@ -32,6 +32,7 @@ mod frequencies;
 mod int16;
 mod matrix;
 mod mixing;
+mod product;
 mod rows;
 mod sliding;
 
