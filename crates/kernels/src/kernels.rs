@@ -36,6 +36,9 @@ macro_rules! dispatch {
             #[cfg(target_arch = "x86_64")]
             $crate::instruction_set::InstructionSet::Avx512Vnni => unsafe { $crate::arch::x86_64::avx512vnni::$name($($argument),*) },
             // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            $crate::instruction_set::InstructionSet::Amx => unsafe { $crate::arch::x86_64::amx::$name($($argument),*) },
+            // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
             $crate::instruction_set::InstructionSet::Neon => unsafe { $crate::arch::aarch64::neon::$name($($argument),*) },
             // SAFETY: as above.
@@ -58,6 +61,8 @@ macro_rules! constant {
             InstructionSet::AvxVnni => arch::x86_64::avxvnni::$name,
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx512Vnni => arch::x86_64::avx512vnni::$name,
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Amx => arch::x86_64::amx::$name,
             #[cfg(target_arch = "aarch64")]
             InstructionSet::Neon => arch::aarch64::neon::$name,
             #[cfg(target_arch = "aarch64")]
@@ -90,8 +95,12 @@ impl Kernels {
     /// The kernels for the fastest instruction set of this machine that is not above `ceiling`.
     #[must_use]
     pub fn at_most(ceiling: InstructionSet) -> Self {
-        Self::available()
-            .rfind(|kernels| kernels.0 <= ceiling)
+        // Nothing above the ceiling is looked for: for some instructions the system has to be asked.
+        InstructionSet::ALL
+            .iter()
+            .filter(|&&instruction_set| instruction_set <= ceiling)
+            .rev()
+            .find_map(|&instruction_set| Self::at(instruction_set))
             .unwrap_or(Self(InstructionSet::Scalar))
     }
 

@@ -31,7 +31,7 @@ pub(crate) fn frequencies(softmax: &Softmax, logits: &[i32], out: &mut [u32]) {
 }
 
 /// Sixteen rows a vector.
-struct BytesBy16;
+pub(super) struct BytesBy16;
 
 // SAFETY: the method reads and writes what the trait says, and needs only AVX-512F and VNNI.
 unsafe impl RowVector for BytesBy16 {
