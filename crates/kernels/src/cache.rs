@@ -74,10 +74,10 @@ impl KeyValueCache {
         );
         match self.key_layout {
             WeightLayout::Rows => self.keys[position].0 = *key,
-            WeightLayout::Blocks { bias } => {
+            WeightLayout::Blocks { .. } | WeightLayout::BlockPairs => {
                 let first = position / BLOCK_ROWS * BLOCK_ROWS;
                 let blocks = &mut self.keys[first..first + BLOCK_ROWS];
-                layout::pack_row(blocks, position % BLOCK_ROWS, key, bias);
+                layout::pack_row(blocks, position % BLOCK_ROWS, key, self.key_layout);
             }
         }
         let group_len = self.value_layout.group();

@@ -30,6 +30,9 @@ pub enum InstructionSet {
     /// 64-bit ARM with NEON and FEAT_DotProd: byte products.
     #[cfg(target_arch = "aarch64")]
     NeonDot,
+    /// 64-bit ARM with NEON, FEAT_DotProd and FEAT_I8MM: products of small matrices of bytes.
+    #[cfg(target_arch = "aarch64")]
+    NeonI8mm,
     /// WebAssembly with 128-bit vectors: 16-bit products. Available if the program is compiled for them.
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     Simd128,
@@ -51,6 +54,8 @@ impl InstructionSet {
         Self::Neon,
         #[cfg(target_arch = "aarch64")]
         Self::NeonDot,
+        #[cfg(target_arch = "aarch64")]
+        Self::NeonI8mm,
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
         Self::Simd128,
     ];
@@ -72,6 +77,8 @@ impl InstructionSet {
             Self::Neon => "neon",
             #[cfg(target_arch = "aarch64")]
             Self::NeonDot => "neondot",
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonI8mm => "neoni8mm",
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Self::Simd128 => "simd128",
         }
@@ -108,6 +115,8 @@ impl InstructionSet {
             Self::Neon => cfg!(target_endian = "little") && std::arch::is_aarch64_feature_detected!("neon"),
             #[cfg(target_arch = "aarch64")]
             Self::NeonDot => Self::Neon.is_available() && std::arch::is_aarch64_feature_detected!("dotprod"),
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonI8mm => Self::NeonDot.is_available() && std::arch::is_aarch64_feature_detected!("i8mm"),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Self::Simd128 => true,
         }

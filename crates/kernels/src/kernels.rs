@@ -44,6 +44,9 @@ macro_rules! dispatch {
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
             $crate::instruction_set::InstructionSet::NeonDot => unsafe { $crate::arch::aarch64::dotprod::$name($($argument),*) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            $crate::instruction_set::InstructionSet::NeonI8mm => unsafe { $crate::arch::aarch64::i8mm::$name($($argument),*) },
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             $crate::instruction_set::InstructionSet::Simd128 => $crate::arch::wasm32::simd128::$name($($argument),*),
         }
@@ -67,6 +70,8 @@ macro_rules! constant {
             InstructionSet::Neon => arch::aarch64::neon::$name,
             #[cfg(target_arch = "aarch64")]
             InstructionSet::NeonDot => arch::aarch64::dotprod::$name,
+            #[cfg(target_arch = "aarch64")]
+            InstructionSet::NeonI8mm => arch::aarch64::i8mm::$name,
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             InstructionSet::Simd128 => arch::wasm32::simd128::$name,
         }

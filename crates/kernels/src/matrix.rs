@@ -36,7 +36,9 @@ impl PackedMatrix {
         cols: usize,
     ) -> Self {
         let layout = match layout {
-            WeightLayout::Blocks { bias } => Layout::Blocks(layout::pack(weights, rows, cols, bias)),
+            WeightLayout::Blocks { .. } | WeightLayout::BlockPairs => {
+                Layout::Blocks(layout::pack(weights, rows, cols, layout))
+            }
             WeightLayout::Rows => {
                 let stride = cols.next_multiple_of(Self::COLUMN_GROUP);
                 let padding = vec![0; stride - cols];

@@ -23,6 +23,8 @@ pub(crate) struct Staging {
     pub(crate) starts: Vec<i32>,
     /// Activations in tiles.
     pub(crate) tiles: Vec<Block>,
+    /// Activations of two vectors each, eight of the one after eight of the other.
+    pub(crate) pairs: Vec<[[i8; 8]; 2]>,
 }
 
 /// Attention's weights of some keys.

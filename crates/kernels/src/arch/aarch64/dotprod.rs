@@ -15,7 +15,7 @@ portable_frequencies!(#[target_feature(enable = "neon,dotprod")]);
 blocked_entry_points!(Blocked<Sdot, 4>, Portable, #[target_feature(enable = "neon,dotprod")]);
 
 /// Four rows a vector.
-struct Sdot;
+pub(super) struct Sdot;
 
 // SAFETY: there is no method of its own.
 unsafe impl RowVector for Sdot {

@@ -252,7 +252,7 @@ mod tests {
     use super::super::emulated::Emulated;
     use super::*;
     use crate::arch::x86_64::vnni;
-    use crate::layout;
+    use crate::layout::{self, WeightLayout};
     use crate::oracle;
     use crate::product::{Activations, NarrowActivations, Sums};
     use crate::requantization::Requantization;
@@ -291,7 +291,7 @@ mod tests {
         for (x, sums) in x.chunks_exact(cols).zip(sums.chunks_exact_mut(rows)) {
             oracle::matvec(weights, x, sums);
         }
-        let blocks = layout::pack(weights, rows, cols, vnni::BIAS);
+        let blocks = layout::pack(weights, rows, cols, WeightLayout::Blocks { bias: vnni::BIAS });
         let groups = cols.div_ceil(BLOCK_COLS);
         let pad = |x: &[i8]| {
             let mut x = x.to_vec();
