@@ -84,7 +84,7 @@ const TARGETS: [Target; 3] = [
             Processor {
                 name: "max",
                 runner: &["qemu-aarch64-static", "-cpu", "max"],
-                instruction_set: "neondot",
+                instruction_set: "neoni8mm",
             },
         ],
     },

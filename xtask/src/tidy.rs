@@ -15,9 +15,9 @@ use crate::{
 ///
 /// Arrows point downward only. Development dependencies are free, but only tasks may depend on tasks.
 const LAYERS: [(&str, &[&str]); 17] = [
-    (FLOATS, &[]),
     ("czip-fixed", &[]),
     ("czip-kernels", &["czip-fixed"]),
+    (FLOATS, &["czip-kernels"]),
     ("czip-tokenizer", &[]),
     ("czip-coder", &[]),
     ("czip-container", &[]),

@@ -7,7 +7,6 @@
 
 use std::arch::asm;
 use std::arch::x86_64::*;
-use std::sync::OnceLock;
 
 use crate::avx512::store;
 use crate::matrix::{Matrix, Workspace};
@@ -24,41 +23,6 @@ const TERMS: usize = 512;
 const ROWS: usize = 96;
 /// Columns whose factors are packed at a time, a multiple of [`BLOCK`].
 const COLS: usize = 512;
-
-/// Whether the processor has tiles of bfloat16, and the system gives them to this process.
-pub(crate) fn detect() -> bool {
-    static DETECTED: OnceLock<bool> = OnceLock::new();
-    *DETECTED.get_or_init(|| {
-        const AMX_BF16: u32 = 1 << 22;
-        const AMX_TILE: u32 = 1 << 24;
-        let wanted = AMX_BF16 | AMX_TILE;
-        #[allow(unused_unsafe, reason = "older compilers hold the instruction for unsafe")]
-        // SAFETY: every processor of 64 bits has the instruction.
-        let (leaves, features) = unsafe { (__cpuid(0).eax, __cpuid_count(7, 0).edx) };
-        leaves >= 7 && features & wanted == wanted && permitted()
-    })
-}
-
-/// Asks Linux for the tiles' state to be kept, without which their instructions are refused.
-fn permitted() -> bool {
-    const ARCH_PRCTL: i64 = 158;
-    const ARCH_REQ_XCOMP_PERM: i64 = 0x1023;
-    const XFEATURE_XTILEDATA: i64 = 18;
-    let result: i64;
-    // SAFETY: this system call takes only numbers, changes no memory of ours, and fails where it is unknown.
-    unsafe {
-        asm!(
-            "syscall",
-            inlateout("rax") ARCH_PRCTL => result,
-            in("rdi") ARCH_REQ_XCOMP_PERM,
-            in("rsi") XFEATURE_XTILEDATA,
-            lateout("rcx") _,
-            lateout("r11") _,
-            options(nostack),
-        );
-    }
-    result == 0
-}
 
 /// Assembly that writes all tiles, or makes what they hold undefined.
 macro_rules! with_tiles {
@@ -108,7 +72,7 @@ static TILE_CONFIG: TileConfig = {
 ///
 /// # Safety
 ///
-/// [`detect`] must have returned true.
+/// The machine must have AMX-BF16 and the vectors, and the system must let the process use tiles.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 pub(crate) unsafe fn product(
     out: &mut [f32],

@@ -3,6 +3,8 @@
 //! bfloat16 holds int8 exactly, so of the two factors of a gradient only the gradient itself is rounded. Both units block
 //! their loops as in Goto and van de Geijn, "Anatomy of high-performance matrix multiplication" (2008).
 
+use czip_kernels::{TileElement, has_tiles};
+
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 use crate::amx;
 #[cfg(target_arch = "x86_64")]
@@ -36,7 +38,7 @@ impl Products {
     pub fn available() -> impl DoubleEndedIterator<Item = Self> {
         [
             (Unit::Vectors, has_vectors()),
-            (Unit::Tiles, has_vectors() && has_tiles()),
+            (Unit::Tiles, has_vectors() && has_tiles(TileElement::Bfloat16)),
         ]
         .into_iter()
         .filter(|&(_, there)| there)
@@ -93,14 +95,6 @@ fn has_vectors() -> bool {
         && is_x86_feature_detected!("avx512vl")
         && is_x86_feature_detected!("avx512bf16");
     #[cfg(not(target_arch = "x86_64"))]
-    let there = false;
-    there
-}
-
-fn has_tiles() -> bool {
-    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    let there = amx::detect();
-    #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
     let there = false;
     there
 }

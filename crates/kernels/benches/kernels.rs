@@ -28,7 +28,7 @@ const SHAPES: [(usize, usize); 5] = [
     (VOCAB_SIZE, D_MODEL),
 ];
 
-const BATCHES: [usize; 3] = [1, 8, 64];
+const BATCHES: [usize; 5] = [1, 4, 8, 16, 64];
 
 /// The name of the baseline.
 const ORACLE: &str = "oracle";

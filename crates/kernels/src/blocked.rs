@@ -1,8 +1,9 @@
-//! Products with matrices in blocks, over any instruction set that multiplies groups of four int8 pairs: activations,
-//! int8 `[batch, stride]`, give int32 sums `[batch, rows]`, which an [`Output`] takes.
+//! The [`Product`] of any instruction set that multiplies groups of four int8 pairs.
 
-use crate::layout::{BLOCK_COLS, BLOCK_LEN, BLOCK_ROWS, Block, HEAD_DIM};
-use crate::requantization::{Narrow, Requantization, requantize_all, requantize_narrow};
+use std::marker::PhantomData;
+
+use crate::layout::{BLOCK_COLS, BLOCK_LEN, BLOCK_ROWS, Block, WeightLayout};
+use crate::product::{Output, Product, RowVector};
 use crate::workspace::Staging;
 
 /// Activations made ready for one instruction set.
@@ -52,9 +53,7 @@ impl<'a> Staged<'a, i16> {
 ///
 /// An implementation's unsafe methods need its instructions, and have to be inlined into a function with the features
 /// enabled. They access what their descriptions say and nothing else.
-pub(crate) unsafe trait DotProduct {
-    /// Rows in one vector; divides [`BLOCK_ROWS`].
-    const ROWS: usize;
+pub(crate) unsafe trait DotProduct: RowVector {
     /// What is added to every weight when it is packed, modulo 256.
     const BIAS: i8;
     /// An activation after staging.
@@ -63,8 +62,6 @@ pub(crate) unsafe trait DotProduct {
     type Sums: Copy;
     /// Weights of `ROWS` rows and four columns.
     type Weights: Copy;
-    /// One number for each of `ROWS` rows: an array, so its length is known where it is used.
-    type Rows: AsRef<[i32]>;
 
     /// Makes activations `[batch, stride]` ready.
     fn stage<'a>(x: &'a [i8], stride: usize, staging: &'a mut Staging) -> Staged<'a, Self::Element>;
@@ -92,116 +89,42 @@ pub(crate) unsafe trait DotProduct {
     ///
     /// The machine must have the instructions.
     unsafe fn rows(sums: Self::Sums) -> Self::Rows;
-    /// Makes the sums of `ROWS` rows as many activations: [`czip_fixed::requantize`] with the factor and the shift.
-    ///
-    /// # Safety
-    ///
-    /// The machine must have the instructions.
+}
+
+/// Products by `D`, in tiles of `VECTORS` vectors of rows by up to six activation vectors.
+pub(crate) struct Blocked<D, const VECTORS: usize>(PhantomData<D>);
+
+// SAFETY: all that is read of the blocks are the rows and groups that the assertion is about.
+unsafe impl<D: DotProduct, const VECTORS: usize> Product for Blocked<D, VECTORS> {
+    const WEIGHTS: WeightLayout = WeightLayout::Blocks { bias: D::BIAS };
+    type Vector = D;
+
     #[inline(always)]
-    unsafe fn requantize(sums: &Self::Rows, narrow: Narrow, out: &mut [i8]) {
-        requantize_narrow(sums.as_ref(), narrow, out);
-    }
-}
-
-/// Takes the sums of a product.
-pub(crate) trait Output<D: DotProduct> {
-    /// Takes the sums of the first `count` of `D::ROWS` rows from `row` on, for one activation vector.
-    ///
-    /// # Safety
-    ///
-    /// The instructions of `D` must be there, and their features enabled in the caller.
-    unsafe fn put(&mut self, vector: usize, row: usize, count: usize, sums: &D::Rows);
-}
-
-/// Keeps the sums: `[batch, stride]`, of which the first elements are rows.
-pub(crate) struct Sums<'a> {
-    pub(crate) stride: usize,
-    pub(crate) out: &'a mut [i32],
-}
-
-impl<D: DotProduct> Output<D> for Sums<'_> {
-    #[inline(always)]
-    unsafe fn put(&mut self, vector: usize, row: usize, count: usize, sums: &D::Rows) {
-        let (out, sums) = (&mut self.out[vector * self.stride + row..], sums.as_ref());
-        // The test makes the usual length a constant in its branch.
-        if count == D::ROWS {
-            out[..D::ROWS].copy_from_slice(&sums[..D::ROWS]);
-        } else {
-            out[..count].copy_from_slice(&sums[..count]);
-        }
-    }
-}
-
-/// Makes the sums activations, in 32 bits: int8 `[batch, stride]`.
-pub(crate) struct NarrowActivations<'a> {
-    pub(crate) narrow: Narrow,
-    pub(crate) stride: usize,
-    pub(crate) out: &'a mut [i8],
-}
-
-impl<D: DotProduct> Output<D> for NarrowActivations<'_> {
-    #[inline(always)]
-    unsafe fn put(&mut self, vector: usize, row: usize, count: usize, sums: &D::Rows) {
-        let out = &mut self.out[vector * self.stride + row..][..count];
-        if count == D::ROWS {
-            // SAFETY: the caller vouches for the instructions.
-            unsafe { D::requantize(sums, self.narrow, out) };
-        } else {
-            requantize_narrow(&sums.as_ref()[..count], self.narrow, out);
-        }
-    }
-}
-
-/// Makes the sums activations, whatever the factor: int8 `[batch, stride]`.
-pub(crate) struct Activations<'a> {
-    pub(crate) requantization: Requantization,
-    pub(crate) stride: usize,
-    pub(crate) out: &'a mut [i8],
-}
-
-impl<D: DotProduct> Output<D> for Activations<'_> {
-    #[inline(always)]
-    unsafe fn put(&mut self, vector: usize, row: usize, count: usize, sums: &D::Rows) {
-        let out = &mut self.out[vector * self.stride + row..][..count];
-        requantize_all(&sums.as_ref()[..count], self.requantization, out);
-    }
-}
-
-/// Products of a matrix in blocks with a batch of activation vectors, int8 `[batch, 4 * groups]`, in tiles of `VECTORS`
-/// vectors of rows by up to six activation vectors.
-///
-/// # Safety
-///
-/// The instructions of `D` must be there, and their features enabled in the caller.
-///
-/// # Panics
-///
-/// If there are fewer blocks than `rows` and `groups` of four columns need.
-#[inline(always)]
-pub(crate) unsafe fn product<D: DotProduct, const VECTORS: usize>(
-    blocks: &[Block],
-    rows: usize,
-    groups: usize,
-    x: &[i8],
-    staging: &mut Staging,
-    output: &mut impl Output<D>,
-) {
-    const { assert!(BLOCK_ROWS.is_multiple_of(D::ROWS)) };
-    assert!(
-        blocks.len() >= rows.div_ceil(BLOCK_ROWS) * groups,
-        "blocks of {rows} rows"
-    );
-    let staged = D::stage(x, groups * BLOCK_COLS, staging);
-    let mut row = 0;
-    while row < rows {
-        // SAFETY: the caller vouches for the instructions; the assertion above covers all blocks of `rows` rows.
-        unsafe {
-            if rows.next_multiple_of(BLOCK_ROWS) - row >= VECTORS * D::ROWS {
-                rows_of_tiles::<D, VECTORS>(blocks, row, rows, groups, &staged, output);
-                row += VECTORS * D::ROWS;
-            } else {
-                rows_of_tiles::<D, 1>(blocks, row, rows, groups, &staged, output);
-                row += D::ROWS;
+    unsafe fn product(
+        blocks: &[Block],
+        rows: usize,
+        groups: usize,
+        x: &[i8],
+        staging: &mut Staging,
+        output: &mut impl Output<D>,
+    ) {
+        const { assert!(BLOCK_ROWS.is_multiple_of(D::ROWS)) };
+        assert!(
+            blocks.len() >= rows.div_ceil(BLOCK_ROWS) * groups,
+            "blocks of {rows} rows"
+        );
+        let staged = D::stage(x, groups * BLOCK_COLS, staging);
+        let mut row = 0;
+        while row < rows {
+            // SAFETY: the caller vouches for the instructions; the assertion above covers all blocks of `rows` rows.
+            unsafe {
+                if rows.next_multiple_of(BLOCK_ROWS) - row >= VECTORS * D::ROWS {
+                    rows_of_tiles::<D, VECTORS>(blocks, row, rows, groups, &staged, output);
+                    row += VECTORS * D::ROWS;
+                } else {
+                    rows_of_tiles::<D, 1>(blocks, row, rows, groups, &staged, output);
+                    row += D::ROWS;
+                }
             }
         }
     }
@@ -211,7 +134,7 @@ pub(crate) unsafe fn product<D: DotProduct, const VECTORS: usize>(
 ///
 /// # Safety
 ///
-/// As [`product`]; the matrix has blocks for all these rows.
+/// As [`Product::product`]; the matrix has blocks for all these rows.
 #[inline(always)]
 unsafe fn rows_of_tiles<D: DotProduct, const VECTORS: usize>(
     blocks: &[Block],
@@ -245,35 +168,11 @@ unsafe fn rows_of_tiles<D: DotProduct, const VECTORS: usize>(
     }
 }
 
-/// The products of queries, int8 `[heads, 64]`, with whole blocks of keys: int32 `[heads, keys.len()]`.
-///
-/// # Safety
-///
-/// As [`product`].
-#[inline(always)]
-pub(crate) unsafe fn key_products<D: DotProduct, const VECTORS: usize>(
-    keys: &[Block],
-    queries: &[i8],
-    staging: &mut Staging,
-    products: &mut Vec<i32>,
-) {
-    // A key has as many bytes as a block. The compiler need not know that there are whole blocks, but gains by it.
-    let stride = keys.len() / BLOCK_ROWS * BLOCK_ROWS;
-    products.resize(queries.len() / HEAD_DIM * stride, 0);
-    let mut output = Sums {
-        stride,
-        out: products,
-    };
-    let groups = HEAD_DIM / BLOCK_COLS;
-    // SAFETY: as this function's.
-    unsafe { product::<D, VECTORS>(keys, stride, groups, queries, staging, &mut output) };
-}
-
 /// One tile; returns the number of activation vectors.
 ///
 /// # Safety
 ///
-/// As [`product`]; each of `weights` points at the first of `groups` blocks.
+/// As [`Product::product`]; each of `weights` points at the first of `groups` blocks.
 #[inline(always)]
 unsafe fn tile<D: DotProduct, const VECTORS: usize, const BATCH: usize>(
     weights: [*const i8; VECTORS],

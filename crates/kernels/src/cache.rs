@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::instruction_set::InstructionSet;
-use crate::layout::{self, BLOCK_ROWS, Block, GROUP_BLOCKS, HEAD_DIM, ValueLayout};
+use crate::layout::{self, BLOCK_ROWS, Block, GROUP_BLOCKS, HEAD_DIM, ValueLayout, WeightLayout};
 
 /// The rotated keys and the values of one sequence in one layer, in the layout of one [`InstructionSet`]. Made by
 /// [`Kernels::key_value_cache`](crate::Kernels::key_value_cache).
@@ -14,9 +14,8 @@ use crate::layout::{self, BLOCK_ROWS, Block, GROUP_BLOCKS, HEAD_DIM, ValueLayout
 #[derive(Clone, Debug)]
 pub struct KeyValueCache {
     instruction_set: InstructionSet,
-    /// What is added to keys in blocks; `None` if they lie one after another.
-    key_bias: Option<i8>,
-    layout: ValueLayout,
+    key_layout: WeightLayout,
+    value_layout: ValueLayout,
     capacity: usize,
     keys: Vec<Block>,
     values: Vec<Block>,
@@ -26,19 +25,19 @@ impl KeyValueCache {
     /// An empty cache for positions `0..capacity`.
     pub(crate) fn new(
         instruction_set: InstructionSet,
-        key_bias: Option<i8>,
-        layout: ValueLayout,
+        key_layout: WeightLayout,
+        value_layout: ValueLayout,
         capacity: usize,
     ) -> Self {
         let positions = capacity.next_multiple_of(BLOCK_ROWS);
         Self {
             instruction_set,
-            key_bias,
-            layout,
+            key_layout,
+            value_layout,
             capacity,
             // A key has as many bytes as a block.
             keys: vec![Block::ZERO; positions],
-            values: vec![Block::ZERO; positions / layout.group() * GROUP_BLOCKS],
+            values: vec![Block::ZERO; positions / value_layout.group() * GROUP_BLOCKS],
         }
     }
 
@@ -73,15 +72,15 @@ impl KeyValueCache {
             "position {position} of {}",
             self.capacity
         );
-        match self.key_bias {
-            None => self.keys[position].0 = *key,
-            Some(bias) => {
+        match self.key_layout {
+            WeightLayout::Rows => self.keys[position].0 = *key,
+            WeightLayout::Blocks { .. } | WeightLayout::BlockPairs => {
                 let first = position / BLOCK_ROWS * BLOCK_ROWS;
                 let blocks = &mut self.keys[first..first + BLOCK_ROWS];
-                layout::pack_row(blocks, position % BLOCK_ROWS, key, bias);
+                layout::pack_row(blocks, position % BLOCK_ROWS, key, self.key_layout);
             }
         }
-        let group_len = self.layout.group();
+        let group_len = self.value_layout.group();
         let first = position / group_len * GROUP_BLOCKS;
         let place = position % group_len;
         let group = &mut self.values[first..first + GROUP_BLOCKS];
@@ -89,7 +88,7 @@ impl KeyValueCache {
             .iter_mut()
             .flat_map(|block| block.0.as_chunks_mut::<4>().0)
             .zip(value);
-        match self.layout {
+        match self.value_layout {
             ValueLayout::Rows => group[place].0 = *value,
             ValueLayout::WidePairs => cells.for_each(|(cell, &value)| {
                 let bytes = i16::from(value).to_ne_bytes().map(|byte| byte as i8);
@@ -112,7 +111,7 @@ impl KeyValueCache {
         );
         self.keys.copy_within(count.., 0);
         self.values
-            .copy_within(count / self.layout.group() * GROUP_BLOCKS.., 0);
+            .copy_within(count / self.value_layout.group() * GROUP_BLOCKS.., 0);
     }
 
     /// The keys of these positions and of the others in their blocks of 16. In blocks, they are the rows of a matrix; in
@@ -125,12 +124,12 @@ impl KeyValueCache {
 
     /// The values of these positions, which begin and end with whole groups.
     pub(crate) fn values(&self, positions: Range<usize>) -> &[Block] {
-        let group = self.layout.group();
+        let group = self.value_layout.group();
         &self.values[positions.start / group * GROUP_BLOCKS..positions.end / group * GROUP_BLOCKS]
     }
 
     /// The values from the group of `position` on.
     pub(crate) fn values_from(&self, position: usize) -> &[Block] {
-        &self.values[position / self.layout.group() * GROUP_BLOCKS..]
+        &self.values[position / self.value_layout.group() * GROUP_BLOCKS..]
     }
 }

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+#[cfg(target_arch = "x86_64")]
+use crate::tile_registers::{TileElement, has_tiles};
+
 /// An instruction set that the kernels are compiled for. Later ones are faster; all of them compute the same bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -18,12 +21,18 @@ pub enum InstructionSet {
     /// x86-64 with AVX-512 F, BW, DQ, VL and VNNI: byte products in longer vectors.
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni,
+    /// x86-64 with AMX-INT8 and what `Avx512Vnni` needs, on Linux: products of tiles of bytes.
+    #[cfg(target_arch = "x86_64")]
+    Amx,
     /// 64-bit ARM with NEON: 16-bit products of bytes.
     #[cfg(target_arch = "aarch64")]
     Neon,
     /// 64-bit ARM with NEON and FEAT_DotProd: byte products.
     #[cfg(target_arch = "aarch64")]
     NeonDot,
+    /// 64-bit ARM with NEON, FEAT_DotProd and FEAT_I8MM: products of small matrices of bytes.
+    #[cfg(target_arch = "aarch64")]
+    NeonI8mm,
     /// WebAssembly with 128-bit vectors: 16-bit products. Available if the program is compiled for them.
     #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
     Simd128,
@@ -39,10 +48,14 @@ impl InstructionSet {
         Self::AvxVnni,
         #[cfg(target_arch = "x86_64")]
         Self::Avx512Vnni,
+        #[cfg(target_arch = "x86_64")]
+        Self::Amx,
         #[cfg(target_arch = "aarch64")]
         Self::Neon,
         #[cfg(target_arch = "aarch64")]
         Self::NeonDot,
+        #[cfg(target_arch = "aarch64")]
+        Self::NeonI8mm,
         #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
         Self::Simd128,
     ];
@@ -58,10 +71,14 @@ impl InstructionSet {
             Self::AvxVnni => "avxvnni",
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Vnni => "avx512vnni",
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => "amx",
             #[cfg(target_arch = "aarch64")]
             Self::Neon => "neon",
             #[cfg(target_arch = "aarch64")]
             Self::NeonDot => "neondot",
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonI8mm => "neoni8mm",
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Self::Simd128 => "simd128",
         }
@@ -89,11 +106,17 @@ impl InstructionSet {
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512vnni")
             }
+            #[cfg(target_arch = "x86_64")]
+            Self::Amx => {
+                Self::Avx512Vnni.is_available() && (cfg!(czip_emulated_tiles) || has_tiles(TileElement::Int8))
+            }
             // On big-endian machines, where this is untested, the lanes of a register are not in the order of memory.
             #[cfg(target_arch = "aarch64")]
             Self::Neon => cfg!(target_endian = "little") && std::arch::is_aarch64_feature_detected!("neon"),
             #[cfg(target_arch = "aarch64")]
             Self::NeonDot => Self::Neon.is_available() && std::arch::is_aarch64_feature_detected!("dotprod"),
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonI8mm => Self::NeonDot.is_available() && std::arch::is_aarch64_feature_detected!("i8mm"),
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             Self::Simd128 => true,
         }

@@ -13,7 +13,7 @@ mod rows;
 
 use crate::arch;
 use crate::instruction_set::InstructionSet;
-use crate::layout::ValueLayout;
+use crate::layout::{ValueLayout, WeightLayout};
 
 /// The inner loops, for one instruction set.
 ///
@@ -37,11 +37,17 @@ macro_rules! dispatch {
             #[cfg(target_arch = "x86_64")]
             $crate::instruction_set::InstructionSet::Avx512Vnni => unsafe { $crate::arch::x86_64::avx512vnni::$name($($argument),*) },
             // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            $crate::instruction_set::InstructionSet::Amx => unsafe { $crate::arch::x86_64::amx::$name($($argument),*) },
+            // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
             $crate::instruction_set::InstructionSet::Neon => unsafe { $crate::arch::aarch64::neon::$name($($argument),*) },
             // SAFETY: as above.
             #[cfg(target_arch = "aarch64")]
             $crate::instruction_set::InstructionSet::NeonDot => unsafe { $crate::arch::aarch64::dotprod::$name($($argument),*) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            $crate::instruction_set::InstructionSet::NeonI8mm => unsafe { $crate::arch::aarch64::i8mm::$name($($argument),*) },
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             $crate::instruction_set::InstructionSet::Simd128 => $crate::arch::wasm32::simd128::$name($($argument),*),
         }
@@ -59,10 +65,14 @@ macro_rules! constant {
             InstructionSet::AvxVnni => arch::x86_64::avxvnni::$name,
             #[cfg(target_arch = "x86_64")]
             InstructionSet::Avx512Vnni => arch::x86_64::avx512vnni::$name,
+            #[cfg(target_arch = "x86_64")]
+            InstructionSet::Amx => arch::x86_64::amx::$name,
             #[cfg(target_arch = "aarch64")]
             InstructionSet::Neon => arch::aarch64::neon::$name,
             #[cfg(target_arch = "aarch64")]
             InstructionSet::NeonDot => arch::aarch64::dotprod::$name,
+            #[cfg(target_arch = "aarch64")]
+            InstructionSet::NeonI8mm => arch::aarch64::i8mm::$name,
             #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
             InstructionSet::Simd128 => arch::wasm32::simd128::$name,
         }
@@ -91,8 +101,12 @@ impl Kernels {
     /// The kernels for the fastest instruction set of this machine that is not above `ceiling`.
     #[must_use]
     pub fn at_most(ceiling: InstructionSet) -> Self {
-        Self::available()
-            .rfind(|kernels| kernels.0 <= ceiling)
+        // Nothing above the ceiling is looked for: for some instructions the system has to be asked.
+        InstructionSet::ALL
+            .iter()
+            .filter(|&&instruction_set| instruction_set <= ceiling)
+            .rev()
+            .find_map(|&instruction_set| Self::at(instruction_set))
             .unwrap_or(Self(InstructionSet::Scalar))
     }
 
@@ -115,9 +129,9 @@ impl Kernels {
         self.0
     }
 
-    /// What the instruction set adds to weights and keys, which it has in blocks; `None` if it has them row by row.
-    const fn block_bias(self) -> Option<i8> {
-        constant!(self, BIAS)
+    /// How the instruction set has weights and keys.
+    const fn weight_layout(self) -> WeightLayout {
+        constant!(self, WEIGHTS)
     }
 
     /// How the instruction set has values.

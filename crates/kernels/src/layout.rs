@@ -27,17 +27,43 @@ impl Block {
     pub(crate) const ZERO: Self = Self([0; BLOCK_LEN]);
 }
 
-/// Puts a row-major matrix, int8 `[rows, cols]`, into blocks; rows and columns are padded with zeros. `bias` is added to
-/// every weight, padding included, modulo 256.
-pub(crate) fn pack(weights: &[i8], rows: usize, cols: usize, bias: i8) -> Vec<Block> {
+/// How an instruction set lays out weights and keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WeightLayout {
+    /// Row by row.
+    Rows,
+    /// In blocks, with a bias added to each, modulo 256.
+    Blocks { bias: i8 },
+    /// In pairs of blocks, each of [`BLOCK_ROWS`] rows by two times [`BLOCK_COLS`] columns, row by row. If the number of
+    /// blocks is odd, the last one is on its own, as in `Blocks`.
+    #[cfg_attr(
+        not(target_arch = "aarch64"),
+        allow(dead_code, reason = "only an instruction set of ARM wants it")
+    )]
+    BlockPairs,
+}
+
+impl WeightLayout {
+    /// What is added to weights.
+    const fn bias(self) -> i8 {
+        match self {
+            Self::Blocks { bias } => bias,
+            Self::Rows | Self::BlockPairs => 0,
+        }
+    }
+}
+
+/// Puts a row-major matrix, int8 `[rows, cols]`, into blocks; rows and columns are padded with zeros, to which the bias is
+/// added as to every weight.
+pub(crate) fn pack(weights: &[i8], rows: usize, cols: usize, layout: WeightLayout) -> Vec<Block> {
     let groups = cols.div_ceil(BLOCK_COLS);
-    let mut blocks = vec![Block([bias; BLOCK_LEN]); rows.div_ceil(BLOCK_ROWS) * groups];
+    let mut blocks = vec![Block([layout.bias(); BLOCK_LEN]); rows.div_ceil(BLOCK_ROWS) * groups];
     for (row, weights) in weights.chunks_exact(cols).enumerate() {
         pack_row(
             &mut blocks[row / BLOCK_ROWS * groups..][..groups],
             row % BLOCK_ROWS,
             weights,
-            bias,
+            layout,
         );
     }
     blocks
@@ -45,7 +71,19 @@ pub(crate) fn pack(weights: &[i8], rows: usize, cols: usize, bias: i8) -> Vec<Bl
 
 /// Puts one row into its blocks.
 #[inline(always)]
-pub(crate) fn pack_row(blocks: &mut [Block], row: usize, weights: &[i8], bias: i8) {
+pub(crate) fn pack_row(blocks: &mut [Block], row: usize, weights: &[i8], layout: WeightLayout) {
+    let (mut blocks, mut weights) = (blocks, weights);
+    if layout == WeightLayout::BlockPairs {
+        const PAIR_COLS: usize = 2 * BLOCK_COLS;
+        let (pairs, last) = blocks.as_chunks_mut::<2>();
+        let (paired, rest) = weights.split_at(weights.len().min(pairs.len() * PAIR_COLS));
+        for (pair, weights) in pairs.iter_mut().zip(paired.chunks(PAIR_COLS)) {
+            let (block, place) = (row * PAIR_COLS / BLOCK_LEN, row * PAIR_COLS % BLOCK_LEN);
+            pair[block].0[place..][..weights.len()].copy_from_slice(weights);
+        }
+        (blocks, weights) = (last, rest);
+    }
+    let bias = layout.bias();
     for (block, weights) in blocks.iter_mut().zip(weights.chunks(BLOCK_COLS)) {
         for (to, &from) in block.0[row * BLOCK_COLS..].iter_mut().zip(weights) {
             *to = from.wrapping_add(bias);

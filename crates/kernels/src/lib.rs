@@ -21,6 +21,7 @@
 mod instruction_set;
 mod layout;
 mod requantization;
+mod tile_registers;
 mod workspace;
 
 // The loops in portable Rust, with traits for what instruction sets do in their own ways.
@@ -33,6 +34,7 @@ mod frequencies;
 mod int16;
 mod matrix;
 mod mixing;
+mod product;
 mod rows;
 mod sliding;
 
@@ -57,4 +59,5 @@ pub use mixing::WeightRow;
 pub use prefetch::prefetch;
 pub use requantization::Requantization;
 pub use sliding::{SlidingAttention, WeightsObserver, WindowInput};
+pub use tile_registers::{TileElement, has_tiles};
 pub use workspace::Workspace;

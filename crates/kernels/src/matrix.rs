@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::instruction_set::InstructionSet;
-use crate::layout::{self, BLOCK_COLS, BLOCK_ROWS, Block};
+use crate::layout::{self, BLOCK_COLS, BLOCK_ROWS, Block, WeightLayout};
 
 /// A matrix of int8 weights in the layout that one [`InstructionSet`] wants. Made by
 /// [`Kernels::pack`](crate::Kernels::pack).
@@ -26,18 +26,20 @@ enum Layout {
 }
 
 impl PackedMatrix {
-    /// Packs a row-major matrix for an instruction set: in blocks, with the bias that it adds to weights, or widened if it
-    /// has none. The matrix has rows and columns.
+    /// Packs a row-major matrix for an instruction set: in blocks, or widened if it has weights row by row. The matrix has
+    /// rows and columns.
     pub(crate) fn new(
         instruction_set: InstructionSet,
-        bias: Option<i8>,
+        layout: WeightLayout,
         weights: &[i8],
         rows: usize,
         cols: usize,
     ) -> Self {
-        let layout = match bias {
-            Some(bias) => Layout::Blocks(layout::pack(weights, rows, cols, bias)),
-            None => {
+        let layout = match layout {
+            WeightLayout::Blocks { .. } | WeightLayout::BlockPairs => {
+                Layout::Blocks(layout::pack(weights, rows, cols, layout))
+            }
+            WeightLayout::Rows => {
                 let stride = cols.next_multiple_of(Self::COLUMN_GROUP);
                 let padding = vec![0; stride - cols];
                 let widen = |row: &[i8]| {

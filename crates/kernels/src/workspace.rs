@@ -1,5 +1,7 @@
 //! Working space of the kernels, kept by the caller so nothing is allocated per token.
 
+use crate::layout::Block;
+
 /// Working space of products and attention. Nothing in it carries over from one call to the next.
 #[derive(Clone, Debug, Default)]
 pub struct Workspace {
@@ -12,16 +14,17 @@ pub struct Workspace {
 }
 
 /// Activations made ready for the instructions of a product.
-#[cfg_attr(
-    not(target_arch = "x86_64"),
-    allow(dead_code, reason = "only instruction sets of x86-64 use all of it")
-)]
+#[allow(dead_code, reason = "each instruction set uses some of it")]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Staging {
     /// Activations widened to 16 bits.
     pub(crate) widened: Vec<i16>,
     /// What the sums of each activation vector start at.
     pub(crate) starts: Vec<i32>,
+    /// Activations in tiles.
+    pub(crate) tiles: Vec<Block>,
+    /// Activations of two vectors each, eight of the one after eight of the other.
+    pub(crate) pairs: Vec<[[i8; 8]; 2]>,
 }
 
 /// Attention's weights of some keys.

@@ -205,14 +205,12 @@ macro_rules! portable_frequencies {
     };
 }
 
-/// The entry points of an instruction set that multiplies matrices in blocks: by `$dot`, with `$vectors` vectors of rows in
-/// a tile, and with `$sums` for the values of attention.
-macro_rules! blocked_entry_points {
-    ($dot:ty, $vectors:literal, $sums:ty, $(#[$feature:meta])*) => {
-        /// What is added to every weight and key when it is packed.
-        pub(crate) const BIAS: Option<i8> = Some(<$dot as $crate::blocked::DotProduct>::BIAS);
-        /// How values are stored.
-        pub(crate) const VALUES: $crate::layout::ValueLayout = <$sums as $crate::attention::RunSums>::VALUES;
+/// The products of an instruction set that has matrices in blocks.
+macro_rules! product_entry_points {
+    ($product:ty, $(#[$feature:meta])*) => {
+        /// How weights and keys are stored.
+        pub(crate) const WEIGHTS: $crate::layout::WeightLayout =
+            <$product as $crate::product::Product>::WEIGHTS;
 
         $(#[$feature])*
         pub(crate) fn matmul(
@@ -222,11 +220,11 @@ macro_rules! blocked_entry_points {
             workspace: &mut $crate::workspace::Workspace,
             out: &mut [i32],
         ) {
-            let mut output = $crate::blocked::Sums { stride: rows.len(), out };
+            let mut output = $crate::product::Sums { stride: rows.len(), out };
             let staging = &mut workspace.staging;
             let (blocks, rows, groups) = matrix.blocks(rows);
             // SAFETY: this function has the features that the instructions need.
-            unsafe { $crate::blocked::product::<$dot, $vectors>(blocks, rows, groups, x, staging, &mut output) };
+            unsafe { <$product as $crate::product::Product>::product(blocks, rows, groups, x, staging, &mut output) };
         }
 
         $(#[$feature])*
@@ -241,15 +239,26 @@ macro_rules! blocked_entry_points {
             let (blocks, rows, groups) = matrix.blocks(0..stride);
             // Two loops, so that neither asks for each vector of sums what kind of factor it has.
             if let Some(narrow) = requantization.narrow() {
-                let mut output = $crate::blocked::NarrowActivations { narrow, stride, out };
+                let mut output = $crate::product::NarrowActivations { narrow, stride, out };
                 // SAFETY: this function has the features that the instructions need.
-                unsafe { $crate::blocked::product::<$dot, $vectors>(blocks, rows, groups, x, staging, &mut output) };
+                unsafe { <$product as $crate::product::Product>::product(blocks, rows, groups, x, staging, &mut output) };
             } else {
-                let mut output = $crate::blocked::Activations { requantization, stride, out };
+                let mut output = $crate::product::Activations { requantization, stride, out };
                 // SAFETY: as above.
-                unsafe { $crate::blocked::product::<$dot, $vectors>(blocks, rows, groups, x, staging, &mut output) };
+                unsafe { <$product as $crate::product::Product>::product(blocks, rows, groups, x, staging, &mut output) };
             }
         }
+    };
+}
+
+/// The entry points of an instruction set that has matrices in blocks: products, and attention that adds up values by
+/// `$sums`.
+macro_rules! blocked_entry_points {
+    ($product:ty, $sums:ty, $(#[$feature:meta])*) => {
+        $crate::arch::product_entry_points!($product, $(#[$feature])*);
+
+        /// How values are stored.
+        pub(crate) const VALUES: $crate::layout::ValueLayout = <$sums as $crate::attention::RunSums>::VALUES;
 
         /// The products of queries, int8 `[heads, 64]`, with whole blocks of keys: int32 `[heads, keys.len()]`.
         ///
@@ -263,7 +272,7 @@ macro_rules! blocked_entry_points {
             products: &mut Vec<i32>,
         ) {
             // SAFETY: this function has the features that the instructions need.
-            unsafe { $crate::blocked::key_products::<$dot, $vectors>(keys, queries, staging, products) };
+            unsafe { $crate::product::key_products::<$product>(keys, queries, staging, products) };
         }
 
         $(#[$feature])*
@@ -305,4 +314,4 @@ macro_rules! blocked_entry_points {
     };
 }
 
-pub(crate) use {blocked_entry_points, portable_entry_points, portable_frequencies};
+pub(crate) use {blocked_entry_points, portable_entry_points, portable_frequencies, product_entry_points};

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::arch::{portable_entry_points, portable_frequencies};
 use crate::attention::{self, AttentionInput, Portable, RunSums};
-use crate::layout::{Block, HEAD_DIM, ValueLayout};
+use crate::layout::{Block, HEAD_DIM, ValueLayout, WeightLayout};
 use crate::matrix::{self, PackedMatrix};
 use crate::requantization::{Requantization, requantize_all};
 use crate::sliding::{self, WeightsObserver, WindowInput};
@@ -14,7 +14,7 @@ portable_entry_points!();
 portable_frequencies!();
 
 /// Weights and keys lie row by row.
-pub(crate) const BIAS: Option<i8> = None;
+pub(crate) const WEIGHTS: WeightLayout = WeightLayout::Rows;
 /// How values are stored.
 pub(crate) const VALUES: ValueLayout = Portable::VALUES;
 

@@ -13,7 +13,7 @@ impl Kernels {
     pub fn key_value_cache(self, capacity: usize) -> KeyValueCache {
         KeyValueCache::new(
             self.instruction_set(),
-            self.block_bias(),
+            self.weight_layout(),
             self.value_layout(),
             capacity,
         )

@@ -24,7 +24,7 @@ impl Kernels {
             rows * cols,
             "weights of a matrix of {rows} x {cols}"
         );
-        PackedMatrix::new(self.instruction_set(), self.block_bias(), weights, rows, cols)
+        PackedMatrix::new(self.instruction_set(), self.weight_layout(), weights, rows, cols)
     }
 
     /// `out[b][r] = sum over c of matrix[r][c] * x[b][c]`, for a batch of activation vectors.

@@ -5,25 +5,30 @@ use std::arch::asm;
 
 use crate::arch::{blocked_entry_points, portable_entry_points, portable_frequencies};
 use crate::attention::Portable;
-use crate::blocked::{DotProduct, Staged};
+use crate::blocked::{Blocked, DotProduct, Staged};
+use crate::product::RowVector;
 use crate::workspace::Staging;
 
 portable_entry_points!(#[target_feature(enable = "neon,dotprod")]);
 portable_frequencies!(#[target_feature(enable = "neon,dotprod")]);
 // Four vectors by six activations leave 8 of the 32 registers, four of them for the weights.
-blocked_entry_points!(Sdot, 4, Portable, #[target_feature(enable = "neon,dotprod")]);
+blocked_entry_points!(Blocked<Sdot, 4>, Portable, #[target_feature(enable = "neon,dotprod")]);
 
 /// Four rows a vector.
-struct Sdot;
+pub(super) struct Sdot;
+
+// SAFETY: there is no method of its own.
+unsafe impl RowVector for Sdot {
+    const ROWS: usize = 4;
+    type Rows = [i32; 4];
+}
 
 // SAFETY: the methods read and write what the trait says, and need only NEON and its dot product.
 unsafe impl DotProduct for Sdot {
-    const ROWS: usize = 4;
     const BIAS: i8 = 0;
     type Element = i8;
     type Sums = int32x4_t;
     type Weights = int8x16_t;
-    type Rows = [i32; 4];
 
     #[inline(always)]
     fn stage<'a>(x: &'a [i8], _stride: usize, _staging: &'a mut Staging) -> Staged<'a, i8> {

@@ -6,26 +6,31 @@ use std::arch::aarch64::*;
 
 use crate::arch::{blocked_entry_points, portable_entry_points, portable_frequencies};
 use crate::attention::Portable;
-use crate::blocked::{DotProduct, Staged};
+use crate::blocked::{Blocked, DotProduct, Staged};
+use crate::product::RowVector;
 use crate::workspace::Staging;
 
 portable_entry_points!(#[target_feature(enable = "neon")]);
 portable_frequencies!(#[target_feature(enable = "neon")]);
 // With two accumulators for a vector of rows, two vectors by six activations leave 8 of the 32 registers.
-blocked_entry_points!(Widening, 2, Portable, #[target_feature(enable = "neon")]);
+blocked_entry_points!(Blocked<Widening, 2>, Portable, #[target_feature(enable = "neon")]);
 
 /// Four rows a vector; each row's sum is in two lanes.
 struct Widening;
 
+// SAFETY: there is no method of its own.
+unsafe impl RowVector for Widening {
+    const ROWS: usize = 4;
+    type Rows = [i32; 4];
+}
+
 // SAFETY: the methods read and write what the trait says, and need only NEON.
 unsafe impl DotProduct for Widening {
-    const ROWS: usize = 4;
     const BIAS: i8 = 0;
     type Element = i8;
     /// Rows 0 and 1, then 2 and 3.
     type Sums = [int32x4_t; 2];
     type Weights = int8x16_t;
-    type Rows = [i32; 4];
 
     #[inline(always)]
     fn stage<'a>(x: &'a [i8], _stride: usize, _staging: &'a mut Staging) -> Staged<'a, i8> {

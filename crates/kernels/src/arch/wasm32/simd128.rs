@@ -8,25 +8,30 @@ use std::arch::wasm32::*;
 
 use crate::arch::{blocked_entry_points, portable_entry_points, portable_frequencies};
 use crate::attention::Portable;
-use crate::blocked::{DotProduct, Staged};
+use crate::blocked::{Blocked, DotProduct, Staged};
+use crate::product::RowVector;
 use crate::workspace::Staging;
 
 portable_entry_points!();
 portable_frequencies!();
-blocked_entry_points!(Dot, 1, Portable,);
+blocked_entry_points!(Blocked<Dot, 1>, Portable,);
 
 /// Four rows a vector; weights and activations are widened to 16 bits, and each row's sum is in two lanes.
 struct Dot;
 
+// SAFETY: there is no method of its own.
+unsafe impl RowVector for Dot {
+    const ROWS: usize = 4;
+    type Rows = [i32; 4];
+}
+
 // SAFETY: the methods read and write what the trait says, and need only 128-bit vectors.
 unsafe impl DotProduct for Dot {
-    const ROWS: usize = 4;
     const BIAS: i8 = 0;
     type Element = i16;
     /// Rows 0 and 1, then 2 and 3.
     type Sums = [v128; 2];
     type Weights = [v128; 2];
-    type Rows = [i32; 4];
 
     #[inline(always)]
     fn stage<'a>(x: &'a [i8], _stride: usize, staging: &'a mut Staging) -> Staged<'a, i16> {

@@ -6,29 +6,40 @@ use std::arch::x86_64::*;
 
 use crate::arch::{blocked_entry_points, portable_entry_points, portable_frequencies};
 use crate::attention::{Run, RunSums};
-use crate::blocked::{DotProduct, Staged};
+use crate::blocked::{Blocked, DotProduct, Staged};
 use crate::frequencies;
 use crate::layout::{Block, GROUP_BLOCKS, HEAD_DIM, ValueLayout};
+use crate::product::RowVector;
 use crate::requantization::Narrow;
 use crate::sliding::{MAX_POSITIONS, WeightedSums};
 use crate::workspace::{Staging, WeightSpace};
 
 portable_entry_points!(#[target_feature(enable = "avx2")]);
 portable_frequencies!(#[target_feature(enable = "avx2")]);
-blocked_entry_points!(Madd, 1, Madd, #[target_feature(enable = "avx2")]);
+blocked_entry_points!(Blocked<Madd, 1>, Madd, #[target_feature(enable = "avx2")]);
 
 /// Eight rows a vector; weights and activations are widened to 16 bits, and each row's sum is in two lanes.
 struct Madd;
 
+// SAFETY: the method reads and writes what the trait says, and needs only AVX2.
+unsafe impl RowVector for Madd {
+    const ROWS: usize = 8;
+    type Rows = [i32; 8];
+
+    #[inline(always)]
+    unsafe fn requantize(sums: &[i32; 8], narrow: Narrow, out: &mut [i8]) {
+        // SAFETY: the caller has AVX2.
+        unsafe { super::requantize(sums, narrow, out) };
+    }
+}
+
 // SAFETY: the methods read and write what the trait says, and need only AVX2.
 unsafe impl DotProduct for Madd {
-    const ROWS: usize = 8;
     const BIAS: i8 = 0;
     type Element = i16;
     /// Rows 0 to 3, then 4 to 7.
     type Sums = [__m256i; 2];
     type Weights = [__m256i; 2];
-    type Rows = [i32; 8];
 
     #[inline(always)]
     fn stage<'a>(x: &'a [i8], _stride: usize, staging: &'a mut Staging) -> Staged<'a, i16> {
@@ -74,12 +85,6 @@ unsafe impl DotProduct for Madd {
             _mm256_storeu_si256(rows.as_mut_ptr().cast(), sums);
         }
         rows
-    }
-
-    #[inline(always)]
-    unsafe fn requantize(sums: &[i32; 8], narrow: Narrow, out: &mut [i8]) {
-        // SAFETY: the caller has AVX2.
-        unsafe { super::requantize(sums, narrow, out) };
     }
 }
 

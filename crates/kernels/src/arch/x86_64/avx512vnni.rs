@@ -6,10 +6,11 @@ use czip_fixed::tables::ATTENTION_COEFFICIENT;
 
 use crate::arch::{blocked_entry_points, portable_entry_points};
 use crate::attention::{Run, RunSums};
-use crate::blocked::{DotProduct, Staged};
+use crate::blocked::{Blocked, DotProduct, Staged};
 use crate::exp;
 use crate::frequencies::{MAX_OCTAVES, Softmax, distances, frequencies_of_distances, share_total};
 use crate::layout::{Block, GROUP_BLOCKS, HEAD_DIM, ValueLayout};
+use crate::product::RowVector;
 use crate::requantization::Narrow;
 use crate::sliding::WeightedSums;
 use crate::workspace::{Staging, WeightSpace};
@@ -17,10 +18,7 @@ use crate::workspace::{Staging, WeightSpace};
 use super::vnni;
 
 portable_entry_points!(#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]);
-blocked_entry_points!(
-    BytesBy16,
-    4,
-    BytesBy16,
+blocked_entry_points!(Blocked<BytesBy16, 4>, BytesBy16,
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
 );
 
@@ -72,16 +70,39 @@ pub(crate) fn unscaled_frequencies(logits: &[i32], bits: u32, exp2: &[u16; 256],
 }
 
 /// Sixteen rows a vector.
-struct BytesBy16;
+pub(super) struct BytesBy16;
+
+// SAFETY: the method reads and writes what the trait says, and needs only AVX-512F and VNNI.
+unsafe impl RowVector for BytesBy16 {
+    const ROWS: usize = 16;
+    type Rows = [i32; 16];
+
+    #[inline(always)]
+    unsafe fn requantize(sums: &[i32; 16], narrow: Narrow, out: &mut [i8]) {
+        assert_eq!(out.len(), Self::ROWS, "activations");
+        // SAFETY: the caller has the instructions, and `sums` and `out` have 16 elements.
+        unsafe {
+            let limit = _mm512_set1_epi32(narrow.limit);
+            let shift = _mm_cvtsi32_si128(narrow.shift as i32);
+            let sums = _mm512_loadu_si512(sums.as_ptr().cast());
+            let sums = _mm512_max_epi32(_mm512_min_epi32(sums, limit), _mm512_set1_epi32(-narrow.limit));
+            let products = _mm512_mullo_epi32(sums, _mm512_set1_epi32(narrow.mult));
+            let odd = _mm512_and_si512(_mm512_sra_epi32(products, shift), _mm512_set1_epi32(1));
+            let but_one = _mm512_set1_epi32((1 << (narrow.shift - 1)) - 1);
+            let rounded = _mm512_add_epi32(_mm512_add_epi32(products, but_one), odd);
+            let rounded = _mm512_cvtsepi32_epi8(_mm512_sra_epi32(rounded, shift));
+            let clamped = _mm_max_epi8(rounded, _mm_set1_epi8(-127));
+            _mm_storeu_si128(out.as_mut_ptr().cast(), clamped);
+        }
+    }
+}
 
 // SAFETY: the methods read and write what the trait says, and need only AVX-512F and VNNI.
 unsafe impl DotProduct for BytesBy16 {
-    const ROWS: usize = 16;
     const BIAS: i8 = vnni::BIAS;
     type Element = i8;
     type Sums = __m512i;
     type Weights = __m512i;
-    type Rows = [i32; 16];
 
     #[inline(always)]
     fn stage<'a>(x: &'a [i8], stride: usize, staging: &'a mut Staging) -> Staged<'a, i8> {
@@ -118,25 +139,6 @@ unsafe impl DotProduct for BytesBy16 {
         // SAFETY: the caller has the instructions, and `rows` has room for 16 numbers.
         unsafe { _mm512_storeu_si512(rows.as_mut_ptr().cast(), sums) };
         rows
-    }
-
-    #[inline(always)]
-    unsafe fn requantize(sums: &[i32; 16], narrow: Narrow, out: &mut [i8]) {
-        assert_eq!(out.len(), Self::ROWS, "activations");
-        // SAFETY: the caller has the instructions, and `sums` and `out` have 16 elements.
-        unsafe {
-            let limit = _mm512_set1_epi32(narrow.limit);
-            let shift = _mm_cvtsi32_si128(narrow.shift as i32);
-            let sums = _mm512_loadu_si512(sums.as_ptr().cast());
-            let sums = _mm512_max_epi32(_mm512_min_epi32(sums, limit), _mm512_set1_epi32(-narrow.limit));
-            let products = _mm512_mullo_epi32(sums, _mm512_set1_epi32(narrow.mult));
-            let odd = _mm512_and_si512(_mm512_sra_epi32(products, shift), _mm512_set1_epi32(1));
-            let but_one = _mm512_set1_epi32((1 << (narrow.shift - 1)) - 1);
-            let rounded = _mm512_add_epi32(_mm512_add_epi32(products, but_one), odd);
-            let rounded = _mm512_cvtsepi32_epi8(_mm512_sra_epi32(rounded, shift));
-            let clamped = _mm_max_epi8(rounded, _mm_set1_epi8(-127));
-            _mm_storeu_si128(out.as_mut_ptr().cast(), clamped);
-        }
     }
 }
 

@@ -11,9 +11,10 @@ use std::arch::x86_64::*;
 
 use crate::arch::{blocked_entry_points, portable_entry_points, portable_frequencies};
 use crate::attention::{Run, RunSums};
-use crate::blocked::{DotProduct, Staged};
+use crate::blocked::{Blocked, DotProduct, Staged};
 use crate::frequencies;
 use crate::layout::{Block, GROUP_BLOCKS, HEAD_DIM, ValueLayout};
+use crate::product::RowVector;
 use crate::requantization::Narrow;
 use crate::sliding::WeightedSums;
 use crate::workspace::{Staging, WeightSpace};
@@ -28,10 +29,7 @@ portable_frequencies!(
     #[cfg_attr(not(czip_evex_vnni), target_feature(enable = "avx2,avxvnni"))]
     #[cfg_attr(czip_evex_vnni, target_feature(enable = "avx2,avx512vl,avx512vnni"))]
 );
-blocked_entry_points!(
-    BytesBy8,
-    2,
-    BytesBy8,
+blocked_entry_points!(Blocked<BytesBy8, 2>, BytesBy8,
     #[cfg_attr(not(czip_evex_vnni), target_feature(enable = "avx2,avxvnni"))]
     #[cfg_attr(czip_evex_vnni, target_feature(enable = "avx2,avx512vl,avx512vnni"))]
 );
@@ -39,14 +37,24 @@ blocked_entry_points!(
 /// Eight rows a vector.
 struct BytesBy8;
 
+// SAFETY: the method reads and writes what the trait says, and needs only AVX2 and AVX-VNNI.
+unsafe impl RowVector for BytesBy8 {
+    const ROWS: usize = 8;
+    type Rows = [i32; 8];
+
+    #[inline(always)]
+    unsafe fn requantize(sums: &[i32; 8], narrow: Narrow, out: &mut [i8]) {
+        // SAFETY: the caller has AVX2.
+        unsafe { super::requantize(sums, narrow, out) };
+    }
+}
+
 // SAFETY: the methods read and write what the trait says, and need only AVX2 and AVX-VNNI.
 unsafe impl DotProduct for BytesBy8 {
-    const ROWS: usize = 8;
     const BIAS: i8 = vnni::BIAS;
     type Element = i8;
     type Sums = __m256i;
     type Weights = __m256i;
-    type Rows = [i32; 8];
 
     #[inline(always)]
     fn stage<'a>(x: &'a [i8], stride: usize, staging: &'a mut Staging) -> Staged<'a, i8> {
@@ -83,12 +91,6 @@ unsafe impl DotProduct for BytesBy8 {
         // SAFETY: the caller has the instructions, and `rows` has room for eight numbers.
         unsafe { _mm256_storeu_si256(rows.as_mut_ptr().cast(), sums) };
         rows
-    }
-
-    #[inline(always)]
-    unsafe fn requantize(sums: &[i32; 8], narrow: Narrow, out: &mut [i8]) {
-        // SAFETY: the caller has AVX2.
-        unsafe { super::requantize(sums, narrow, out) };
     }
 }
 

@@ -4,6 +4,7 @@ use std::arch::x86_64::*;
 
 use crate::requantization::Narrow;
 
+pub(crate) mod amx;
 pub(crate) mod avx2;
 pub(crate) mod avx512vnni;
 pub(crate) mod avxvnni;

@@ -11,16 +11,25 @@ use crate::workspace::Staging;
 /// What makes int8 unsigned: 128, modulo 256.
 pub(super) const BIAS: i8 = i8::MIN;
 
-/// The starts of sums that take the bias back.
+/// Activations as they are, and the starts of their sums.
 #[inline(always)]
 pub(super) fn stage<'a>(x: &'a [i8], stride: usize, staging: &'a mut Staging) -> Staged<'a, i8> {
+    stage_starts(x, stride, staging);
+    Staged {
+        elements: x,
+        starts: &staging.starts,
+    }
+}
+
+/// The starts of sums, which take the bias back.
+#[inline(always)]
+pub(super) fn stage_starts(x: &[i8], stride: usize, staging: &mut Staging) {
     let starts = &mut staging.starts;
     starts.clear();
     starts.extend(
         x.chunks_exact(stride)
             .map(|x| -128 * x.iter().map(|&x| i32::from(x)).sum::<i32>()),
     );
-    Staged { elements: x, starts }
 }
 
 /// The weights of a run that starts at position `first`, as low and high bytes.
