@@ -195,7 +195,9 @@ unsafe fn tile<D: DotProduct, const VECTORS: usize, const BATCH: usize>(
     // of the blocks and of the slices that `inputs` were made from.
     let sums = unsafe {
         let mut sums = [[D::start(0); VECTORS]; BATCH];
-        for (sums, &start) in sums.iter_mut().zip(staged.starts.iter().skip(first)) {
+        // A loop of known length, so the sums are in registers from the start.
+        for (b, sums) in sums.iter_mut().enumerate() {
+            let start = staged.starts.get(first + b).copied().unwrap_or(0);
             *sums = [D::start(start); VECTORS];
         }
         for group in 0..groups {
