@@ -1,14 +1,13 @@
 //! Mixing priors: a sample of text goes in, and perhaps a net; the weights and maps of mixers that have coded it come
 //! out.
 
-use std::sync::Mutex;
-use std::thread;
-
 use czip_coder::binary::Encoder;
 use czip_kernels::Kernels;
 use czip_mix::{Alphabet, Mixer, Priors, Tree, Variant};
 use czip_model::AnyTransformer;
 use czip_tokenizer::{TokenId, Tokenizer};
+use rayon::ThreadPoolBuilder;
+use rayon::prelude::*;
 
 /// The learning rate of each pass through the sample, Q0.16. The last pass learns slowly, so the end of the sample does
 /// not count for more than the rest.
@@ -128,8 +127,8 @@ pub struct Predictor<'a> {
     pub start_token: TokenId,
 }
 
-/// Priors of each of [`TOKEN_VARIANTS`] with a net, on at most this many threads. `observe` is called with numbers of
-/// tokens that have been coded, which add up to [`token_count`].
+/// Priors of each of [`TOKEN_VARIANTS`] with a net, on at most this many threads. All variants learn from one run of the
+/// net. `observe` is called with numbers of tokens that have been coded, which add up to [`token_count`].
 #[must_use]
 pub fn with_net(
     predictor: Predictor<'_>,
@@ -138,54 +137,60 @@ pub fn with_net(
     threads: usize,
     observe: &(dyn Fn(u64) + Sync),
 ) -> Vec<Priors> {
-    let fit = |variant: Variant| {
-        let mut mixer = Mixer::new(alphabet, variant, true, 0);
-        for rate in RATES {
-            mixer.set_rate(rate);
-            for (tokens, len) in sample.texts() {
-                mixer.forget_text(len);
-                let mut encoder = Encoder::new();
-                predictor.predict(alphabet.tree(), tokens, |token, cumulative| {
-                    mixer.encode(token, Some(cumulative), &mut encoder);
-                });
-                observe(tokens.len() as u64);
-            }
-        }
-        mixer.priors()
-    };
-    // The most expensive first, so threads finish together.
-    let mut slots = TOKEN_VARIANTS.map(|variant| (variant, None));
-    let jobs = Mutex::new(slots.iter_mut().collect::<Vec<_>>());
-    let work = || {
-        loop {
-            let job = jobs.lock().map(|mut jobs| jobs.pop());
-            let Ok(Some((variant, priors))) = job else {
-                return;
-            };
-            *priors = Some(fit(*variant));
-        }
-    };
-    thread::scope(|scope| {
-        for _ in 1..threads.min(TOKEN_VARIANTS.len()) {
-            // A thread that cannot be started leaves its share to the others.
-            let _ = thread::Builder::new().spawn_scoped(scope, work);
-        }
-        work();
-    });
-    drop(jobs);
-    slots.into_iter().filter_map(|(_, priors)| priors).collect()
+    let work = || fit(predictor, alphabet, sample, threads, observe);
+    match ThreadPoolBuilder::new().num_threads(threads.max(1)).build() {
+        Ok(pool) => pool.install(work),
+        // Threads that cannot be started: the ones that there are do it.
+        Err(_) => work(),
+    }
 }
 
-/// The number of tokens that [`with_net`] codes: each of the sample for each variant and pass.
+fn fit(
+    predictor: Predictor<'_>,
+    alphabet: &Alphabet,
+    sample: &Sample,
+    threads: usize,
+    observe: &(dyn Fn(u64) + Sync),
+) -> Vec<Priors> {
+    let mut mixers = TOKEN_VARIANTS.map(|variant| Mixer::new(alphabet, variant, true, 0));
+    for rate in RATES {
+        for mixer in &mut mixers {
+            mixer.set_rate(rate);
+        }
+        for (tokens, len) in sample.texts() {
+            let mut streams = mixers.each_mut().map(|mixer| {
+                mixer.forget_text(len);
+                (mixer, Encoder::new())
+            });
+            predictor.predict(alphabet.tree(), tokens, threads, |tokens, predicted| {
+                streams.par_iter_mut().for_each(|(mixer, encoder)| {
+                    for (&token, cumulative) in tokens.iter().zip(predicted) {
+                        mixer.encode(token, Some(cumulative), encoder);
+                    }
+                });
+                observe(tokens.len() as u64);
+            });
+        }
+    }
+    mixers.iter().map(Mixer::priors).collect()
+}
+
+/// The number of tokens that [`with_net`] codes: each of the sample in each pass.
 #[must_use]
 pub fn token_count(sample: &Sample) -> u64 {
     let tokens: usize = sample.symbols.iter().map(Vec::len).sum();
-    (tokens * TOKEN_VARIANTS.len() * RATES.len()) as u64
+    (tokens * RATES.len()) as u64
 }
 
 impl Predictor<'_> {
-    /// Calls back with each token and the cumulative frequencies that the net predicts for it.
-    fn predict(self, tree: &Tree, tokens: &[TokenId], mut each: impl FnMut(TokenId, &[u32])) {
+    /// Calls back with a batch of tokens, and the cumulative frequencies that the net predicts for each.
+    fn predict(
+        self,
+        tree: &Tree,
+        tokens: &[TokenId],
+        threads: usize,
+        mut each: impl FnMut(&[TokenId], &[Vec<u32>]),
+    ) {
         let Self {
             net: transformer,
             start_token,
@@ -193,9 +198,10 @@ impl Predictor<'_> {
         let length = WINDOW.0.min(transformer.config().context_length);
         let mut window = transformer.window(start_token, length, WINDOW.1.min(length / 2));
         let mut caches = [transformer.cache(length)];
-        let mut scratch = transformer.scratch(BATCH);
-        let mut frequencies = vec![0; transformer.config().vocab_size];
-        let mut cumulative = vec![0; frequencies.len() + 1];
+        let threads = threads.clamp(1, transformer.max_threads());
+        let mut scratch = transformer.scratch_for(BATCH, threads);
+        let vocab_size = transformer.config().vocab_size;
+        let mut predicted = vec![vec![0; vocab_size + 1]; BATCH];
         let mut coded = 0;
         while coded < tokens.len() {
             let mut rows = vec![match coded.checked_sub(1) {
@@ -207,12 +213,15 @@ impl Predictor<'_> {
                 rows.push(window.next(0, token, transformer, &mut caches, &mut scratch));
             }
             transformer.forward(&rows, &mut caches, &mut scratch);
-            for row in 0..rows.len() {
-                transformer.frequencies(scratch.logits(row), &mut frequencies);
-                tree.accumulate(&frequencies, &mut cumulative);
-                each(tokens[coded + row], &cumulative);
-            }
-            coded += rows.len();
+            predicted[..more].par_iter_mut().enumerate().for_each_init(
+                || vec![0; vocab_size],
+                |frequencies, (row, cumulative)| {
+                    transformer.frequencies(scratch.logits(row), frequencies);
+                    tree.accumulate(frequencies, cumulative);
+                },
+            );
+            each(&tokens[coded..coded + more], &predicted[..more]);
+            coded += more;
         }
     }
 }
