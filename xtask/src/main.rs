@@ -24,6 +24,7 @@ usage:
   cargo xtask mixture OUT
   cargo xtask sample OUT
   cargo xtask priors MODEL
+  cargo xtask general-priors MODEL
   cargo xtask tidy";
 
 fn main() -> ExitCode {
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
         ["cross", target] => cross::run(target, false),
         ["cross", "--install", target] => cross::run(target, true),
         ["fuzz", arguments @ ..] => fuzz::run(arguments),
-        ["mixture" | "sample" | "priors", _] => package::run("xtask-training", arguments),
+        ["mixture" | "sample" | "priors" | "general-priors", _] => package::run("xtask-training", arguments),
         ["tidy"] => tidy::run(),
         _ => Err(USAGE.into()),
     })

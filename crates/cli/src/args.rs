@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use czip::Options;
 use czip::v1::Codec;
+#[cfg(feature = "import")]
+use czip_import::MatrixKind;
 use czip_train::bpe::Split;
 use czip_train::corpus::CorpusOptions;
 use czip_train::preset::Preset;
@@ -215,6 +217,26 @@ pub(crate) struct Import {
     /// files [default: 1024]
     #[arg(long, value_name = "N")]
     pub(crate) window: Option<usize>,
+    /// First positions of a segment that stay in view, besides the window
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub(crate) sinks: usize,
+    /// Matrices that take inputs of 16 bits, such as qkv,down, among qkv, out, gate_up, down and head; or none. More takes more
+    /// time, for slightly smaller files
+    #[arg(long, value_name = "NAMES", value_parser = wide_inputs, default_value = "down")]
+    pub(crate) wide_inputs: WideInputs,
+    /// Number of the token that a text begins with [default: the one that the model names]
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) start_token: Option<u32>,
+    /// Fit the mixing priors to this text, as adapt does: a file, folder or pattern; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) calibrate: Vec<PathBuf>,
+    /// With --calibrate: amount of text to learn from, such as 500K; more takes longer [default: 300000]
+    #[arg(long, value_name = "SIZE", value_parser = sample_len, requires = "calibrate")]
+    pub(crate) sample: Option<u64>,
+    /// Text to compare the net in integers with the one in floats on, up to 20,000 tokens; else a page of the program's is
+    /// taken, 256 tokens of it
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) measure: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) facts: Facts,
     /// Model to import, of the kinds llama, qwen2 and qwen3: a GGUF file, or a folder with config.json, tokenizer.json and
@@ -341,6 +363,21 @@ fn threads(number: &str) -> Result<usize, String> {
 fn split(name: &str) -> Result<Split, String> {
     let found = Split::ALL.into_iter().find(|split| split.to_string() == name);
     found.ok_or_else(|| String::from("the kinds are text, code, logs and cjk"))
+}
+
+/// Whether each of the matrices takes inputs of 16 bits.
+#[cfg(feature = "import")]
+pub(crate) type WideInputs = [bool; MatrixKind::ALL.len()];
+
+#[cfg(feature = "import")]
+fn wide_inputs(names: &str) -> Result<WideInputs, String> {
+    let mut wide = WideInputs::default();
+    for name in names.split(',').filter(|&name| name != "none") {
+        let found = MatrixKind::ALL.iter().position(|kind| kind.name() == name);
+        let index = found.ok_or_else(|| String::from("the names are qkv, out, gate_up, down and head"))?;
+        wide[index] = true;
+    }
+    Ok(wide)
 }
 
 /// A number of bytes, KiB, MiB, GiB or TiB.

@@ -172,8 +172,16 @@ fn training(args: args::Train, threads: usize) -> Result<Train, Failure> {
     })
 }
 
+/// Bytes of text that the priors of an imported model are fitted to by default. It is slow.
+#[cfg(feature = "import")]
+const IMPORT_SAMPLE_LEN: usize = 300_000;
+
+/// Bytes of text to learn from.
+fn sample_len(wanted: Option<u64>, default: usize) -> usize {
+    wanted.map_or(default, |len| usize::try_from(len).unwrap_or(usize::MAX))
+}
+
 fn adapting(args: args::Adapt, threads: usize) -> Adapt {
-    let wanted = args.sample.map(|len| usize::try_from(len).unwrap_or(usize::MAX));
     Adapt {
         model: args.model,
         inputs: args.texts,
@@ -183,7 +191,7 @@ fn adapting(args: args::Adapt, threads: usize) -> Adapt {
             min_len: args::MIN_SAMPLE_LEN,
             ..corpus_options(args.reading)
         },
-        sample_len: wanted.unwrap_or(SAMPLE_LEN),
+        sample_len: sample_len(args.sample, SAMPLE_LEN),
         threads,
         facts: facts(args.facts),
     }
@@ -193,12 +201,18 @@ fn adapting(args: args::Adapt, threads: usize) -> Adapt {
 fn importing(args: args::Import, threads: usize) -> Import {
     let mut options = czip_import::Options::default();
     options.window = args.window;
+    options.sinks = args.sinks;
+    options.wide_inputs = args.wide_inputs;
+    options.start_token = args.start_token;
     options.threads = threads;
     Import {
         model: args.model,
         output: args.output,
         overwrite: args.force,
         options,
+        calibration: args.calibrate,
+        sample_len: sample_len(args.sample, IMPORT_SAMPLE_LEN),
+        measured: args.measure,
         facts: facts(args.facts),
     }
 }

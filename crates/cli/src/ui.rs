@@ -36,6 +36,12 @@ impl Ui {
         }
     }
 
+    /// Whether notes are seen: figures that no one sees need not be measured.
+    #[cfg(feature = "import")]
+    pub(crate) const fn shows_notes(&self) -> bool {
+        !self.quiet
+    }
+
     /// What was done.
     pub(crate) fn note(&self, message: impl fmt::Display) {
         if !self.quiet {

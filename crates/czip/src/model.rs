@@ -109,8 +109,8 @@ impl Model {
                     Self::of_file(Kernels::detect(), ModelFile::V3(Box::new(file)), hashing.digest())
                 }
                 Ok(Err(bytes)) => Self::from_bytes(&bytes),
-                Err(v3::ReadError::Io(source)) => Err(failed(source)),
-                Err(v3::ReadError::Invalid(error)) => Err(error.into()),
+                Err(v3::StreamError::Io(source)) => Err(failed(source)),
+                Err(v3::StreamError::Invalid(error)) => Err(error.into()),
                 Err(_) => unreachable!("every reason is named"),
             }
         } else {

@@ -163,7 +163,7 @@ fn v2_files_of(model_name: &str) {
 
 #[test]
 fn v2_files_at_every_level_with_any_threads() {
-    assert_eq!(array(&json("v2.json")["files"]).len(), 81);
+    assert_eq!(array(&json("v2.json")["files"]).len(), 86);
     v2_files_of("model.czm");
 }
 
@@ -172,23 +172,37 @@ fn v2_files_of_the_model_of_version_2() {
     v2_files_of("model2.czm");
 }
 
-/// Chunks of CZIPv1, coded by another coder.
 #[test]
-fn chunks_of_the_model_of_version_2() {
-    let entry = &json("model2.json")["chunks"];
+fn v2_files_of_the_model_of_version_3() {
+    v2_files_of("model3.czm");
+}
+
+/// Chunks of CZIPv1, coded by another coder.
+fn check_chunks(model: &str) {
+    let entry = &json(&format!("{model}.json"))["chunks"];
     let expected_text = text_of(entry);
     let chunk_level = ChunkLevel::new(1).unwrap();
     assert_eq!(entry["chunk_len"], 1 << chunk_level.context_log2());
     let expected = array(&entry["bytes"]);
     assert_eq!(expected.len(), 5);
     for kernels in Kernels::available() {
-        let model = Model::with_kernels(&read("model2.czm"), kernels).unwrap();
+        let model = Model::with_kernels(&read(&format!("{model}.czm")), kernels).unwrap();
         let options = Options::new().v1_level(chunk_level);
         let made = czip::v1::compress(&model, &expected_text, &options).unwrap();
         let chunks: Vec<Vec<u8>> = parse(&made).chunks().map(<[u8]>::to_vec).collect();
         assert_eq!(chunks, expected.iter().map(from_hex).collect::<Vec<_>>());
         assert!(czip::v1::decompress(&model, &made, &options).unwrap() == expected_text);
     }
+}
+
+#[test]
+fn chunks_of_the_model_of_version_2() {
+    check_chunks("model2");
+}
+
+#[test]
+fn chunks_of_the_model_of_version_3() {
+    check_chunks("model3");
 }
 
 #[test]

@@ -4,13 +4,14 @@ use std::sync::LazyLock;
 
 use czip::{Mode, Model, v1};
 use czip_vectors::{ModelFile, Tensor, stored_zstd};
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 use crate::fixtures;
 use crate::input::Input;
 
-static BASES: LazyLock<[ModelFile; 2]> =
-    LazyLock::new(|| ["model2.czm", "model.czm"].map(|name| ModelFile::parse(&czip_vectors::read(name))));
+static BASES: LazyLock<[ModelFile; 3]> = LazyLock::new(|| {
+    ["model3.czm", "model2.czm", "model.czm"].map(|name| ModelFile::parse(&czip_vectors::read(name)))
+});
 
 static TOKENIZER: LazyLock<Vec<u8>> = LazyLock::new(|| czip_vectors::read("tokenizer.json"));
 
@@ -23,7 +24,7 @@ pub fn model(data: &[u8]) {
     let mut input = Input::new(data);
     let file = match input.byte() % 4 {
         0 => with_hash(input.rest(16 << 10).to_vec()),
-        choice => edited(&BASES[usize::from(choice == 3)], &mut input),
+        choice => edited(&BASES[usize::from(choice) - 1], &mut input),
     };
     let Ok(model) = Model::from_bytes(&file) else {
         return;
@@ -53,9 +54,10 @@ fn edited(base: &ModelFile, input: &mut Input<'_>) -> Vec<u8> {
             _ => edit_tensor(&mut model, input),
         }
     }
-    if model.metadata.contains_key("content_hash") && input.byte() != 255 {
-        let hash = content_hash(&model);
-        model.metadata.insert("content_hash".to_owned(), hash);
+    for (key, hash) in HASHES {
+        if model.metadata.contains_key(key) && input.byte() != 255 {
+            model.metadata.insert(key.to_owned(), hash(&model));
+        }
     }
     model.to_bytes()
 }
@@ -185,6 +187,17 @@ fn resize(tensor: &mut Tensor) {
     }
 }
 
+/// The keys of hashes, and how they are computed.
+const HASHES: [(&str, fn(&ModelFile) -> String); 2] =
+    [("content_hash", content_hash), ("data_hash", data_hash)];
+
+/// Section 4.1 of `docs/spec/czm-v3.md`.
+fn data_hash(model: &ModelFile) -> String {
+    let file = model.to_bytes();
+    let data_len: usize = model.tensors.values().map(|tensor| tensor.data.len()).sum();
+    format!("{:032x}", xxh3_128(&file[file.len() - data_len..]))
+}
+
 /// Section 4.3 of `docs/spec/czm-v2.md`.
 fn content_hash(model: &ModelFile) -> String {
     let mut hash = Xxh3::new();
@@ -204,15 +217,15 @@ fn content_hash(model: &ModelFile) -> String {
 
 /// The same file, with the right hash instead of the one that it states.
 fn with_hash(mut file: Vec<u8>) -> Vec<u8> {
-    const KEY: &[u8] = b"\"content_hash\":\"";
-    let place = file.windows(KEY.len()).position(|bytes| bytes == KEY);
-    if let (Some(place), Some(model)) = (place, ModelFile::try_parse(&file)) {
-        let hash = content_hash(&model);
-        if let Some(stated) = file
-            .get_mut(place + KEY.len()..)
-            .and_then(|rest| rest.get_mut(..32))
-        {
-            stated.copy_from_slice(hash.as_bytes());
+    let Some(model) = ModelFile::try_parse(&file) else {
+        return file;
+    };
+    for (key, hash) in HASHES {
+        let key = format!("\"{key}\":\"");
+        let place = file.windows(key.len()).position(|bytes| bytes == key.as_bytes());
+        let stated = place.and_then(|place| file.get_mut(place + key.len()..)?.get_mut(..32));
+        if let Some(stated) = stated {
+            stated.copy_from_slice(hash(&model).as_bytes());
         }
     }
     file

@@ -101,7 +101,13 @@ pub enum Error {
     /// No thread could be started.
     #[error("cannot start threads")]
     Threads(#[source] rayon::ThreadPoolBuildError),
+    /// The tokenizer that was made refuses a text, or itself.
+    #[error(transparent)]
+    Split(#[from] czip_tokenizer::Error),
     /// The model could not be written.
+    #[error("cannot write")]
+    Write(#[source] io::Error),
+    /// What was made is not a valid model.
     #[error(transparent)]
     Model(#[from] czip_model::Error),
 }

@@ -5,13 +5,18 @@
 
 use std::collections::BTreeMap;
 use std::f64::consts::LOG2_E;
+use std::io::Write;
 
-use czip_model::v3::{Config, Contents, Layer, Matrix, MatrixKind, Weights};
+use czip_model::v3::{self, Config, Contents, Layer, Matrix, MatrixKind, StreamError, Weights};
+use czip_model::{AnyTransformer, Kernels};
+
+use czip_tokenizer::Tokenizer;
 
 use crate::error::Error;
 use crate::frequencies;
 use crate::layer::FloatLayer;
 use crate::net::Net;
+use crate::priors;
 use crate::quantize::{self, VECTOR_SCALE};
 use crate::rows::Rows;
 use crate::source::Source;
@@ -62,6 +67,10 @@ pub struct Imported {
     pub weights: Weights,
     /// The tokenizer's JSON.
     pub tokenizer_json: Vec<u8>,
+    /// Priors of the mixer in their stored form: at first those that this crate has, which suit any vocabulary.
+    pub mixing_priors: Vec<Vec<u8>>,
+    /// How often each symbol is to be expected, uint16 `[vocab]`: at first nothing is known of it.
+    pub mixing_weights: Option<Vec<u16>>,
     /// What the file will say of itself: `name`, `licence`, and where it comes from.
     pub facts: BTreeMap<String, String>,
 }
@@ -73,10 +82,43 @@ impl Imported {
     ///
     /// Those of [`Contents::to_bytes`].
     pub fn into_bytes(self) -> Result<Vec<u8>, Error> {
-        let mut contents = Contents::new(self.weights, &self.tokenizer_json);
-        contents.facts = self.facts;
-        Ok(contents.to_bytes()?)
+        let mut bytes = Vec::new();
+        self.write_to(&mut bytes)?;
+        Ok(bytes)
     }
+
+    /// Writes a model file, without a copy of it in memory. Returns its length, and the weights, which [`net`] takes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Write`], and those of [`Contents::write_to`].
+    pub fn write_to(self, writer: &mut impl Write) -> Result<(u64, Weights), Error> {
+        let mut contents = Contents::new(self.weights, &self.tokenizer_json);
+        contents.mixing_priors = self.mixing_priors;
+        contents.mixing_weights = self.mixing_weights;
+        contents.facts = self.facts;
+        let len = contents.write_to(writer).map_err(|error| match error {
+            StreamError::Io(error) => Error::Write(error),
+            StreamError::Invalid(error) => error.into(),
+            _ => unreachable!("every reason is named"),
+        })?;
+        Ok((len, contents.weights))
+    }
+
+    /// The tokenizer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Split`] if it has more tokens, or longer ones, than a tokenizer may have.
+    pub fn tokenizer(&self) -> Result<Tokenizer, Error> {
+        Ok(Tokenizer::from_json(&self.tokenizer_json)?)
+    }
+}
+
+/// The net of imported weights, ready to run on this machine.
+#[must_use]
+pub fn net(weights: Weights) -> AnyTransformer {
+    v3::Transformer::new(Kernels::detect(), weights).into()
 }
 
 /// Makes integers of a source's weights. `progress` is called with the number of weights that are done, and that of all.
@@ -144,6 +186,8 @@ impl<'i> Importer<'i> {
                 .0
                 .vocabulary
                 .to_json(self.source.name().unwrap_or_default())?,
+            mixing_priors: priors::GENERAL.map(<[u8]>::to_vec).into(),
+            mixing_weights: None,
             facts: self.source.facts(),
             weights: Weights {
                 config: self.config,

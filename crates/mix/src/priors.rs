@@ -163,6 +163,25 @@ impl Priors {
         }
     }
 
+    /// The same for any vocabulary: what they say about single nodes and symbols is averaged, as it would be where they are
+    /// used for another tree. They are as small as priors can be.
+    #[must_use]
+    pub fn general(&self) -> Self {
+        // Of any length that has room for all inputs: only these are stored.
+        const LONGEST: usize = 48;
+        let symbol_rows = 1;
+        let averaged: InitialState<LONGEST> = self.initial_state(symbol_rows, false);
+        // No tree has this hash but by chance.
+        Self::of(
+            Shape {
+                symbol_rows,
+                ..self.shape
+            },
+            0,
+            &averaged,
+        )
+    }
+
     /// What a stream starts from. Unless the priors were learnt with the `same_tree`, what they say about single nodes
     /// and symbols is averaged.
     pub(crate) fn initial_state<const N: usize>(

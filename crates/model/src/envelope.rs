@@ -78,45 +78,46 @@ pub(crate) fn check_start(start: &[u8], len: u64) -> Result<u64, Error> {
 }
 
 /// A tensor's type, shape and data, as a file has them.
-pub(crate) type Stored = (Dtype, Vec<usize>, Vec<u8>);
+pub(crate) type Stored<'t> = (Dtype, Vec<usize>, Cow<'t, [u8]>);
 
 /// A tensor to be written: its name, type, shape and data.
 type Written<'t> = (&'t str, Dtype, &'t [usize], &'t [u8]);
 
 /// Tensors by the alignment of their elements, as safetensors demands, then by name.
-pub(crate) fn by_alignment(tensors: &BTreeMap<String, Stored>) -> Vec<Written<'_>> {
+pub(crate) fn by_alignment<'t>(tensors: &'t BTreeMap<String, Stored<'_>>) -> Vec<Written<'t>> {
     let mut order: Vec<Written<'_>> = tensors
         .iter()
-        .map(|(name, (dtype, shape, data))| (name.as_str(), *dtype, shape.as_slice(), data.as_slice()))
+        .map(|(name, (dtype, shape, data))| (name.as_str(), *dtype, shape.as_slice(), &data[..]))
         .collect();
     order.sort_by_key(|(_, dtype, ..)| std::cmp::Reverse(dtype.bitsize()));
     order
 }
 
-/// A file with these metadata, and with tensors (name, type, shape, data) in this order. The keys of every object of the
-/// header are in order, so the same contents make the same bytes.
-pub(crate) fn write<'t>(
-    metadata: BTreeMap<String, String>,
-    tensors: impl Iterator<Item = Written<'t>>,
-) -> Vec<u8> {
+/// A file with these metadata, and with tensors in this order.
+pub(crate) fn to_bytes(metadata: BTreeMap<String, String>, tensors: &[Written<'_>]) -> Vec<u8> {
+    let mut file = start(metadata, tensors);
+    tensors.iter().for_each(|(.., data)| file.extend_from_slice(data));
+    file
+}
+
+/// What comes before the data of such a file. The keys of every object of the header are in order, so the same contents
+/// make the same bytes.
+pub(crate) fn start(metadata: BTreeMap<String, String>, tensors: &[Written<'_>]) -> Vec<u8> {
     let mut header = serde_json::Map::new();
     header.insert("__metadata__".into(), metadata.into_iter().collect());
-    let mut all = Vec::new();
     let mut end = 0;
-    for (name, dtype, shape, data) in tensors {
+    for &(name, dtype, shape, data) in tensors {
         let start = end;
         end += data.len();
         let tensor = serde_json::json!({
             "dtype": dtype.to_string(), "shape": shape, "data_offsets": [start, end],
         });
         header.insert(name.to_owned(), tensor);
-        all.push(data);
     }
     let mut header = serde_json::Value::Object(header).to_string().into_bytes();
     header.resize(header.len().next_multiple_of(8), b' ');
     let mut file = (header.len() as u64).to_le_bytes().to_vec();
     file.extend(header);
-    all.into_iter().for_each(|data| file.extend(data));
     file
 }
 

@@ -14,7 +14,7 @@ mod weights;
 pub mod reference;
 
 pub use cache::Cache;
-pub use file::{Contents, FORMAT, File, MAX_EXTRAS_LEN, ReadError};
+pub use file::{Contents, FORMAT, File, MAX_EXTRAS_LEN, StreamError};
 pub use transformer::{Scratch, Transformer};
 pub use weights::{Config, Layer, Matrix, MatrixKind, Weights};
 

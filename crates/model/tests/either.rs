@@ -75,7 +75,7 @@ fn sizes() {
 
 #[test]
 fn extras() {
-    for name in ["model.czm", "model2.czm"] {
+    for name in ["model.czm", "model2.czm", "model3.czm"] {
         let bytes = read(name);
         let file = ModelFile::from_bytes(&bytes).unwrap();
         assert_eq!(

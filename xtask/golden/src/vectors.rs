@@ -10,8 +10,10 @@
 mod errors;
 mod model;
 mod model_v2;
+mod model_v3;
 mod plain;
 mod texts;
+mod trace;
 mod v2;
 
 use std::collections::BTreeSet;
@@ -68,7 +70,22 @@ pub(crate) fn codegen(check: bool) -> Result<()> {
     let variants = variants(&bytes, tokenizer_json.as_bytes(), &texts)?;
     folder.put_json("variants.json", &variants)?;
     put_errors(&mut folder, &weights, &bytes)?;
-    put_model_v2(&mut folder, &tokenizer_json, &texts)?;
+    put_model(
+        &mut folder,
+        "model2",
+        &model_v2::model(&tokenizer_json)?,
+        model_v2::trace,
+        model_v2::code_chunk,
+        &texts,
+    )?;
+    put_model(
+        &mut folder,
+        "model3",
+        &model_v3::model(&tokenizer_json)?,
+        model_v3::trace,
+        model_v3::code_chunk,
+        &texts,
+    )?;
     put_v2(&mut folder, &texts)?;
     folder.finish()
 }
@@ -100,8 +117,9 @@ fn same_model(present: &[u8], wanted: &[u8]) -> bool {
         let weights = czip_model::ModelFile::from_bytes(bytes).ok()?;
         let json = weights.extras().tokenizer_json().ok()?;
         let mut model = ModelFile::parse(bytes);
-        // The hash of a file of version 2 is right, but covers the tokenizer as it is stored.
+        // The hash of a file of version 2 or 3 is right, but covers the tokenizer as it is stored.
         model.metadata.remove("content_hash");
+        model.metadata.remove("data_hash");
         let tokenizer = model.tensors.remove("tokenizer.data")?;
         Some((model, tokenizer.dtype, json))
     };
@@ -411,20 +429,27 @@ fn put_files(folder: &mut Folder, weights: &Weights<'_>, texts: &[Text]) -> Resu
     folder.put_json("files.json", &index)
 }
 
-/// The model of version 2, what it computes, and chunks of CZIPv1 that it codes.
-fn put_model_v2(folder: &mut Folder, tokenizer_json: &str, texts: &[Text]) -> Result<()> {
+/// A model of version 2 or 3, what it computes, and chunks of CZIPv1 that it codes.
+fn put_model(
+    folder: &mut Folder,
+    name: &str,
+    bytes: &[u8],
+    trace: fn(&[u32]) -> Result<Value>,
+    code_chunk: fn(&[u32]) -> Vec<u8>,
+    texts: &[Text],
+) -> Result<()> {
     const CHUNK_LEN: usize = 64;
-    let bytes = model_v2::model(tokenizer_json)?;
-    folder.put_unless("model2.czm", &bytes, |present| same_model(present, &bytes))?;
-    let prose = &find(texts, "prose")?.tokens;
-    let mut index = model_v2::trace(prose)?;
+    folder.put_unless(&format!("{name}.czm"), bytes, |present| {
+        same_model(present, bytes)
+    })?;
+    let mut index = trace(&find(texts, "prose")?.tokens)?;
     let text = find(texts, "unicode")?;
     index["chunks"] = json!({
         "text": text.name,
         "chunk_len": CHUNK_LEN,
-        "bytes": text.tokens.chunks(CHUNK_LEN).map(|chunk| to_hex(&model_v2::code_chunk(chunk))).collect::<Vec<_>>(),
+        "bytes": text.tokens.chunks(CHUNK_LEN).map(|chunk| to_hex(&code_chunk(chunk))).collect::<Vec<_>>(),
     });
-    folder.put_json("model2.json", &index)
+    folder.put_json(&format!("{name}.json"), &index)
 }
 
 fn put_v2(folder: &mut Folder, texts: &[Text]) -> Result<()> {
@@ -443,7 +468,7 @@ fn put_v2(folder: &mut Folder, texts: &[Text]) -> Result<()> {
     };
     // The committed model, not the one just made: its file may differ in how the tokenizer is compressed, and the
     // model's identity is that of all bytes.
-    let models = ["model.czm", "model2.czm"].map(|name| (name, czip_vectors::read(name)));
+    let models = ["model.czm", "model2.czm", "model3.czm"].map(|name| (name, czip_vectors::read(name)));
     let (files, index) = v2::files(&models, text)?;
     for (name, file) in files {
         folder.put(&name, &file)?;

@@ -13,13 +13,15 @@ const USAGE: &str = "\
 usage:
   cargo xtask mixture OUT
   cargo xtask sample OUT
-  cargo xtask priors MODEL";
+  cargo xtask priors MODEL
+  cargo xtask general-priors MODEL";
 
 fn main() -> ExitCode {
     xtask::main(|arguments| match arguments {
         ["mixture", out] => mixture::write(out.as_ref()),
         ["sample", out] => priors::write_sample(out.as_ref()),
         ["priors", model] => priors::train(model.as_ref()),
+        ["general-priors", model] => priors::train_general(model.as_ref()),
         _ => Err(USAGE.into()),
     })
 }

@@ -1,4 +1,5 @@
-//! The priors that `czip-mix` is compiled with: mixers and maps after they have coded a sample of training text.
+//! The priors that `czip-mix` and `czip-import` are compiled with: mixers and maps after they have coded a sample of training
+//! text.
 //!
 //! The sample is a fixed choice of documents of `../shared/train`; the net is that of the model named. Nothing here
 //! depends on the machine, so the same text and the same model give the same files.
@@ -11,6 +12,7 @@ use std::thread;
 use czip_mix::{Alphabet, Priors, Variant, vocabulary_hash};
 use czip_model::{AnyTransformer, Kernels, ModelFile};
 use czip_tokenizer::Tokenizer;
+use czip_train::adapt::{Work, calibrate};
 use czip_train::parameters::Random;
 use czip_train::priors::{Predictor, Sample, TOKEN_VARIANTS, alphabet, spellings, with_net, without_net};
 use xtask::{Result, files::root};
@@ -18,6 +20,7 @@ use xtask::{Result, files::root};
 use crate::source::{documents, folder, read, write_documents};
 
 const FOLDER: &str = "crates/mix/priors";
+const GENERAL_FOLDER: &str = "crates/import/priors";
 
 /// What is taken of each file: a number of documents, and the least and most bytes of each.
 struct Source {
@@ -66,6 +69,32 @@ const SOURCES: [Source; 7] = [
 const TOKEN_NAMES: [&str; 3] = ["light", "standard", "max"];
 const BYTE_VARIANTS: [(Variant, &str); 2] = [(Variant::LightBytes, "light-bytes"), (Variant::Bytes, "bytes")];
 
+/// Documents of the sample that priors are fitted to with an imported net, which takes its time.
+const IMPORTED_DOCUMENTS: usize = 40;
+
+/// Trains priors for any vocabulary with an imported net, and writes them.
+pub(crate) fn train_general(model: &Path) -> Result<()> {
+    let file = fs::read(model).map_err(|error| format!("{}: {error}", model.display()))?;
+    let weights = ModelFile::from_bytes(&file)?;
+    let tokenizer = Tokenizer::from_json(&weights.extras().tokenizer_json()?)?;
+    let net = AnyTransformer::new(Kernels::detect(), weights);
+    let texts = sample(&folder())?;
+    let texts = texts.iter().take(IMPORTED_DOCUMENTS).map(Vec::as_slice);
+    let work = Work {
+        threads: thread::available_parallelism()?.get(),
+        observe: &|_, _| {},
+    };
+    let calibration = calibrate(&net, &tokenizer, texts, work)?;
+    for (priors, name) in calibration.priors.iter().zip(TOKEN_NAMES) {
+        write(
+            GENERAL_FOLDER,
+            name,
+            Priors::from_bytes(priors)?.general().as_bytes(),
+        )?;
+    }
+    Ok(())
+}
+
 /// Trains and writes all priors.
 pub(crate) fn train(model: &Path) -> Result<()> {
     let file = fs::read(model).map_err(|error| format!("{}: {error}", model.display()))?;
@@ -87,7 +116,7 @@ pub(crate) fn train(model: &Path) -> Result<()> {
     let known: Vec<&[u8]> = spellings.iter().map(Vec::as_slice).collect();
     let mut vocabulary = vocabulary_hash(&known).to_le_bytes().to_vec();
     vocabulary.extend(counts.iter().flat_map(|count| count.to_le_bytes()));
-    write("vocabulary", &vocabulary)?;
+    write(FOLDER, "vocabulary", &vocabulary)?;
 
     let alphabet = alphabet(kernels, &spellings, &counts);
     let bytes = Alphabet::untrained_for_bytes(kernels);
@@ -124,7 +153,7 @@ pub(crate) fn train(model: &Path) -> Result<()> {
     }
     results
         .iter()
-        .try_for_each(|(name, priors)| write(name, priors.as_bytes()))
+        .try_for_each(|(name, priors)| write(FOLDER, name, priors.as_bytes()))
 }
 
 /// Writes the sample to a file. A character at the end of a document that is cut in two is left out.
@@ -148,10 +177,10 @@ fn whole_characters(text: &[u8]) -> &str {
     }
 }
 
-fn write(name: &str, bytes: &[u8]) -> Result<()> {
-    let path: PathBuf = root().join(FOLDER).join(format!("{name}.bin"));
+fn write(folder: &str, name: &str, bytes: &[u8]) -> Result<()> {
+    let path: PathBuf = root().join(folder).join(format!("{name}.bin"));
     fs::write(&path, bytes).map_err(|error| format!("{}: {error}", path.display()))?;
-    println!("wrote {FOLDER}/{name}.bin, {} bytes", bytes.len());
+    println!("wrote {folder}/{name}.bin, {} bytes", bytes.len());
     Ok(())
 }
 

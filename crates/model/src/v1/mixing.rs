@@ -66,5 +66,6 @@ pub fn with_mixing(
             .iter()
             .map(|(name, shape, data)| (name.as_str(), Dtype::U8, &shape[..], *data)),
     );
-    Ok(envelope::write(metadata, kept.chain(mixing)))
+    let tensors: Vec<_> = kept.chain(mixing).collect();
+    Ok(envelope::to_bytes(metadata, &tensors))
 }

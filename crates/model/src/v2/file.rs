@@ -167,9 +167,10 @@ impl<'a> Contents<'a> {
     /// If a tensor of the weights has another number of elements than their sizes demand.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Error> {
         let config = &self.weights.config;
-        let mut tensors: BTreeMap<String, Stored> = tensors::to_stored(self.weights)?.into_iter().collect();
+        let mut tensors: BTreeMap<String, Stored<'_>> =
+            tensors::to_stored(self.weights)?.into_iter().collect();
         let mut put = |name: String, dtype, shape: &[usize], data: Vec<u8>| {
-            tensors.insert(name, (dtype, shape.to_vec(), data));
+            tensors.insert(name, (dtype, shape.to_vec(), data.into()));
         };
         for (name, data) in envelope::compressed_extras(self.tokenizer_json, &self.mixing_priors)? {
             put(name, Dtype::U8, &[data.len()], data);
@@ -179,10 +180,8 @@ impl<'a> Contents<'a> {
             put("mixing.weights".into(), Dtype::U16, &[config.vocab_size], data);
         }
 
-        let views = tensors
-            .iter()
-            .map(|(name, (dtype, shape, data))| (name.as_str(), *dtype, shape.as_slice(), data.as_slice()));
-        let hash = content_hash(views);
+        let order = envelope::by_alignment(&tensors);
+        let hash = content_hash(order.iter().copied());
         let mut metadata: BTreeMap<String, String> = self
             .facts
             .iter()
@@ -198,10 +197,7 @@ impl<'a> Contents<'a> {
             ("tokenizer_codec", ZSTD.to_owned()),
         ];
         metadata.extend(sizes.chain(others).map(|(key, value)| (key.to_owned(), value)));
-        Ok(envelope::write(
-            metadata,
-            envelope::by_alignment(&tensors).into_iter(),
-        ))
+        Ok(envelope::to_bytes(metadata, &order))
     }
 }
 

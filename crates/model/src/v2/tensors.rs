@@ -216,14 +216,14 @@ impl Tensor<'_> {
         self.check_range()
     }
 
-    fn to_stored(&self) -> Result<Stored, Error> {
+    fn to_stored(&self) -> Result<Stored<'static>, Error> {
         let count: usize = self.shape.iter().product();
         assert_eq!(self.elements.len(), count, "elements of the tensor {}", self.name);
         self.check_range()?;
         Ok((
             self.elements.dtype(),
             self.stored_shape(),
-            self.elements.to_bytes(),
+            self.elements.to_bytes().into(),
         ))
     }
 }
@@ -253,7 +253,7 @@ pub(super) fn read(file: &Tensors<'_>, config: Config) -> Result<Weights, Error>
 }
 
 /// The tensors of a net, by name.
-pub(super) fn to_stored(weights: &Weights) -> Result<Vec<(String, Stored)>, Error> {
+pub(super) fn to_stored(weights: &Weights) -> Result<Vec<(String, Stored<'static>)>, Error> {
     // A copy, so one table serves both for writing elements and for reading them.
     let mut weights = weights.clone();
     let config = &weights.config;

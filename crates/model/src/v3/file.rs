@@ -3,7 +3,7 @@
 //! Files can be large, so their tensors are read one after another, each into its place, and never all at once.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 use safetensors::tensor::{Dtype, Metadata as Header, TensorInfo};
 use thiserror::Error;
@@ -36,16 +36,28 @@ pub struct File {
     pub facts: BTreeMap<String, String>,
 }
 
-/// Why a model could not be read from a stream.
+/// Why a model could not be read from a stream, or written to one.
 #[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum ReadError {
+pub enum StreamError {
     /// The stream failed, or ended before the length that was given.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// What it holds is not a valid model.
+    /// What it holds, or should hold, is not a valid model.
     #[error(transparent)]
     Invalid(#[from] Error),
+}
+
+impl StreamError {
+    /// The same, where the stream is in memory, and fails only if it ends early.
+    fn in_memory(self) -> Error {
+        match self {
+            Self::Invalid(error) => error,
+            Self::Io(error) => Error::NotSafetensors {
+                reason: cut(&error.to_string()),
+            },
+        }
+    }
 }
 
 impl File {
@@ -55,7 +67,7 @@ impl File {
     /// # Errors
     ///
     /// Any deviation from `docs/spec/czm-v3.md`, by the name of the key or tensor, or a stream that fails.
-    pub fn read(mut reader: impl Read, len: u64) -> Result<Self, ReadError> {
+    pub fn read(mut reader: impl Read, len: u64) -> Result<Self, StreamError> {
         let (header, data_len) = read_header(&mut reader, len)?;
         let metadata: HashMap<String, String> = header
             .metadata()
@@ -97,7 +109,7 @@ impl File {
     /// # Errors
     ///
     /// As [`File::read`], if the file is of this format; else a stream that fails.
-    pub fn read_if_v3(mut reader: impl Read, len: u64) -> Result<Result<Self, Vec<u8>>, ReadError> {
+    pub fn read_if_v3(mut reader: impl Read, len: u64) -> Result<Result<Self, Vec<u8>>, StreamError> {
         let mut start = Vec::new();
         (&mut reader).take(8).read_to_end(&mut start)?;
         if let Some(&header_len) = start.first_chunk() {
@@ -119,18 +131,12 @@ impl File {
     ///
     /// Any deviation from `docs/spec/czm-v3.md`, by the name of the key or tensor.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
-        match Self::read(bytes, bytes.len() as u64) {
-            Ok(file) => Ok(file),
-            Err(ReadError::Invalid(error)) => Err(error),
-            Err(ReadError::Io(error)) => Err(Error::NotSafetensors {
-                reason: cut(&error.to_string()),
-            }),
-        }
+        Self::read(bytes, bytes.len() as u64).map_err(StreamError::in_memory)
     }
 }
 
 /// The header, and the number of bytes after it.
-fn read_header(reader: &mut impl Read, len: u64) -> Result<(Header, u64), ReadError> {
+fn read_header(reader: &mut impl Read, len: u64) -> Result<(Header, u64), StreamError> {
     let mut start = Vec::new();
     // The header's length, and its first byte.
     reader.take(9).read_to_end(&mut start)?;
@@ -149,7 +155,7 @@ fn read_tensors(
     data_len: u64,
     weights: &mut Weights,
     data: &mut impl Read,
-) -> Result<HashMap<String, (TensorInfo, Vec<u8>)>, ReadError> {
+) -> Result<HashMap<String, (TensorInfo, Vec<u8>)>, StreamError> {
     let mut places: HashMap<String, Tensor<'_>> = tensors::tensors(weights)
         .into_iter()
         .map(|tensor| (tensor.name.clone(), tensor))
@@ -379,21 +385,36 @@ impl<'a> Contents<'a> {
     ///
     /// # Errors
     ///
-    /// [`Error::Tensor`] or [`Error::BadMetadata`] if weights or sizes are outside what the format allows;
+    /// As [`Contents::write_to`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Contents::write_to`].
+    pub fn to_bytes(&mut self) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        self.write_to(&mut bytes).map_err(StreamError::in_memory)?;
+        Ok(bytes)
+    }
+
+    /// Writes the file to a stream, without a copy of it in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`StreamError::Io`] if the stream fails; else [`Error::Tensor`] or [`Error::BadMetadata`] if weights or sizes are outside what the format allows;
     /// [`Error::Tokenizer`] or [`Error::Compressed`] if the tokenizer or the priors cannot be compressed;
     /// [`Error::CodecNotBuilt`] without the feature `zstd`.
     ///
     /// # Panics
     ///
     /// If a tensor of the weights has another number of elements than their sizes demand.
-    pub fn to_bytes(&mut self) -> Result<Vec<u8>, Error> {
+    pub fn write_to(&mut self, writer: &mut impl Write) -> Result<u64, StreamError> {
         let config = self.weights.config.clone();
         let sizes: HashMap<String, String> = metadata_of(&config)
             .map(|(key, value)| (key.to_owned(), value))
             .collect();
         read_config(&Metadata(&sizes))?;
         assert_eq!(self.weights.layers.len(), config.layers, "layers");
-        let mut tensors: BTreeMap<String, Stored> = BTreeMap::new();
+        let mut tensors: BTreeMap<String, Stored<'_>> = BTreeMap::new();
         for tensor in tensors::tensors(&mut self.weights) {
             assert_eq!(
                 tensor.elements.len(),
@@ -402,11 +423,12 @@ impl<'a> Contents<'a> {
                 tensor.name
             );
             tensor.check_range()?;
-            let stored = (tensor.elements.dtype(), tensor.shape, tensor.elements.to_bytes());
+            let dtype = tensor.elements.dtype();
+            let stored = (dtype, tensor.shape, tensor.elements.into_bytes());
             tensors.insert(tensor.name, stored);
         }
         for (name, bytes) in envelope::compressed_extras(self.tokenizer_json, &self.mixing_priors)? {
-            tensors.insert(name, (Dtype::U8, vec![bytes.len()], bytes));
+            tensors.insert(name, (Dtype::U8, vec![bytes.len()], bytes.into()));
         }
         if let Some(counts) = &self.mixing_weights {
             let data = counts.iter().flat_map(|count| count.to_le_bytes()).collect();
@@ -423,6 +445,13 @@ impl<'a> Contents<'a> {
             facts.map(|(key, value)| (key.clone(), value.clone())).collect();
         metadata.extend(sizes);
         metadata.insert("data_hash".into(), format!("{:032x}", hash.digest128()));
-        Ok(envelope::write(metadata, order.into_iter()))
+        let start = envelope::start(metadata, &order);
+        let mut len = start.len() as u64;
+        writer.write_all(&start)?;
+        for (.., data) in order {
+            len += data.len() as u64;
+            writer.write_all(data)?;
+        }
+        Ok(len)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The table follows section 4.2 of `docs/spec/czm-v3.md`; the ranges are those of section 5.
 
+use std::borrow::Cow;
 use std::io::{self, Read};
 
 use bytemuck::Zeroable;
@@ -129,7 +130,19 @@ fn read_numbers<T: bytemuck::Pod + Zeroable, const N: usize>(
     Ok(())
 }
 
-impl Elements<'_> {
+/// Numbers as a file has them. On machines that have them so, they are not copied.
+fn number_bytes<T: bytemuck::Pod, const N: usize>(
+    numbers: &[T],
+    to_le_bytes: fn(T) -> [u8; N],
+) -> Cow<'_, [u8]> {
+    if cfg!(target_endian = "big") {
+        numbers.iter().flat_map(|&number| to_le_bytes(number)).collect()
+    } else {
+        Cow::Borrowed(bytemuck::cast_slice(numbers))
+    }
+}
+
+impl<'w> Elements<'w> {
     pub(super) fn len(&self) -> usize {
         match self {
             Self::Int8(elements) => elements.len(),
@@ -164,15 +177,15 @@ impl Elements<'_> {
         }
     }
 
-    /// The inverse of [`Elements::read`].
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
+    /// The inverse of [`Elements::read`], by value, so that what it returns can outlive `self`.
+    pub(super) fn into_bytes(self) -> Cow<'w, [u8]> {
         match self {
-            Self::Int8(elements) => bytemuck::cast_slice(elements).to_vec(),
-            Self::Exponents(elements) => elements.to_vec(),
-            Self::Uint16(elements) => elements.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            Self::Int16(elements) => elements.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            Self::Uint32(elements) => elements.iter().flat_map(|x| x.to_le_bytes()).collect(),
-            Self::Biases(elements) => elements.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Self::Int8(elements) => Cow::Borrowed(bytemuck::cast_slice(elements)),
+            Self::Exponents(elements) => Cow::Borrowed(elements),
+            Self::Uint16(elements) => number_bytes(elements, u16::to_le_bytes),
+            Self::Int16(elements) => number_bytes(elements, i16::to_le_bytes),
+            Self::Uint32(elements) => number_bytes(elements, u32::to_le_bytes),
+            Self::Biases(elements) => number_bytes(elements, i32::to_le_bytes),
         }
     }
 }

@@ -6,4 +6,3 @@ mod forward;
 mod observer;
 mod random;
 mod spec;
-mod vectors;

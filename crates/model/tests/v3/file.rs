@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use czip_model::v3::{Config, Contents, FORMAT, File, ReadError, Weights};
+use czip_model::v3::{Config, Contents, FORMAT, File, StreamError, Weights};
 use czip_model::{Error, TensorProblem};
 use czip_vectors::{ModelFile, Tensor};
 use xxhash_rust::xxh3::xxh3_128;
@@ -73,7 +73,7 @@ fn a_stream_is_read_once_and_told_from_others() {
     }
     // A stream that ends before the length that it was said to have.
     let error = File::read(&FILE[..FILE.len() - 1], FILE.len() as u64).unwrap_err();
-    assert!(matches!(error, ReadError::Io(_)), "{error}");
+    assert!(matches!(error, StreamError::Io(_)), "{error}");
 }
 
 #[test]

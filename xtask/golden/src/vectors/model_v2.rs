@@ -3,20 +3,14 @@
 use std::collections::BTreeMap;
 
 use czip_model::v2::{Config, Contents, HEAD_DIM, Layer, Matrix, Weights, reference::Reference};
-use czip_vectors::hash_words;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::model::{BOS, VOCAB};
-use super::plain::{Random, code};
+use super::model::VOCAB;
+use super::plain::Random;
+use super::trace::{self, Step, inputs};
 use xtask::Result;
 
 const SEED: u64 = 0x637a_6970_5f76_3200;
-
-/// Steps of which all numbers are written, in addition to the hashes of every step. The last two have more before them
-/// than the window reaches.
-const OBSERVED: [usize; 5] = [0, 1, 2, 20, 59];
-
-const STEPS: usize = 60;
 
 fn config() -> Config {
     Config {
@@ -98,79 +92,31 @@ pub(super) fn model(tokenizer_json: &str) -> Result<Vec<u8>> {
 pub(super) fn code_chunk(tokens: &[u32]) -> Vec<u8> {
     let weights = weights();
     let mut reference = Reference::new(&weights);
-    let share = |(&input, &coded): (&u32, &u32)| {
+    trace::code_chunk(tokens, |input| {
         reference.step(input);
-        let frequencies = reference.frequencies();
-        let (before, rest) = frequencies.split_at(coded as usize);
-        let low = before.iter().sum::<u32>();
-        [low, low + rest[0], low + rest.iter().sum::<u32>()]
-    };
-    code(std::iter::once(&BOS).chain(tokens).zip(tokens).map(share))
+        reference.frequencies()
+    })
 }
 
 /// Logits and frequencies of the first tokens of a text, and the numbers between.
 pub(super) fn trace(tokens: &[u32]) -> Result<Value> {
     let weights = weights();
     let mut reference = Reference::new(&weights);
-    let inputs = std::iter::once(&BOS).chain(tokens).take(STEPS);
-    let (mut steps, mut observed) = (Vec::new(), Vec::new());
-    let mut values: BTreeMap<String, Vec<i64>> = BTreeMap::new();
-    for (position, &input) in inputs.enumerate() {
+    let steps = inputs(tokens).map(|input| {
         let (stages, logits) = reference.step_observed(input);
         let logits = logits.to_vec();
-        let frequencies = reference.frequencies();
-        steps.push(json!({
-            "input": input,
-            "total": frequencies.iter().sum::<u32>(),
-            "logits_hash": hash_words(logits.iter().map(|&logit| logit as u32)),
-            "frequencies_hash": hash_words(frequencies.iter().copied()),
-        }));
-        if OBSERVED.contains(&position) {
-            let stages: Vec<_> = stages
-                .iter()
-                .map(|(name, values)| json!({ "stage": name, "values": values }))
-                .collect();
-            observed.push(json!({
-                "step": position,
-                "stages": stages,
-                "logits": logits,
-                "frequencies": frequencies,
-            }));
+        Step {
+            input,
+            stages,
+            logits,
+            frequencies: reference.frequencies(),
         }
-        for (name, stage) in stages {
-            values.entry(name).or_default().extend(stage);
-        }
-    }
-    check_liveliness(&values)?;
-    Ok(json!({ "steps": steps, "observed": observed }))
-}
-
-/// Vectors that are mostly zero or mostly at a bound would check little.
-fn check_liveliness(stages: &BTreeMap<String, Vec<i64>>) -> Result<()> {
-    for (name, values) in stages {
-        let percent =
-            |is: &dyn Fn(i64) -> bool| values.iter().filter(|&&value| is(value)).count() * 100 / values.len();
-        let most = values.iter().map(|value| value.abs()).max().unwrap_or(0);
-        let zeros = percent(&|value| value == 0);
-        let bounds = percent(&|value| value.abs() == most);
-        let mut distinct = values.clone();
-        distinct.sort_unstable();
-        distinct.dedup();
+    });
+    trace::of_steps(steps, |name| match name {
         // Half of all squares are those of negative numbers, and small ones vanish in the norm.
-        let of_squares = name.ends_with("squares") || name.ends_with("hidden");
-        let most_zeros = match () {
-            () if of_squares => 75,
-            // A head whose sink is at its bound gives nothing.
-            () if name.ends_with("1.attended") => 55,
-            () => 15,
-        };
-        if zeros > most_zeros || bounds > 25 || distinct.len() < 40 {
-            let found = format!(
-                "{} values, {zeros} % zeros, {bounds} % at a bound",
-                distinct.len()
-            );
-            return Err(format!("stage {name} of the model of version 2 is not lively: {found}").into());
-        }
-    }
-    Ok(())
+        _ if name.ends_with("squares") || name.ends_with("hidden") => 75,
+        // A head whose sink is at its bound gives nothing.
+        _ if name.ends_with("1.attended") => 55,
+        _ => 15,
+    })
 }

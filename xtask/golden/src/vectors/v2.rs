@@ -42,9 +42,12 @@ impl Member {
         }
     }
 
-    /// By the model of version 2.
-    const fn by_second(self) -> Self {
-        Self { model: 1, ..self }
+    /// By the model of version 2 or 3.
+    const fn by_version(self, version: usize) -> Self {
+        Self {
+            model: version - 1,
+            ..self
+        }
     }
 
     /// In segments of 1 KiB.
@@ -102,17 +105,27 @@ fn plan() -> Vec<(String, Vec<Member>)> {
     ];
     add("joined", &joined);
     for level in 4..=9 {
-        let member = Member::new("prose", level, Mode::Net).by_second();
+        let member = Member::new("prose", level, Mode::Net).by_version(2);
         add(&format!("prose.{level}.net.model2"), &[member]);
     }
     for text in ["json", "octets", "special", "runs"] {
-        let member = Member::new(text, 5, Mode::Net).by_second();
+        let member = Member::new(text, 5, Mode::Net).by_version(2);
         add(&format!("{text}.5.net.model2"), &[member]);
     }
-    let member = Member::new("prose", 5, Mode::Net).by_second();
+    let member = Member::new("prose", 5, Mode::Net).by_version(2);
     add("prose.5.net.model2.index", &[member.cut(true)]);
-    let tokens = Member::new("prose", 5, Mode::Tokens).by_second();
+    let tokens = Member::new("prose", 5, Mode::Tokens).by_version(2);
     add("prose.5.tokens.model2", &[tokens]);
+    for (text, level) in [
+        ("prose", 4),
+        ("prose", 5),
+        ("prose", 9),
+        ("octets", 5),
+        ("special", 5),
+    ] {
+        let member = Member::new(text, level, Mode::Net).by_version(3);
+        add(&format!("{text}.{level}.net.model3"), &[member]);
+    }
     files
 }
 
