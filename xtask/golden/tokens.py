@@ -9,13 +9,14 @@ The first writes `crates/tokenizer/tests/golden`, or with `--check` fails if a f
 tokenizer for each split pattern of GPT-2, SmolLM, Llama 3 and Qwen2, trained here, and then made harder: ids in no order, with
 gaps; merges in another order than the ids, several that make the same token, and tokens that no merge makes.
 
-`compare` has `cargo run --example ids` of czip-tokenizer give the tokens of each file and of N generated texts, with these
+`compare` has the example `ids` of czip-tokenizer give the tokens of each file and of N generated texts, with these
 tokenizers, and of a model that was imported from a GGUF file. Bytes that are no UTF-8 are left out of the files, and for a
 model also the bytes that its source has no tokens for, since `tokenizers` would leave them out.
 """
 
 import argparse
 import json
+import os
 import random
 import struct
 import subprocess
@@ -279,7 +280,9 @@ def compare(arguments):
         source = of_gguf(arguments.gguf)
         missing = {chr(byte) for byte in range(128) if SPELLINGS[byte] not in source.ids}
         pairs[arguments.model] = (source.theirs(), tokenizer_of_model(arguments.model), missing)
-    run = ["cargo", "run", "--quiet", "--release", "--package", "czip-tokenizer", "--example", "ids", "--"]
+    build = ["cargo", "build", "--quiet", "--release", "--package", "czip-tokenizer", "--example", "ids"]
+    subprocess.run(build, check=True, cwd=REPOSITORY)
+    program = Path(os.environ.get("CARGO_TARGET_DIR", REPOSITORY / "target")) / "release/examples/ids"
     failed = False
     with tempfile.TemporaryDirectory() as folder:
         tokenizer = Path(folder) / "tokenizer.json"
@@ -289,14 +292,14 @@ def compare(arguments):
             for title, text in texts.items():
                 kept = "".join(character for character in text if character not in missing)
                 lost += len(text) - len(kept)
-                made = subprocess.run(run + [tokenizer], input=kept.encode(), capture_output=True, check=True, cwd=REPOSITORY)
+                made = subprocess.run([program, tokenizer], input=kept.encode(), capture_output=True, check=True)
                 found, wanted = list(map(int, made.stdout.split())), encode(theirs, kept)
                 count = [count[0] + len(kept.encode()), count[1] + len(wanted)]
                 if found != wanted:
                     at = next((i for i, pair in enumerate(zip(found, wanted)) if pair[0] != pair[1]), "the end")
                     print(f"{name}: {title} differs from token {at} on: {found[at:][:8]}, not {wanted[at:][:8]}")
                     failed = True
-            print(f"{name}: {count[0]} bytes, {count[1]} tokens, {lost} characters left out")
+            print(f"{name}: {count[0]} bytes, {count[1]} tokens, {lost} characters left out", flush=True)
     if failed:
         sys.exit(1)
 
