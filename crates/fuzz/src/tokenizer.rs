@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use czip_tokenizer::{Pattern, Tokenizer};
+use czip_tokenizer::{Definition, Pattern, TokenId, Tokenizer};
 use serde_json::Value;
 
 use crate::input::Input;
@@ -10,8 +10,15 @@ use crate::input::Input;
 static JSON: LazyLock<Value> = LazyLock::new(|| czip_vectors::json("tokenizer.json"));
 
 /// The patterns that have their own scanner, and the same patterns run like any others.
-static KNOWN: LazyLock<[[Pattern; 2]; 2]> = LazyLock::new(|| {
-    [Pattern::CL100K, Pattern::GPT2].map(|pattern| {
+static KNOWN: LazyLock<[[Pattern; 2]; 5]> = LazyLock::new(|| {
+    let patterns = [
+        Pattern::CL100K,
+        Pattern::GPT2,
+        Pattern::LLAMA3,
+        Pattern::QWEN2,
+        Pattern::SMOLLM,
+    ];
+    patterns.map(|pattern| {
         [pattern.to_owned(), format!("(?:{pattern})")]
             .map(|pattern| Pattern::new(&pattern).expect("a known pattern"))
     })
@@ -19,10 +26,10 @@ static KNOWN: LazyLock<[[Pattern; 2]; 2]> = LazyLock::new(|| {
 
 /// Any JSON and any split pattern: what is accepted cuts any text into pieces that cover it and tokens that decode to it.
 /// Pieces are those of the regex engine that the patterns are written for; those of known patterns are the same however
-/// they are run.
+/// they are run. Listed merges are made in the order that the rule says.
 pub fn tokenizer(data: &[u8]) {
     let mut input = Input::new(data);
-    match input.byte() % 4 {
+    match input.byte() % 5 {
         0 => {
             if let Ok(tokenizer) = Tokenizer::from_json(input.rest(8 << 10)) {
                 check(
@@ -33,7 +40,8 @@ pub fn tokenizer(data: &[u8]) {
         }
         1 => edited(input),
         2 => pattern(input),
-        _ => scanners(&String::from_utf8_lossy(input.rest(512))),
+        3 => scanners(&String::from_utf8_lossy(input.rest(512))),
+        _ => listed(input),
     }
 }
 
@@ -54,6 +62,72 @@ fn edited(mut input: Input<'_>) {
     if let Ok(tokenizer) = Tokenizer::from_json(json.to_string().as_bytes()) {
         check(&tokenizer, input.rest(64));
     }
+}
+
+/// A tokenizer with a list of merges, and one piece.
+fn listed(mut input: Input<'_>) {
+    let mut definition = Definition::new("", "(?s:.+)");
+    for _ in 0..input.below(16) {
+        let token = input.bytes().to_vec();
+        definition.mergeable.push((token, input.below(400) as TokenId));
+    }
+    definition.add_missing_bytes();
+    let tokens = definition.mergeable.clone();
+    let id = |bytes: &[u8]| tokens.iter().find(|(token, _)| token == bytes).map(|&(_, id)| id);
+    let mut merges = Vec::new();
+    for _ in 0..input.below(32) {
+        let (token, other) = &tokens[input.below(tokens.len())];
+        let (left, right) = token.split_at(input.below(token.len() + 1));
+        // What does not make the token is refused, unless it makes another.
+        let right = id(right).unwrap_or_else(|| input.below(400) as TokenId);
+        merges.push([id(left).unwrap_or(*other), right]);
+    }
+    definition.merges = Some(merges.clone());
+    definition.ignore_merges = [None, Some(false), Some(true)][input.below(3)];
+    definition.explicit_vocab_size = [None, Some(700)][input.below(2)];
+    let json = definition.to_json().expect("any definition can be written");
+    let Ok(tokenizer) = Tokenizer::from_json(&json) else {
+        return;
+    };
+    assert_eq!(tokenizer.vocab_size(), definition.vocab_size());
+    let text = String::from_utf8_lossy(input.rest(400)).into_owned();
+    check(&tokenizer, text.as_bytes());
+
+    let whole = id(text.as_bytes()).filter(|_| definition.ignore_merges == Some(true));
+    let expected = match whole {
+        Some(id) => vec![id],
+        None => merged(&tokens, &merges, text.as_bytes()),
+    };
+    let mut found = Vec::new();
+    tokenizer
+        .encode(&text, &mut found)
+        .expect("one piece takes few steps");
+    assert_eq!(found, expected, "{definition:?} of {text:?}");
+}
+
+/// The pair of lowest rank that stands first, again and again.
+fn merged(tokens: &[(Vec<u8>, TokenId)], merges: &[[TokenId; 2]], piece: &[u8]) -> Vec<TokenId> {
+    let id = |bytes: &[u8]| {
+        let found = tokens.iter().find(|(token, _)| token == bytes);
+        found.expect("a token").1
+    };
+    let mut parts: Vec<&[u8]> = piece.chunks(1).collect();
+    let mut ids: Vec<TokenId> = parts.iter().map(|part| id(part)).collect();
+    let rank = |pair: &[TokenId]| merges.iter().position(|merge| merge == pair);
+    while let Some((_, index)) = ids
+        .windows(2)
+        .enumerate()
+        .filter_map(|(index, pair)| Some((rank(pair)?, index)))
+        .min()
+    {
+        let start = parts[..index].iter().map(|part| part.len()).sum::<usize>();
+        let len = parts[index].len() + parts[index + 1].len();
+        parts[index] = &piece[start..start + len];
+        parts.remove(index + 1);
+        ids[index] = id(parts[index]);
+        ids.remove(index + 1);
+    }
+    ids
 }
 
 fn check(tokenizer: &Tokenizer, text: &[u8]) {

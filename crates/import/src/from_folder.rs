@@ -15,8 +15,9 @@ use crate::frequencies::Llama3Scaling;
 use crate::net::{Architecture, Net, NetConfig, Scaling};
 use crate::parts::{Facts, Parts};
 use crate::store::{LayerRole, Place, Role, Store};
-use crate::vocab::{Split, Token, Vocabulary, mergeable};
+use crate::vocab::{Token, Vocabulary, mergeable};
 use czip_model::quote::cut;
+use czip_tokenizer::Pattern;
 
 /// The file by which such a folder is known.
 pub(crate) const CONFIG: &str = "config.json";
@@ -477,7 +478,13 @@ fn read_tokenizer(tokenizer: &Keys) -> Result<Vocabulary, Error> {
         // Texts are coded as they are, so what this one does is left out.
         return normalizer.refuse("type", "no normalizer or NFC is");
     }
-    let split = read_split(tokenizer)?;
+    if model
+        .get("dropout")
+        .is_some_and(|value| value.as_f64() != Some(0.0))
+    {
+        return model.refuse("dropout", "none is");
+    }
+    let pattern = read_split(tokenizer)?;
 
     let vocabulary = model.required("vocab", model.object("vocab")?)?;
     let mut tokens: Vec<Option<Token>> = Vec::new();
@@ -521,11 +528,12 @@ fn read_tokenizer(tokenizer: &Keys) -> Result<Vocabulary, Error> {
     let Some(merges) = merges else {
         return model.wrong("merges", "an array of pairs");
     };
-    Vocabulary::new(split, tokens.collect(), merges)
+    let ignore_merges = model.flag("ignore_merges")?.unwrap_or(false);
+    Vocabulary::new(pattern, tokens.collect(), merges, ignore_merges)
 }
 
-/// How text is cut into pieces.
-fn read_split(tokenizer: &Keys) -> Result<Split, Error> {
+/// The pattern that cuts text into pieces.
+fn read_split(tokenizer: &Keys) -> Result<&'static str, Error> {
     const SUPPORTED: &str = "those of GPT-2, SmolLM, Llama 3 and Qwen2 are";
     let Some(outer) = tokenizer.object("pre_tokenizer")? else {
         return tokenizer.refuse("pre_tokenizer", SUPPORTED);
@@ -541,13 +549,13 @@ fn read_split(tokenizer: &Keys) -> Result<Split, Error> {
             && step["use_regex"].as_bool().unwrap_or(true) == with_pattern
     };
     let found = match steps.as_slice() {
-        [bytes] if is_byte_level(bytes, true) => Some(Split::Gpt2),
+        [bytes] if is_byte_level(bytes, true) => Some(Pattern::GPT2),
         [digits, bytes]
             if kind(digits) == "Digits"
                 && digits["individual_digits"] == Value::Bool(true)
                 && is_byte_level(bytes, true) =>
         {
-            Some(Split::SmolLm)
+            Some(Pattern::SMOLLM)
         }
         [split, bytes]
             if kind(split) == "Split"
@@ -555,12 +563,15 @@ fn read_split(tokenizer: &Keys) -> Result<Split, Error> {
                 && split["invert"] == Value::Bool(false)
                 && is_byte_level(bytes, false) =>
         {
-            split["pattern"]["Regex"].as_str().and_then(Split::of_pattern)
+            let pattern = split["pattern"]["Regex"].as_str();
+            [Pattern::LLAMA3, Pattern::QWEN2]
+                .into_iter()
+                .find(|&known| pattern == Some(known))
         }
         _ => None,
     };
     match found {
-        Some(split) => Ok(split),
+        Some(pattern) => Ok(pattern),
         None => tokenizer.refuse("pre_tokenizer", SUPPORTED),
     }
 }

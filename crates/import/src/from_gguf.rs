@@ -10,8 +10,9 @@ use crate::gguf::{self, Gguf, Problem, Value};
 use crate::net::{Architecture, Net, NetConfig, Scaling};
 use crate::parts::{Facts, Parts};
 use crate::store::{LayerRole, Place, Role, Store};
-use crate::vocab::{Split, Token, Vocabulary, mergeable};
+use crate::vocab::{Token, Vocabulary, mergeable};
 use czip_model::quote::cut;
+use czip_tokenizer::Pattern;
 
 /// Reads everything but the weights.
 pub(crate) fn open(path: &Path, file: File) -> Result<Parts, Error> {
@@ -248,11 +249,11 @@ fn read_tokenizer(keys: &Keys<'_>) -> Result<(Vocabulary, Option<u32>), Error> {
             supported: "byte-level BPE (gpt2) is",
         });
     }
-    let split = match text("tokenizer.ggml.pre")? {
-        "gpt-2" => Split::Gpt2,
-        "smollm" => Split::SmolLm,
-        "llama-bpe" | "llama3" | "llama-v3" => Split::Llama3,
-        "qwen2" => Split::Qwen2,
+    let pattern = match text("tokenizer.ggml.pre")? {
+        "gpt-2" => Pattern::GPT2,
+        "smollm" => Pattern::SMOLLM,
+        "llama-bpe" | "llama3" | "llama-v3" => Pattern::LLAMA3,
+        "qwen2" => Pattern::QWEN2,
         other => {
             return Err(Error::Unsupported {
                 what: "splitting of text",
@@ -290,7 +291,9 @@ fn read_tokenizer(keys: &Keys<'_>) -> Result<(Vocabulary, Option<u32>), Error> {
     let pairs = merges
         .iter()
         .map(|merge| merge.split_once(' ').unwrap_or((merge, "")));
-    let vocabulary = Vocabulary::new(split, tokens, pairs)?;
+    // No key says so, but the tokenizer of Llama 3 has tokens that no merges make.
+    let ignore_merges = pattern == Pattern::LLAMA3;
+    let vocabulary = Vocabulary::new(pattern, tokens, pairs, ignore_merges)?;
     let start = match keys.size("tokenizer.ggml.bos_token_id")? {
         Some(id) => Some(id),
         None => keys.size("tokenizer.ggml.eos_token_id")?,

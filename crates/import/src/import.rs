@@ -222,7 +222,7 @@ impl<'i> Importer<'i> {
     fn table(&mut self, role: Role, gains: &[f32], scale: f64) -> Result<Matrix, Error> {
         let (store, name) = (&self.net.store, self.net.store.name(role));
         let count = self.source.0.vocabulary.source_len();
-        let extra = self.source.0.vocabulary.missing_bytes().len();
+        let extra = self.source.0.vocabulary.missing_len();
         let mut sums = vec![0.0; self.config.d_model];
         let mut matrix = Matrix::default();
         let step = (PART_LEN / self.config.d_model).max(1);
@@ -318,7 +318,7 @@ fn config(source: &Source, options: &Options) -> Result<Config, Error> {
             "9 to 17".to_owned(),
         );
     }
-    let vocab_size = source.0.vocabulary.source_len() + source.0.vocabulary.missing_bytes().len();
+    let vocab_size = source.0.vocabulary.source_len() + source.0.vocabulary.missing_len();
     if vocab_size > 1 << 18 {
         return Err(Error::Size {
             what: "the size of the vocabulary",

@@ -26,7 +26,7 @@ pub(crate) struct Facts {
 }
 
 impl Parts {
-    /// `start_token` is what the source says that a text begins with.
+    /// `start_token` is what the source says that a sequence begins with.
     pub(crate) fn new(
         net: Net,
         vocabulary: Vocabulary,
@@ -39,9 +39,10 @@ impl Parts {
             let reason = format!("has {tokens} tokens, but the net has {rows}");
             return Err(Error::Tokenizer { reason });
         }
-        let start_token = start_token
-            .filter(|&id| (id as usize) < tokens)
-            .or_else(|| vocabulary.special_id("<|endoftext|>"))
+        // Where there is this token, texts were set apart by it in training. What a chat begins with is another.
+        let start_token = vocabulary
+            .special_id("<|endoftext|>")
+            .or_else(|| start_token.filter(|&id| (id as usize) < tokens))
             .ok_or_else(|| Error::Tokenizer {
                 reason: "does not say which token a text begins with".to_owned(),
             })?;

@@ -1,7 +1,7 @@
 //! Byte pair encoding of pieces.
 //!
-//! The rule: as long as two adjacent tokens join to a token, join the pair that makes the token of lowest rank, the
-//! leftmost such pair if there are several. Short pieces are merged by looking for that pair in the list of all pairs,
+//! The rule: as long as two adjacent tokens merge, merge the pair of lowest rank, the leftmost such pair if there are
+//! several. Short pieces are merged by looking for that pair in the list of all pairs,
 //! long ones with a priority queue. Pieces of up to [`MAX_CACHED_LEN`] bytes are looked up in a cache first, since in
 //! most texts most pieces occur more than once.
 
@@ -55,7 +55,9 @@ impl<'v> Encoder<'v> {
     }
 
     fn encode_uncached(&mut self, piece: &[u8], out: &mut Vec<TokenId>) {
-        if let Some(id) = self.vocab.id(piece) {
+        if self.vocab.ignores_merges
+            && let Some(id) = self.vocab.id(piece)
+        {
             out.push(id);
         } else if piece.len() <= MAX_SHORT_LEN {
             self.short.merge(self.vocab, piece, out);
@@ -163,7 +165,7 @@ impl ShortMerger {
         while let Some((index, &rank)) = ranks.iter().enumerate().min_by_key(|&(_, &rank)| rank)
             && rank != NO_RANK
         {
-            ids[index] = rank;
+            ids[index] = vocab.merges.made(rank);
             ids.remove(index + 1);
             ranks.remove(index);
             if index < ranks.len() {
@@ -207,7 +209,7 @@ impl LongMerger {
         ranks.clear();
         ranks.extend(ids.windows(2).map(|pair| vocab.merges.rank(pair[0], pair[1])));
         ranks.push(NO_RANK);
-        queue.restart();
+        queue.restart(vocab.merges.rank_count());
         for (start, &rank) in ranks.iter().enumerate() {
             queue.push(rank, start);
         }
@@ -220,7 +222,7 @@ impl LongMerger {
             let end = middle + usize::from(lens[middle]);
             // Fits, since no token is longer than a `u16` can say.
             let len = (end - start) as u16;
-            ids[start] = rank;
+            ids[start] = vocab.merges.made(rank);
             lens[start] = len;
             lens[end - 1] = len;
             ranks[middle] = NO_RANK;
@@ -252,10 +254,15 @@ impl LongMerger {
 /// turn comes, which costs far less than a heap of everything. An entry too late for its bucket goes to a small heap.
 #[derive(Default)]
 struct Queue {
-    buckets: Vec<Vec<usize>>,
+    /// The newest entry in the bucket of each rank: its index in `entries` plus one, or 0 for none.
+    buckets: Vec<usize>,
+    /// The entries of all buckets, as linked lists.
+    entries: Vec<Entry>,
+    /// The newest entry that is out of its bucket, to be used again.
+    free: usize,
     /// A bit for each bucket that isn't empty.
     occupied: Vec<u64>,
-    /// The current bucket, taken out of `buckets`. Those before it are empty.
+    /// The places in the current bucket, which is empty. So are those before it.
     current: Vec<usize>,
     current_rank: u32,
     /// How many of `current` are gone.
@@ -264,9 +271,20 @@ struct Queue {
     started: bool,
 }
 
+struct Entry {
+    place: usize,
+    /// The entry before in the same list, as in [`Queue::buckets`].
+    next: usize,
+}
+
 impl Queue {
-    /// To be called when the queue is empty, before entries of any rank are pushed again.
-    fn restart(&mut self) {
+    /// To be called when the queue is empty, before entries of any rank below `rank_count` are pushed again.
+    fn restart(&mut self, rank_count: usize) {
+        if self.buckets.len() < rank_count {
+            // Memory that's zero from the start is only taken where a bucket is used.
+            self.buckets = vec![0; rank_count];
+            self.occupied = vec![0; rank_count.div_ceil(64)];
+        }
         self.started = false;
     }
 
@@ -280,11 +298,19 @@ impl Queue {
             return;
         }
         let index = rank as usize;
-        if index >= self.buckets.len() {
-            self.buckets.resize_with(index + 1, Vec::new);
-            self.occupied.resize(index / 64 + 1, 0);
+        let next = self.buckets[index];
+        let entry = Entry { place, next };
+        match self.free.checked_sub(1) {
+            Some(free) => {
+                self.buckets[index] = self.free;
+                self.free = self.entries[free].next;
+                self.entries[free] = entry;
+            }
+            None => {
+                self.entries.push(entry);
+                self.buckets[index] = self.entries.len();
+            }
         }
-        self.buckets[index].push(place);
         self.occupied[index / 64] |= 1 << (index % 64);
     }
 
@@ -326,8 +352,14 @@ impl Queue {
         let bit = self.occupied[word].trailing_zeros();
         self.occupied[word] &= !(1 << bit);
         let index = word * 64 + bit as usize;
-        // The spent bucket's memory goes to the new one's place, to be used again.
-        std::mem::swap(&mut self.current, &mut self.buckets[index]);
+        let mut next = std::mem::take(&mut self.buckets[index]);
+        while let Some(at) = next.checked_sub(1) {
+            let entry = &mut self.entries[at];
+            self.current.push(entry.place);
+            let before = std::mem::replace(&mut entry.next, self.free);
+            self.free = next;
+            next = before;
+        }
         // A stable sort finds the sorted runs that the bucket was filled with.
         self.current.sort();
         self.current_rank = index as u32;

@@ -64,14 +64,43 @@ pub enum Error {
         max: usize,
     },
 
-    /// There are more ways to make a token of two others than [`MAX_MERGES`](crate::MAX_MERGES).
+    /// There are more ways to make a token of two others than [`MAX_MERGES`](crate::MAX_MERGES), or `merges` lists more.
     #[error("more than {} ways to make a token of two others", MAX_MERGES)]
     TooManyMerges,
 
-    /// There are more tokens than [`MAX_VOCAB_SIZE`].
+    /// `merges` isn't a list of pairs.
+    #[error("`merges` has {len} ids, which are no pairs")]
+    OddMerges {
+        /// The number of ids.
+        len: usize,
+    },
+
+    /// The bytes of a pair in `merges` are together no mergeable token, or not both are mergeable tokens.
+    #[error("merge {rank} of the tokens {left} and {right} makes no token")]
+    MakesNoToken {
+        /// The rank of the pair.
+        rank: u32,
+        /// The id of its left token.
+        left: TokenId,
+        /// The id of its right token.
+        right: TokenId,
+    },
+
+    /// `merges` has a pair twice.
+    #[error("merge {rank} is of the tokens {left} and {right}, as one before")]
+    DuplicateMerge {
+        /// The rank of the second of the two.
+        rank: u32,
+        /// The id of the left token.
+        left: TokenId,
+        /// The id of the right token.
+        right: TokenId,
+    },
+
+    /// There are more tokens than [`MAX_VOCAB_SIZE`], or `explicit_n_vocab` says so.
     #[error("vocabulary of {size} tokens, more than {}", MAX_VOCAB_SIZE)]
     VocabularyTooLarge {
-        /// Mergeable and special tokens together.
+        /// Mergeable and special tokens together, or `explicit_n_vocab`.
         size: usize,
     },
 
@@ -84,12 +113,12 @@ pub enum Error {
         actual: usize,
     },
 
-    /// An id isn't below the number of tokens, so the ids have a hole.
+    /// An id isn't below the size of the vocabulary. Without `merges` that is the number of tokens, so the ids have a hole.
     #[error("token id {id} in a vocabulary of {vocab_size} tokens")]
     IdOutOfRange {
         /// The id.
         id: u64,
-        /// Mergeable and special tokens together.
+        /// Mergeable and special tokens together; with `merges`, `explicit_n_vocab` or [`MAX_VOCAB_SIZE`].
         vocab_size: usize,
     },
 
@@ -138,8 +167,17 @@ pub enum Error {
         id: TokenId,
         /// Its index in the slice of ids.
         index: usize,
-        /// The number of tokens.
+        /// The size of the vocabulary.
         vocab_size: usize,
+    },
+
+    /// A token id to decode is below the size of the vocabulary, but no token has it.
+    #[error("token id {id} at index {index} is unused")]
+    UnusedId {
+        /// The id.
+        id: TokenId,
+        /// Its index in the slice of ids.
+        index: usize,
     },
 }
 

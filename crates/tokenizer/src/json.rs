@@ -1,24 +1,55 @@
 //! The JSON form of a tokenizer: reading it and checking what can be checked without building anything, and writing it.
 
 use std::fmt;
+use std::ops::Range;
 
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::Error;
 use crate::limits::{
-    MAX_MERGEABLE_LEN, MAX_SPECIAL_LEN, MAX_SPECIAL_TOKEN_LEN, MAX_TOKEN_LEN, MAX_VOCAB_SIZE, TokenId,
+    MAX_MERGEABLE_LEN, MAX_MERGES, MAX_SPECIAL_LEN, MAX_SPECIAL_TOKEN_LEN, MAX_TOKEN_LEN, MAX_VOCAB_SIZE,
+    TokenId,
 };
 use crate::quote::cut;
 
-/// A tokenizer as the JSON has it, with every token checked.
-pub(crate) struct Definition {
-    pub(crate) name: String,
-    pub(crate) pattern: String,
-    /// Bytes and rank of the tokens that BPE makes, in the order of the JSON. The rank is the token's id.
-    pub(crate) mergeable: Vec<(Vec<u8>, TokenId)>,
-    /// Literal and id of the special tokens, in the order of the JSON.
-    pub(crate) special: Vec<(String, TokenId)>,
+/// The parts of a tokenizer, from which its JSON is written.
+///
+/// ```
+/// use czip_tokenizer::{Definition, Pattern, Tokenizer};
+///
+/// let mut definition = Definition::new("example", Pattern::GPT2);
+/// definition.mergeable = (0..=255).map(|byte| (vec![byte], byte.into())).collect();
+/// definition.mergeable.extend([(b"th".to_vec(), 300), (b"the".to_vec(), 301), (b"he".to_vec(), 302)]);
+/// // The letters h and e merge first.
+/// definition.merges = Some(vec![[104, 101], [116, 302]]);
+/// definition.special = vec![("<|bos|>".to_owned(), 256)];
+///
+/// let tokenizer = Tokenizer::from_json(&definition.to_json()?)?;
+/// let mut ids = Vec::new();
+/// tokenizer.encode("the th", &mut ids)?;
+/// assert_eq!(ids, [301, 32, 116, 104]);
+/// # Ok::<(), czip_tokenizer::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Definition {
+    /// A name for human readers.
+    pub name: String,
+    /// The split pattern: one of those that [`Pattern`](crate::Pattern) names, or any other.
+    pub pattern: String,
+    /// Bytes and id of the tokens that merges make, and of the 256 bytes.
+    pub mergeable: Vec<(Vec<u8>, TokenId)>,
+    /// Literal and id of the special tokens, and of all others that merges don't make.
+    pub special: Vec<(String, TokenId)>,
+    /// The ids of the pairs that merge, in the order of their ranks. If there's no such list, every pair whose bytes
+    /// together are a mergeable token merges, and the id of that token is the rank.
+    pub merges: Option<Vec<[TokenId; 2]>>,
+    /// Whether a piece whose bytes are a mergeable token becomes that token, whatever the merges make of it. If it isn't
+    /// given: only without a list of merges.
+    pub ignore_merges: Option<bool>,
+    /// The size of the vocabulary, which no id may reach. If it isn't given: one more than the highest id.
+    pub explicit_vocab_size: Option<usize>,
 }
 
 #[derive(Deserialize)]
@@ -27,6 +58,8 @@ struct RawDefinition {
     pat_str: String,
     mergeable_ranks: Object,
     special_tokens: Object,
+    merges: Option<Ids>,
+    ignore_merges: Option<bool>,
     explicit_n_vocab: Option<u64>,
 }
 
@@ -68,30 +101,140 @@ impl<'de> Deserialize<'de> for Object {
     }
 }
 
+/// A JSON array of ids, two for each merge.
+struct Ids {
+    ids: Vec<TokenId>,
+    /// How many more there are than merges can have. These aren't kept.
+    excess: usize,
+}
+
+impl<'de> Deserialize<'de> for Ids {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct IdsVisitor;
+
+        impl<'de> Visitor<'de> for IdsVisitor {
+            type Value = Ids;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("an array of token ids")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut array: A) -> Result<Ids, A::Error> {
+                let mut ids = Vec::new();
+                while ids.len() < 2 * MAX_MERGES {
+                    match array.next_element()? {
+                        Some(id) => ids.push(id),
+                        None => return Ok(Ids { ids, excess: 0 }),
+                    }
+                }
+                let mut excess = 0;
+                while array.next_element::<IgnoredAny>()?.is_some() {
+                    excess += 1;
+                }
+                Ok(Ids { ids, excess })
+            }
+        }
+
+        deserializer.deserialize_seq(IdsVisitor)
+    }
+}
+
+impl Ids {
+    fn into_pairs(self) -> Result<Vec<[TokenId; 2]>, Error> {
+        let Ids { ids, excess } = self;
+        let (pairs, rest) = ids.as_chunks();
+        if !rest.is_empty() || excess % 2 != 0 {
+            return Err(Error::OddMerges {
+                len: ids.len() + excess,
+            });
+        }
+        if excess > 0 {
+            return Err(Error::TooManyMerges);
+        }
+        Ok(pairs.to_vec())
+    }
+}
+
 impl Definition {
+    /// A tokenizer without tokens.
+    pub fn new(name: &str, pattern: &str) -> Definition {
+        Definition {
+            name: name.to_owned(),
+            pattern: pattern.to_owned(),
+            mergeable: Vec::new(),
+            special: Vec::new(),
+            merges: None,
+            ignore_merges: None,
+            explicit_vocab_size: None,
+        }
+    }
+
+    /// The size of the vocabulary.
+    pub fn vocab_size(&self) -> usize {
+        let ids = self.mergeable.iter().map(|&(_, id)| id);
+        let ids = ids.chain(self.special.iter().map(|&(_, id)| id));
+        self.explicit_vocab_size
+            .unwrap_or_else(|| ids.max().map_or(0, |id| id as usize + 1))
+    }
+
+    pub(crate) fn ignores_merges(&self) -> bool {
+        self.ignore_merges.unwrap_or(self.merges.is_none())
+    }
+
+    /// Adds a mergeable token for each byte that is none, with the ids from [`vocab_size`](Definition::vocab_size) on,
+    /// and returns these ids. Vocabularies made for text may lack bytes that hardly occur there, but a tokenizer needs all.
+    pub fn add_missing_bytes(&mut self) -> Range<TokenId> {
+        let mut known = [false; 256];
+        for (token, _) in &self.mergeable {
+            if let &[byte] = token.as_slice() {
+                known[usize::from(byte)] = true;
+            }
+        }
+        let first = self.vocab_size() as TokenId;
+        let missing = (0..=255u8).filter(|&byte| !known[usize::from(byte)]);
+        self.mergeable.extend(missing.map(|byte| vec![byte]).zip(first..));
+        let next = first + known.iter().filter(|&&known| !known).count() as TokenId;
+        if let Some(size) = &mut self.explicit_vocab_size {
+            *size = next as usize;
+        }
+        first..next
+    }
+
     pub(crate) fn from_json(json: &[u8]) -> Result<Definition, Error> {
         let raw: RawDefinition = serde_json::from_slice(json)?;
         let excess = raw.mergeable_ranks.excess + raw.special_tokens.excess;
         let mergeable_ranks = raw.mergeable_ranks.entries;
         let special_tokens = raw.special_tokens.entries;
 
-        let vocab_size = mergeable_ranks.len() + special_tokens.len() + excess;
-        if vocab_size > MAX_VOCAB_SIZE {
-            return Err(Error::VocabularyTooLarge { size: vocab_size });
+        let token_count = mergeable_ranks.len() + special_tokens.len() + excess;
+        if token_count > MAX_VOCAB_SIZE {
+            return Err(Error::VocabularyTooLarge { size: token_count });
         }
-        if let Some(declared) = raw.explicit_n_vocab
-            && usize::try_from(declared) != Ok(vocab_size)
-        {
-            return Err(Error::VocabularySize {
-                declared,
-                actual: vocab_size,
-            });
-        }
+        let declared = raw.explicit_n_vocab;
+        // Ids may be unused only if they aren't ranks as well.
+        let size_bound = match (&raw.merges, declared) {
+            (None, None) => token_count,
+            (None, Some(declared)) if usize::try_from(declared) == Ok(token_count) => token_count,
+            (None, Some(declared)) => {
+                return Err(Error::VocabularySize {
+                    declared,
+                    actual: token_count,
+                });
+            }
+            (Some(_), None) => MAX_VOCAB_SIZE,
+            (Some(_), Some(declared)) => {
+                let size = usize::try_from(declared).unwrap_or(usize::MAX);
+                if size > MAX_VOCAB_SIZE {
+                    return Err(Error::VocabularyTooLarge { size });
+                }
+                size
+            }
+        };
         check_keys("mergeable_ranks", &mergeable_ranks)?;
         check_keys("special_tokens", &special_tokens)?;
 
         let mut ids = IdSet {
-            taken: vec![false; vocab_size],
+            taken: vec![false; size_bound],
         };
         let mut mergeable = Vec::with_capacity(mergeable_ranks.len());
         for (key, rank) in mergeable_ranks {
@@ -114,12 +257,41 @@ impl Definition {
             pattern: raw.pat_str,
             mergeable,
             special,
+            merges: raw.merges.map(Ids::into_pairs).transpose()?,
+            ignore_merges: raw.ignore_merges,
+            explicit_vocab_size: declared.map(|_| size_bound),
         })
+    }
+
+    /// Writes the JSON, which [`Tokenizer::from_json`](crate::Tokenizer::from_json) reads.
+    ///
+    /// The same parts in the same order make the same bytes. What breaks a rule of the JSON is refused when it's read, not
+    /// here.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Json`], which no parts are known to cause.
+    pub fn to_json(&self) -> Result<Vec<u8>, Error> {
+        let key = |bytes: &[u8]| bytes.iter().copied().map(char::from).collect();
+        let written = WrittenDefinition {
+            name: &self.name,
+            pat_str: &self.pattern,
+            mergeable_ranks: self
+                .mergeable
+                .iter()
+                .map(|(token, id)| (key(token), *id))
+                .collect(),
+            special_tokens: self.special.clone(),
+            merges: self.merges.as_ref().map(|merges| merges.as_flattened()),
+            ignore_merges: self.ignore_merges,
+            explicit_n_vocab: self.vocab_size(),
+        };
+        Ok(serde_json::to_vec(&written)?)
     }
 }
 
-/// The ids seen so far. When as many different ids below the vocabulary size are in as there are tokens, no id is
-/// left out, so there's no other check for holes.
+/// The ids seen so far. When as many different ids below a bound are in as the bound says, no id is left out, so there's
+/// no other check for holes.
 struct IdSet {
     taken: Vec<bool>,
 }
@@ -182,52 +354,44 @@ fn token_bytes(key: &str, rank: u64) -> Result<Vec<u8>, Error> {
 }
 
 #[derive(Serialize)]
-struct NewDefinition<'d> {
+struct WrittenDefinition<'d> {
     name: &'d str,
     pat_str: &'d str,
     #[serde(serialize_with = "serialize_ids")]
-    mergeable_ranks: Vec<(String, usize)>,
+    mergeable_ranks: Vec<(String, TokenId)>,
     #[serde(serialize_with = "serialize_ids")]
-    special_tokens: Vec<(String, usize)>,
+    special_tokens: Vec<(String, TokenId)>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merges: Option<&'d [TokenId]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ignore_merges: Option<bool>,
     explicit_n_vocab: usize,
 }
 
 /// As an object, in this order: a map type would impose its own.
-fn serialize_ids<S: Serializer>(entries: &[(String, usize)], serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_ids<S: Serializer>(entries: &[(String, TokenId)], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(entries.iter().map(|(key, id)| (key, id)))
 }
 
-/// Writes the JSON of a tokenizer. The mergeable tokens get the ids from 0 in the order given, the special tokens those
-/// that follow.
-///
-/// The same arguments make the same bytes. What breaks a rule of the JSON is refused by
-/// [`Tokenizer::from_json`](crate::Tokenizer::from_json), not here.
+/// Writes the JSON of a tokenizer whose merges are ranked by id: [`Definition::to_json`] for tokens without ids. The
+/// mergeable tokens get the ids from 0 in the order given, the special tokens those that follow.
 ///
 /// # Errors
 ///
-/// [`Error::Json`], which no arguments are known to cause.
+/// As [`Definition::to_json`].
 pub fn definition_json<'t>(
     name: &str,
     pattern: &str,
     mergeable: impl IntoIterator<Item = &'t [u8]>,
     special: &[&str],
 ) -> Result<Vec<u8>, Error> {
-    let mergeable_ranks: Vec<(String, usize)> = mergeable
-        .into_iter()
-        .map(|token| token.iter().copied().map(char::from).collect())
-        .zip(0..)
-        .collect();
-    let special_tokens: Vec<(String, usize)> = special
+    let mut definition = Definition::new(name, pattern);
+    definition.mergeable = mergeable.into_iter().map(<[u8]>::to_vec).zip(0..).collect();
+    let first_special = definition.mergeable.len() as TokenId;
+    definition.special = special
         .iter()
         .map(|&literal| literal.to_owned())
-        .zip(mergeable_ranks.len()..)
+        .zip(first_special..)
         .collect();
-    let definition = NewDefinition {
-        name,
-        pat_str: pattern,
-        explicit_n_vocab: mergeable_ranks.len() + special_tokens.len(),
-        mergeable_ranks,
-        special_tokens,
-    };
-    Ok(serde_json::to_vec(&definition)?)
+    definition.to_json()
 }

@@ -3,6 +3,7 @@
 #![deny(clippy::float_arithmetic)]
 
 mod bpe;
+mod byte_level;
 mod classes;
 mod error;
 mod json;
@@ -14,8 +15,9 @@ mod split;
 mod tokenizer;
 mod vocab;
 
+pub use byte_level::bytes_of_gpt2_spelling;
 pub use error::{Error, PatternError, SplitLimit};
-pub use json::definition_json;
+pub use json::{Definition, definition_json};
 pub use limits::{
     MAX_MERGEABLE_LEN, MAX_MERGES, MAX_SPECIAL_LEN, MAX_SPECIAL_TOKEN_LEN, MAX_TOKEN_LEN, MAX_VOCAB_SIZE,
     TokenId,

@@ -21,8 +21,18 @@ impl Pattern {
     /// The pattern of CZIPv1's models, which is that of `cl100k_base`. A scanner runs it.
     pub const CL100K: &'static str = split::CL100K;
 
-    /// The pattern of GPT-2. A scanner runs it.
+    /// The pattern of GPT-2. A scanner runs it, and its other published spelling.
     pub const GPT2: &'static str = split::GPT2;
+
+    /// The pattern of Llama 3, which is also the first published spelling of that of `cl100k_base`. A scanner runs it.
+    pub const LLAMA3: &'static str = split::LLAMA3;
+
+    /// The pattern of Qwen2, Qwen2.5 and Qwen3: that of Llama 3 with numbers one by one. A scanner runs it.
+    pub const QWEN2: &'static str = split::QWEN2;
+
+    /// The pattern of SmolLM and SmolLM2: that of GPT-2 with numbers one by one, for which the parts of the text between
+    /// numbers are whole texts. A scanner runs it.
+    pub const SMOLLM: &'static str = split::SMOLLM;
 
     /// Compiles a pattern.
     ///

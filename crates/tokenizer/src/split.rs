@@ -16,9 +16,15 @@ pub(crate) const CL100K: &str = concat!(
     r"|\s++$|\s*[\r\n]|\s+(?!\S)|\s",
 );
 
-/// The first published pattern of `cl100k_base`. It has no rule for white space at the end of the text.
-const CL100K_FIRST: &str = concat!(
+/// The first published pattern of `cl100k_base`, which Llama 3 has. It has no rule for white space at the end of the text.
+pub(crate) const LLAMA3: &str = concat!(
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*",
+    r"|\s*[\r\n]+|\s+(?!\S)|\s+",
+);
+
+/// The pattern of Qwen2 and Qwen3: that of Llama 3 with numbers one by one.
+pub(crate) const QWEN2: &str = concat!(
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*",
     r"|\s*[\r\n]+|\s+(?!\S)|\s+",
 );
 
@@ -28,6 +34,11 @@ pub(crate) const GPT2: &str =
 
 /// The first published pattern of GPT-2. It splits as [`GPT2`] does.
 const GPT2_FIRST: &str = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+";
+
+/// The two steps of SmolLM in one pattern: each number is a piece, and what is between numbers is split as GPT-2 does.
+/// White space before a number is at the end of what is split.
+pub(crate) const SMOLLM: &str =
+    r"\p{N}|'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?=\p{N})|\s+(?!\S)|\s+";
 
 #[derive(Clone)]
 pub(crate) enum Splitter {
@@ -110,8 +121,10 @@ fn split_with_program(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rules {
     Cl100k,
-    Cl100kFirst,
+    Llama3,
+    Qwen2,
     Gpt2,
+    Smollm,
 }
 
 /// A known pattern, run without a regex engine.
@@ -130,8 +143,10 @@ impl Scanner {
     fn for_pattern(pattern: &str) -> Option<Scanner> {
         let rules = match pattern {
             CL100K => Rules::Cl100k,
-            CL100K_FIRST => Rules::Cl100kFirst,
+            LLAMA3 => Rules::Llama3,
+            QWEN2 => Rules::Qwen2,
             GPT2 | GPT2_FIRST => Rules::Gpt2,
+            SMOLLM => Rules::Smollm,
             _ => return None,
         };
         Some(Scanner {
@@ -145,16 +160,20 @@ impl Scanner {
         let mut start = 0;
         while let Some((class, next)) = self.classes.at(text, start) {
             let end = match self.rules {
-                Rules::Cl100k => self.cl100k_end(text, start, class, next, true),
-                Rules::Cl100kFirst => self.cl100k_end(text, start, class, next, false),
+                Rules::Cl100k => self.cl100k_end(text, start, class, next, 3, true),
+                Rules::Llama3 => self.cl100k_end(text, start, class, next, 3, false),
+                Rules::Qwen2 => self.cl100k_end(text, start, class, next, 1, false),
                 Rules::Gpt2 => self.gpt2_end(text, start, class, next),
+                Rules::Smollm => self.smollm_end(text, start, class, next),
             };
             visit(start..end);
             start = end;
         }
     }
 
-    /// The end of the piece at `start`, whose first character has the given class and ends at `next`.
+    /// The end of the piece at `start`, whose first character has the given class and ends at `next`. A piece has up to
+    /// `max_numbers` numbers; `trailing_run_first` tells whether the rule for white space at the end of the text comes before
+    /// that for line breaks.
     #[inline]
     fn cl100k_end(
         &self,
@@ -162,13 +181,14 @@ impl Scanner {
         start: usize,
         class: Class,
         next: usize,
+        max_numbers: usize,
         trailing_run_first: bool,
     ) -> usize {
         let bytes = text.as_bytes();
         let first = bytes[start];
         match class {
             Class::Letter => self.classes.run_end(text, next, Class::Letter),
-            Class::Number => (1..3).fold(next, |end, _| match self.classes.at(text, end) {
+            Class::Number => (1..max_numbers).fold(next, |end, _| match self.classes.at(text, end) {
                 Some((Class::Number, after)) => after,
                 _ => end,
             }),
@@ -220,19 +240,11 @@ impl Scanner {
     /// As [`Scanner::cl100k_end`].
     #[inline]
     fn gpt2_end(&self, text: &str, start: usize, class: Class, next: usize) -> usize {
-        let bytes = text.as_bytes();
         match class {
             Class::Letter | Class::Number => self.classes.run_end(text, next, class),
-            Class::Other => {
-                if bytes[start] == b'\''
-                    && let Some(len) = contraction_len(&bytes[next..])
-                {
-                    return next + len;
-                }
-                self.classes.run_end(text, next, class)
-            }
+            Class::Other => self.others_end(text, start, next),
             Class::Space => {
-                if bytes[start] == b' '
+                if text.as_bytes()[start] == b' '
                     && let Some((after_space, after)) = self.classes.at(text, next)
                     && after_space != Class::Space
                 {
@@ -242,6 +254,41 @@ impl Scanner {
                 space_run_piece_end(text, next, run_end)
             }
         }
+    }
+
+    /// As [`Scanner::cl100k_end`].
+    #[inline]
+    fn smollm_end(&self, text: &str, start: usize, class: Class, next: usize) -> usize {
+        match class {
+            Class::Letter => self.classes.run_end(text, next, class),
+            Class::Number => next,
+            Class::Other => self.others_end(text, start, next),
+            Class::Space => {
+                if text.as_bytes()[start] == b' '
+                    && let Some((after_space @ (Class::Letter | Class::Other), after)) =
+                        self.classes.at(text, next)
+                {
+                    return self.classes.run_end(text, after, after_space);
+                }
+                let run_end = self.classes.run_end(text, next, Class::Space);
+                match self.classes.at(text, run_end) {
+                    Some((Class::Number, _)) => run_end,
+                    _ => space_run_piece_end(text, next, run_end),
+                }
+            }
+        }
+    }
+
+    /// The end of a contraction, or of a run of characters of the class `Other`.
+    #[inline]
+    fn others_end(&self, text: &str, start: usize, next: usize) -> usize {
+        let bytes = text.as_bytes();
+        if bytes[start] == b'\''
+            && let Some(len) = contraction_len(&bytes[next..])
+        {
+            return next + len;
+        }
+        self.classes.run_end(text, next, Class::Other)
     }
 }
 
@@ -293,7 +340,7 @@ mod tests {
 
     use super::*;
 
-    const KNOWN: [&str; 4] = [CL100K, CL100K_FIRST, GPT2, GPT2_FIRST];
+    const KNOWN: [&str; 6] = [CL100K, LLAMA3, QWEN2, GPT2, GPT2_FIRST, SMOLLM];
 
     fn pieces<'t>(splitter: &Splitter, text: &'t str) -> Vec<&'t str> {
         let mut pieces = Vec::new();
@@ -351,9 +398,36 @@ mod tests {
     }
 
     #[test]
-    fn first_cl100k_ends_a_trailing_run_at_its_last_newline() {
-        let splitter = Splitter::new(CL100K_FIRST).unwrap();
+    fn llama3_ends_a_trailing_run_at_its_last_newline() {
+        let splitter = Splitter::new(LLAMA3).unwrap();
+        assert_eq!(
+            pieces(&splitter, "a \n  1234"),
+            ["a", " \n", " ", " ", "123", "4"]
+        );
         assert_eq!(pieces(&splitter, "a \n  "), ["a", " \n", "  "]);
+    }
+
+    #[test]
+    fn qwen2_has_numbers_one_by_one() {
+        let splitter = Splitter::new(QWEN2).unwrap();
+        assert_eq!(
+            pieces(&splitter, "She'LL\u{a0}be 12  \u{bd}.\r\n "),
+            [
+                "She", "'LL", "\u{a0}be", " ", "1", "2", " ", " ", "\u{bd}", ".\r\n", " "
+            ]
+        );
+    }
+
+    #[test]
+    fn smollm_splits_at_numbers_first() {
+        let splitter = Splitter::new(SMOLLM).unwrap();
+        assert_eq!(
+            pieces(&splitter, "I'll SHE'LL 12 -- a3's\n\n  b \t \u{664}x\n  9  \n"),
+            [
+                "I", "'ll", " SHE", "'", "LL", " ", "1", "2", " --", " a", "3", "'s", "\n\n ", " b", " \t ",
+                "\u{664}", "x", "\n  ", "9", "  \n"
+            ]
+        );
     }
 
     #[test]

@@ -45,16 +45,18 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// Fails if the JSON is malformed, if the ids aren't those from 0 to the number of tokens, each once, if a byte has
-    /// no token, or if the split pattern doesn't compile. [`Error`] has a variant for each reason.
+    /// Fails if the JSON is malformed, if two tokens have the same id, if without `merges` the ids aren't those from 0 to
+    /// the number of tokens, if a merge makes no token, if a byte has no token, or if the split pattern doesn't compile.
+    /// [`Error`] has a variant for each reason.
     pub fn from_json(json: &[u8]) -> Result<Tokenizer, Error> {
+        let definition = Definition::from_json(json)?;
+        let vocab = Vocabulary::new(&definition)?;
         let Definition {
             name,
             pattern,
-            mergeable,
             special,
-        } = Definition::from_json(json)?;
-        let vocab = Vocabulary::new(mergeable, &special)?;
+            ..
+        } = definition;
         let splitter = Splitter::new(&pattern)?;
         let special_search = if special.is_empty() {
             None
@@ -81,7 +83,7 @@ impl Tokenizer {
         &self.name
     }
 
-    /// The number of tokens, special ones included. Every id is below it.
+    /// The size of the vocabulary. Every id is below it, those of special tokens included; some may be unused.
     pub fn vocab_size(&self) -> usize {
         self.vocab.len()
     }
@@ -94,7 +96,7 @@ impl Tokenizer {
             .map(|&(_, id)| id)
     }
 
-    /// The bytes that a token decodes to; for a special token, those of its literal.
+    /// The bytes that a token decodes to; for a special token, those of its literal. None if no token has the id.
     pub fn token_bytes(&self, id: TokenId) -> Option<&[u8]> {
         self.vocab.token(id)
     }
@@ -175,16 +177,21 @@ impl Tokenizer {
     ///
     /// # Errors
     ///
-    /// [`Error::UnknownId`] with the first id that isn't in the vocabulary. `out` is then as before.
+    /// [`Error::UnknownId`] or [`Error::UnusedId`] for the first id that no token has. `out` is then as before.
     pub fn decode(&self, ids: &[TokenId], out: &mut Vec<u8>) -> Result<(), Error> {
         let before = out.len();
         for (index, &id) in ids.iter().enumerate() {
             let Some(token) = self.vocab.token(id) else {
                 out.truncate(before);
-                return Err(Error::UnknownId {
-                    id,
-                    index,
-                    vocab_size: self.vocab.len(),
+                let vocab_size = self.vocab.len();
+                return Err(if (id as usize) < vocab_size {
+                    Error::UnusedId { id, index }
+                } else {
+                    Error::UnknownId {
+                        id,
+                        index,
+                        vocab_size,
+                    }
                 });
             };
             out.extend_from_slice(token);

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::json::Definition;
 use crate::{Error, MAX_MERGES, MAX_VOCAB_SIZE, TokenId};
 
 /// What BPE needs to know about the mergeable tokens, and the bytes of every token.
@@ -9,7 +10,8 @@ use crate::{Error, MAX_MERGES, MAX_VOCAB_SIZE, TokenId};
 pub(crate) struct Vocabulary {
     /// The bytes of all tokens, in the order of their ids.
     bytes: Vec<u8>,
-    /// Where the bytes of each token end. The lengths and the number of tokens are limited, so `u32` is enough.
+    /// Where the bytes of each token end; an unused id has none. The lengths and the number of tokens are limited, so `u32`
+    /// is enough.
     ends: Vec<u32>,
     byte_ids: [TokenId; 256],
     /// The mergeable tokens.
@@ -17,19 +19,19 @@ pub(crate) struct Vocabulary {
     /// The length of the longest mergeable token.
     max_len: usize,
     pub(crate) merges: Merges,
+    /// Whether a piece that is a token becomes it, whatever the merges make of its bytes.
+    pub(crate) ignores_merges: bool,
 }
 
 impl Vocabulary {
-    /// The ids must be those from 0 to the number of tokens, each once.
-    pub(crate) fn new(
-        mergeable: Vec<(Vec<u8>, TokenId)>,
-        special: &[(String, TokenId)],
-    ) -> Result<Self, Error> {
-        let mut by_id: Vec<&[u8]> = vec![&[]; mergeable.len() + special.len()];
-        for (token, id) in &mergeable {
+    /// The definition must be one that has been read.
+    pub(crate) fn new(definition: &Definition) -> Result<Self, Error> {
+        let mergeable = &definition.mergeable;
+        let mut by_id: Vec<&[u8]> = vec![&[]; definition.vocab_size()];
+        for (token, id) in mergeable {
             by_id[*id as usize] = token;
         }
-        for (literal, id) in special {
+        for (literal, id) in &definition.special {
             by_id[*id as usize] = literal.as_bytes();
         }
         let mut end = 0;
@@ -42,11 +44,11 @@ impl Vocabulary {
             .collect();
         let bytes = by_id.concat();
 
-        let merges = Merges::new(&mergeable)?;
+        let merges = Merges::new(mergeable, definition.merges.as_deref())?;
         let max_len = mergeable.iter().map(|(token, _)| token.len()).max().unwrap_or(0);
         let ids: HashMap<Box<[u8]>, TokenId> = mergeable
-            .into_iter()
-            .map(|(token, id)| (token.into_boxed_slice(), id))
+            .iter()
+            .map(|(token, id)| (token.as_slice().into(), *id))
             .collect();
         let mut byte_ids = [0; 256];
         for byte in 0..=u8::MAX {
@@ -59,6 +61,7 @@ impl Vocabulary {
             ids,
             max_len,
             merges,
+            ignores_merges: definition.ignores_merges(),
         })
     }
 
@@ -66,12 +69,13 @@ impl Vocabulary {
         self.ends.len()
     }
 
+    /// The bytes of a token. None if no token has the id.
     #[inline]
     pub(crate) fn token(&self, id: TokenId) -> Option<&[u8]> {
         let id = id as usize;
         let end = *self.ends.get(id)?;
         let start = if id == 0 { 0 } else { self.ends[id - 1] };
-        Some(&self.bytes[start as usize..end as usize])
+        (start < end).then(|| &self.bytes[start as usize..end as usize])
     }
 
     #[inline]
@@ -93,36 +97,89 @@ impl Vocabulary {
 /// The rank of a pair of tokens that doesn't merge. It's above every rank.
 pub(crate) const NO_RANK: u32 = u32::MAX;
 
-/// From each pair of tokens whose joined bytes are a token to the rank of that token, which is also its id: a hash
-/// table with open addressing.
+/// From each pair of tokens that merges to its rank, and from ranks to the tokens made: a hash table with open
+/// addressing.
 #[derive(Clone)]
 pub(crate) struct Merges {
     /// A slot holds the pair in the upper bits, and the rank plus one in the lower ones. An empty slot is 0. The number of
     /// slots is a power of two, and at least half of them are empty.
     slots: Vec<u64>,
     shift: u32,
+    /// Every rank is below this.
+    rank_count: usize,
+    /// The token that the merge of each rank makes. Empty if that is the token whose id is the rank.
+    made: Vec<TokenId>,
 }
 
 impl Merges {
-    fn new(mergeable: &[(Vec<u8>, TokenId)]) -> Result<Merges, Error> {
-        let pairs = pairs(mergeable)?;
-        let bits = (pairs.len() * 2 + 1).next_power_of_two().ilog2().max(1);
-        let mut merges = Merges {
-            slots: vec![0; 1 << bits],
-            shift: u64::BITS - bits,
-        };
-        for (left, right, merged) in pairs {
-            let key = key(left, right);
-            let mut index = merges.first_slot(key);
-            while merges.slots[index] != 0 {
-                index = (index + 1) % merges.slots.len();
+    /// The merges of these pairs, whose ranks are their indices; or if there's no such list, those of all pairs whose
+    /// joined bytes are a token, whose ranks are the ids of these tokens.
+    fn new(mergeable: &[(Vec<u8>, TokenId)], listed: Option<&[[TokenId; 2]]>) -> Result<Merges, Error> {
+        let mut all = pairs(mergeable)?;
+        let Some(listed) = listed else {
+            let mut merges = Merges::with_capacity(all.len());
+            for (left, right, merged) in all {
+                merges.insert(left, right, merged);
+                merges.rank_count = merges.rank_count.max(merged as usize + 1);
             }
-            merges.slots[index] = key << RANK_BITS | (u64::from(merged) + 1);
+            return Ok(merges);
+        };
+        all.sort_unstable();
+        let mut merges = Merges::with_capacity(listed.len());
+        for (&[left, right], rank) in listed.iter().zip(0..) {
+            let Ok(index) = all.binary_search_by_key(&(left, right), |&(left, right, _)| (left, right))
+            else {
+                return Err(Error::MakesNoToken { rank, left, right });
+            };
+            if !merges.insert(left, right, rank) {
+                return Err(Error::DuplicateMerge { rank, left, right });
+            }
+            merges.made.push(all[index].2);
         }
+        merges.rank_count = listed.len();
         Ok(merges)
     }
 
-    /// The rank of the token with the bytes of `left` and then those of `right`, else [`NO_RANK`].
+    fn with_capacity(len: usize) -> Merges {
+        let bits = (len * 2 + 1).next_power_of_two().ilog2().max(1);
+        Merges {
+            slots: vec![0; 1 << bits],
+            shift: u64::BITS - bits,
+            rank_count: 0,
+            made: Vec::new(),
+        }
+    }
+
+    /// Returns whether the pair is new. There must be room for it.
+    fn insert(&mut self, left: TokenId, right: TokenId, rank: u32) -> bool {
+        let key = key(left, right);
+        let mut index = self.first_slot(key);
+        while self.slots[index] != 0 {
+            if self.slots[index] >> RANK_BITS == key {
+                return false;
+            }
+            index = (index + 1) % self.slots.len();
+        }
+        self.slots[index] = key << RANK_BITS | (u64::from(rank) + 1);
+        true
+    }
+
+    #[inline]
+    pub(crate) fn rank_count(&self) -> usize {
+        self.rank_count
+    }
+
+    /// The token that the merge of a rank makes.
+    #[inline]
+    pub(crate) fn made(&self, rank: u32) -> TokenId {
+        if self.made.is_empty() {
+            rank
+        } else {
+            self.made[rank as usize]
+        }
+    }
+
+    /// The rank of the merge of two tokens, or [`NO_RANK`].
     #[inline]
     pub(crate) fn rank(&self, left: TokenId, right: TokenId) -> u32 {
         let key = key(left, right);
@@ -151,7 +208,8 @@ impl Merges {
 /// Bits of an id in a key. Two ids and a rank fit a slot.
 const ID_BITS: u32 = 18;
 const RANK_BITS: u32 = u64::BITS - 2 * ID_BITS;
-const _: () = assert!(MAX_VOCAB_SIZE <= 1 << ID_BITS && MAX_VOCAB_SIZE < 1 << RANK_BITS);
+const _: () =
+    assert!(MAX_VOCAB_SIZE <= 1 << ID_BITS && MAX_VOCAB_SIZE < 1 << RANK_BITS && MAX_MERGES < 1 << RANK_BITS);
 
 #[inline]
 fn key(left: TokenId, right: TokenId) -> u64 {
@@ -253,7 +311,7 @@ mod tests {
         ];
         assert_eq!(found, expected);
 
-        let merges = Merges::new(&tokens).unwrap();
+        let merges = Merges::new(&tokens, None).unwrap();
         for left in 0..9 {
             for right in 0..9 {
                 let merged = expected.iter().find(|pair| (pair.0, pair.1) == (left, right));
@@ -271,7 +329,7 @@ mod tests {
             (b"xy".to_vec(), 1),
             (b"yx".to_vec(), last - 1),
         ];
-        let merges = Merges::new(&tokens).unwrap();
+        let merges = Merges::new(&tokens, None).unwrap();
         assert_eq!(merges.rank(0, last), 1);
         assert_eq!(merges.rank(last, 0), last - 1);
         assert_eq!(merges.rank(0, 0), NO_RANK);
@@ -280,7 +338,7 @@ mod tests {
 
     #[test]
     fn no_pairs_at_all() {
-        let merges = Merges::new(&[(b"x".to_vec(), 0)]).unwrap();
+        let merges = Merges::new(&[(b"x".to_vec(), 0)], None).unwrap();
         assert_eq!(merges.rank(0, 0), NO_RANK);
     }
 
@@ -288,7 +346,7 @@ mod tests {
         #[test]
         fn merges_are_those_of_a_search_of_all_pairs(tokens in proptest::collection::btree_set("[abc]{1,6}", 1..60)) {
             let tokens: Vec<(Vec<u8>, TokenId)> = tokens.into_iter().map(String::into_bytes).zip(0..).collect();
-            let merges = Merges::new(&tokens).unwrap();
+            let merges = Merges::new(&tokens, None).unwrap();
             for (left, left_id) in &tokens {
                 for (right, right_id) in &tokens {
                     let joined = [left.as_slice(), right].concat();

@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use czip_tokenizer::{Error, TokenId, Tokenizer};
+use czip_tokenizer::{Definition, Error, Pattern, TokenId, Tokenizer};
 use proptest::prelude::*;
 
 /// The pattern of CZIPv1's models.
@@ -78,6 +78,66 @@ fn lowest_rank_first_then_leftmost() {
     assert!(encode(&tokenizer, "").is_empty());
 }
 
+/// A tokenizer whose merges are listed: the ids of the tokens go down from 1000.
+fn listed(tokens: &[&str], merges: &[(&str, &str)], ignore_merges: Option<bool>) -> Tokenizer {
+    let id = |token: &str| match token.as_bytes() {
+        [byte] => TokenId::from(*byte),
+        _ => 1000 - tokens.iter().position(|&other| other == token).unwrap() as TokenId,
+    };
+    let mut json = common::tokenizer_json("[a-z]+", &[], &[]);
+    for token in tokens {
+        json["mergeable_ranks"][token] = id(token).into();
+    }
+    let merges = merges.iter().flat_map(|(left, right)| [id(left), id(right)]);
+    json["merges"] = merges.collect::<Vec<_>>().into();
+    json["ignore_merges"] = ignore_merges.into();
+    Tokenizer::from_json(json.to_string().as_bytes()).unwrap()
+}
+
+#[test]
+fn listed_merges_have_the_ranks_of_the_list() {
+    let tokens = ["bc", "ab", "abc", "abcd"];
+    let merges = [("a", "b"), ("b", "c"), ("ab", "c")];
+    let tokenizer = listed(&tokens, &merges, None);
+    assert_eq!(encode(&tokenizer, "abc"), [998]);
+    assert_eq!(encode(&tokenizer, "bcab"), [1000, 999]);
+    // No merge makes `abcd`: only where merges are ignored does it occur, and only as a whole piece.
+    assert_eq!(encode(&tokenizer, "abcd"), [998, 100]);
+    let tokenizer = listed(&tokens, &merges, Some(true));
+    assert_eq!(encode(&tokenizer, "abcd abcda"), [997, 32, 998, 100, 97]);
+    assert_eq!(decode(&tokenizer, &[997, 32, 998]), b"abcd abc");
+    // Only one of the two ways to make `abc` is a merge, and here its parts are made too late.
+    let tokenizer = listed(&tokens, &[("a", "bc"), ("a", "b"), ("b", "c")], Some(false));
+    assert_eq!(encode(&tokenizer, "abc bcbc"), [999, 99, 32, 1000, 1000]);
+    // None at all.
+    let tokenizer = listed(&tokens, &[], Some(false));
+    assert_eq!(encode(&tokenizer, "abc"), [97, 98, 99]);
+}
+
+/// A merge that makes a token of lower rank than its own goes on with pairs that were there before.
+#[test]
+fn late_merges_of_a_long_piece() {
+    let tokens = ["ab", "aba", "ba"];
+    let tokenizer = listed(&tokens, &[("ab", "a"), ("b", "a"), ("a", "b")], None);
+    // 200 times `ab`: all `ba` first, from the left, and then nothing joins.
+    let piece = "ab".repeat(200);
+    let expected: Vec<TokenId> = [97]
+        .into_iter()
+        .chain(std::iter::repeat_n(998, 199))
+        .chain([98])
+        .collect();
+    assert_eq!(encode(&tokenizer, &piece), expected);
+}
+
+#[test]
+fn merges_of_ranks_may_be_told_from_whole_pieces() {
+    let mut json = common::tokenizer_json(ONE_PIECE, &["bc", "ab", "abcd"], &[]);
+    json["ignore_merges"] = false.into();
+    let tokenizer = Tokenizer::from_json(json.to_string().as_bytes()).unwrap();
+    assert_eq!(encode(&tokenizer, "abcd"), [97, 256, 100]);
+    assert_eq!(encode(&tokenizer, "ab"), [257]);
+}
+
 /// The example of the specification.
 #[test]
 fn specified_example() {
@@ -85,6 +145,24 @@ fn specified_example() {
     let ids = encode(&tokenizer, "then th\u{e9}<|eos|>");
     assert_eq!(ids, [259, 110, 32, 256, 195, 169, 260]);
     assert_eq!(decode(&tokenizer, &ids), b"then th\xc3\xa9<|eos|>");
+}
+
+/// The same with listed merges.
+#[test]
+fn specified_example_of_listed_merges() {
+    let mut json = common::tokenizer_json(KNOWN_PATTERN, &["th", "e ", "he", "the"], &["<|eos|>"]);
+    json["special_tokens"]["<|eos|>"] = 270.into();
+    json["merges"] = vec![104, 101, 116, 258].into();
+    json["explicit_n_vocab"] = 271.into();
+    let tokenizer = Tokenizer::from_json(json.to_string().as_bytes()).unwrap();
+    let ids = encode(&tokenizer, "then th\u{e9}<|eos|>");
+    assert_eq!(ids, [259, 110, 32, 116, 104, 195, 169, 270]);
+    assert_eq!(encode(&tokenizer, "th"), [116, 104]);
+    assert_eq!(tokenizer.vocab_size(), 271);
+    assert!((260..270).all(|id| tokenizer.token_bytes(id).is_none()));
+    json["ignore_merges"] = true.into();
+    let tokenizer = Tokenizer::from_json(json.to_string().as_bytes()).unwrap();
+    assert_eq!(encode(&tokenizer, "th"), [256]);
 }
 
 #[test]
@@ -208,12 +286,22 @@ fn a_megabyte_of_anything() {
     assert_eq!(ids.len(), LEN);
     assert!(ids.iter().all(|&id| id == 262));
 
-    for unit in [
-        "\u{4e2d}", "\n ", " \n", "\r\n", "\t ", "'", "<s>", "<s", "\u{a0}", "a\u{301}", "x1 ",
+    for pattern in [
+        KNOWN_PATTERN,
+        Pattern::GPT2,
+        Pattern::LLAMA3,
+        Pattern::QWEN2,
+        Pattern::SMOLLM,
     ] {
-        let text = unit.repeat(LEN / unit.len());
-        let ids = encode(&tokenizer, &text);
-        assert!(decode(&tokenizer, &ids) == text.as_bytes(), "{unit:?}");
+        let tokenizer = self::tokenizer(pattern, &["aa", "  ", "the"], &["<s>"]);
+        for unit in [
+            "a", " ", "7", "the", "\u{4e2d}", "\n ", " \n", "\r\n", "\t ", "'", "<s>", "<s", "\u{a0}",
+            "a\u{301}", "x1 ", " 1", "\t1", "'s",
+        ] {
+            let text = unit.repeat(LEN / unit.len());
+            let ids = encode(&tokenizer, &text);
+            assert!(decode(&tokenizer, &ids) == text.as_bytes(), "{pattern} {unit:?}");
+        }
     }
 }
 
@@ -264,6 +352,80 @@ proptest! {
             expected.extend(naive_bpe(&tokens, piece));
         }
         prop_assert_eq!(encode(&tokenizer, &text), expected);
+    }
+
+    /// Lists of merges: in any order, with several ways to make a token, and tokens that nothing makes.
+    #[test]
+    fn listed_merges_are_those_of_the_rule(
+        tokens in tokens(),
+        order in any::<u64>(),
+        ignore_merges in any::<bool>(),
+        pieces in proptest::collection::vec("[ab]{1,20}|[abc]{1,200}|a{90,200}|(ab|abc){30,200}", 1..6),
+    ) {
+        let tokens: Vec<&str> = tokens.iter().map(String::as_str).collect();
+        let known: BTreeSet<&str> = tokens.iter().copied().chain(["a", "b", "c"]).collect();
+        let all = tokens
+            .iter()
+            .flat_map(|token| (1..token.len()).map(|at| token.split_at(at)))
+            .filter(|(left, right)| known.contains(left) && known.contains(right));
+        let mut hashed: Vec<(u64, (&str, &str))> = all
+            .map(|(left, right)| {
+                let bytes = left.bytes().chain([0]).chain(right.bytes());
+                (bytes.fold(order, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)), (left, right))
+            })
+            // Every fourth or so is left out.
+            .filter(|(hash, _)| hash >> 40 & 3 > 0)
+            .collect();
+        hashed.sort_unstable();
+        let merges: Vec<(&str, &str)> = hashed.into_iter().map(|(_, merge)| merge).collect();
+        let tokenizer = listed(&tokens, &merges, Some(ignore_merges));
+        for piece in &pieces {
+            let mut parts: Vec<String> = piece.chars().map(String::from).collect();
+            if ignore_merges && tokens.contains(&piece.as_str()) {
+                parts = vec![piece.clone()];
+            }
+            while let Some((_, index)) = parts
+                .windows(2)
+                .enumerate()
+                .filter_map(|(index, pair)| {
+                    let rank = merges.iter().position(|&(left, right)| (left, right) == (&pair[0], &pair[1]))?;
+                    Some((rank, index))
+                })
+                .min()
+            {
+                let right = parts.remove(index + 1);
+                parts[index] += &right;
+            }
+            let found = encode(&tokenizer, piece);
+            let found: Vec<&str> =
+                found.iter().map(|&id| std::str::from_utf8(tokenizer.token_bytes(id).unwrap()).unwrap()).collect();
+            prop_assert_eq!(found, parts);
+        }
+    }
+
+    #[test]
+    fn any_bytes_come_back(
+        bytes in prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..200),
+            proptest::collection::vec(prop_oneof![Just(b'a'), Just(b'b'), Just(0xc3), Just(0xa9)], 0..200),
+        ],
+        ignore_merges in any::<bool>(),
+        pattern in prop_oneof![
+            Just(Pattern::CL100K), Just(Pattern::GPT2), Just(Pattern::LLAMA3), Just(Pattern::QWEN2), Just(Pattern::SMOLLM),
+        ],
+    ) {
+        let mut definition = Definition::new("any", pattern);
+        definition.mergeable = [b"ab".as_slice(), b"\xc3\xa9", b"bab", b"\xa9b"].map(<[u8]>::to_vec).into_iter().zip(7..).collect();
+        definition.special = vec![("ab".to_owned(), 3)];
+        prop_assert_eq!(definition.add_missing_bytes(), 11..267);
+        definition.merges = Some(vec![[11 + 0xa9, 11 + 98], [11 + 97, 11 + 98], [11 + 98, 7], [11 + 0xc3, 11 + 0xa9]]);
+        definition.ignore_merges = Some(ignore_merges);
+        let tokenizer = Tokenizer::from_json(&definition.to_json().unwrap()).unwrap();
+        let mut ids = Vec::new();
+        tokenizer.encode_bytes(&bytes, &mut ids).unwrap();
+        prop_assert_eq!(decode(&tokenizer, &ids), bytes);
+        // The special token is never made of the bytes that it has in common with another.
+        prop_assert!(!ids.contains(&3));
     }
 
     #[test]

@@ -121,17 +121,16 @@ fn token_lengths() {
 
 #[test]
 fn vocabulary_sizes() {
-    let with_special = |special: usize| {
-        let special: Vec<String> = (0..special).map(|index| format!("<{index}>")).collect();
-        let special: Vec<&str> = special.iter().map(String::as_str).collect();
-        common::tokenizer_json("(?s:.+)", &[], &special)
-    };
-    let largest = read(&with_special(65_280)).unwrap();
-    assert_eq!(largest.vocab_size(), 65_536);
-    assert_eq!(largest.special_token("<65279>"), Some(65_535));
+    // Tokens of ten bytes, so that no two make another.
+    let with = |count: usize| with_tokens((0..count).map(|index| format!("{index:010}")));
+    let largest = read(&with(262_144 - 256)).unwrap();
+    assert_eq!(largest.vocab_size(), 262_144);
+    let mut ids = Vec::new();
+    largest.encode("0000261887", &mut ids).unwrap();
+    assert_eq!(ids, [262_143]);
     assert_eq!(
-        message(&with_special(65_281)),
-        "vocabulary of 65537 tokens, more than 65536"
+        message(&with(262_144 - 255)),
+        "vocabulary of 262145 tokens, more than 262144"
     );
 
     assert_eq!(
@@ -148,7 +147,7 @@ fn vocabulary_sizes() {
 #[test]
 fn far_too_many_tokens() {
     for object in ["mergeable_ranks", "special_tokens"] {
-        let excess: String = (0..100_000)
+        let excess: String = (0..300_000)
             .map(|index| format!(r#""<{index}>":{index},"#))
             .collect();
         let json = small().to_string().replacen(
@@ -157,7 +156,7 @@ fn far_too_many_tokens() {
             1,
         );
         let error = Tokenizer::from_json(json.as_bytes()).unwrap_err();
-        assert_eq!(error.to_string(), "vocabulary of 100258 tokens, more than 65536");
+        assert_eq!(error.to_string(), "vocabulary of 300258 tokens, more than 262144");
     }
 }
 
@@ -207,6 +206,114 @@ fn merges() {
         message(&chain(1449)),
         "more than 1048576 ways to make a token of two others"
     );
+}
+
+/// The small tokenizer with merges.
+fn with_merges(merges: impl Into<Value>) -> Value {
+    changed(|json| json["merges"] = merges.into())
+}
+
+#[test]
+fn a_list_of_merges() {
+    for merges in [json!([]), json!([97, 98]), json!(null)] {
+        read(&with_merges(merges)).unwrap();
+    }
+    assert_eq!(
+        message(&with_merges(json!([97, 98, 97]))),
+        "`merges` has 3 ids, which are no pairs"
+    );
+    assert_eq!(
+        message(&with_merges(json!([97, 98, 97, 98]))),
+        "merge 1 is of the tokens 97 and 98, as one before"
+    );
+    // `ba` is no token. Nor may a special token be merged, or an id that no token has.
+    for [left, right] in [[98, 97], [257, 98], [97, 300], [u32::MAX, 0]] {
+        assert_eq!(
+            message(&with_merges(json!([97, 98, left, right]))),
+            format!("merge 1 of the tokens {left} and {right} makes no token")
+        );
+    }
+    for unfit in [
+        json!(7),
+        json!([[97, 98]]),
+        json!([97, 4_294_967_296_u64]),
+        json!([-1, 98]),
+    ] {
+        let error = read(&with_merges(unfit.clone())).unwrap_err();
+        assert!(matches!(error, Error::Json(_)), "{unfit}: {error}");
+    }
+    assert!(matches!(
+        read(&changed(|json| json["ignore_merges"] = json!(1))),
+        Err(Error::Json(_))
+    ));
+}
+
+/// Two ids are kept for each of the merges that there may be, and the others only counted.
+#[test]
+fn too_many_merges_in_a_list() {
+    let most = 2 << 20;
+    assert_eq!(
+        message(&with_merges(vec![97; most])),
+        "merge 0 of the tokens 97 and 97 makes no token"
+    );
+    assert_eq!(
+        message(&with_merges(vec![97; most + 1])),
+        "`merges` has 2097153 ids, which are no pairs"
+    );
+    assert_eq!(
+        message(&with_merges(vec![97; most + 2])),
+        "more than 1048576 ways to make a token of two others"
+    );
+}
+
+#[test]
+fn ids_without_tokens() {
+    let gap = |size: Value| {
+        changed(|json| {
+            json["merges"] = json!([97, 98]);
+            json["mergeable_ranks"]["ab"] = json!(300);
+            json["special_tokens"]["<s>"] = json!(400);
+            json["explicit_n_vocab"] = size;
+        })
+    };
+    assert_eq!(read(&gap(json!(null))).unwrap().vocab_size(), 401);
+    let tokenizer = read(&gap(json!(500))).unwrap();
+    assert_eq!(tokenizer.vocab_size(), 500);
+    let mut ids = Vec::new();
+    tokenizer.encode("ab<s>", &mut ids).unwrap();
+    assert_eq!(ids, [300, 400]);
+    for id in [256, 299, 301, 399, 401, 499, 500] {
+        assert_eq!(tokenizer.token_bytes(id), None);
+    }
+    let mut bytes = b"x".to_vec();
+    let mut message_of = |id| tokenizer.decode(&[97, id], &mut bytes).unwrap_err().to_string();
+    assert_eq!(message_of(299), "token id 299 at index 1 is unused");
+    assert_eq!(
+        message_of(500),
+        "token id 500 at index 1 in a vocabulary of 500 tokens"
+    );
+    assert_eq!(bytes, b"x");
+
+    assert_eq!(
+        message(&gap(json!(400))),
+        "token id 400 in a vocabulary of 400 tokens"
+    );
+    assert_eq!(
+        message(&gap(json!(262_145))),
+        "vocabulary of 262145 tokens, more than 262144"
+    );
+    assert_eq!(
+        message(&gap(json!(u64::MAX))),
+        "vocabulary of 18446744073709551615 tokens, more than 262144"
+    );
+    let mut json = gap(json!(null));
+    json["special_tokens"]["<s>"] = json!(262_143);
+    assert_eq!(read(&json).unwrap().vocab_size(), 262_144);
+    json["special_tokens"]["<s>"] = json!(262_144);
+    assert_eq!(message(&json), "token id 262144 in a vocabulary of 262144 tokens");
+    // Without `merges` ids are ranks, of which none is left out.
+    json["merges"] = json!(null);
+    assert_eq!(message(&json), "token id 300 in a vocabulary of 258 tokens");
 }
 
 #[test]

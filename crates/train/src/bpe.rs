@@ -9,7 +9,7 @@ mod split;
 
 use std::collections::HashMap;
 
-use czip_tokenizer::{MAX_VOCAB_SIZE, Pattern, definition_json};
+use czip_tokenizer::{Pattern, definition_json};
 use rayon::prelude::*;
 
 use self::merge::Merger;
@@ -26,6 +26,9 @@ const SPECIAL: [&str; 2] = [BOS, EOS];
 
 /// The smallest vocabulary: the bytes and the special tokens.
 pub const MIN_VOCAB_SIZE: usize = 256 + SPECIAL.len();
+
+/// The largest vocabulary: that of the largest net that can be trained.
+pub const MAX_VOCAB_SIZE: usize = 1 << 16;
 
 /// The longest piece, in bytes; longer ones are cut. The work of a merge grows with the length of the pieces that it is
 /// in, so without a limit one long line without spaces would take most of the time. No token is longer than this.

@@ -13,9 +13,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use czip_model::v2::Weights;
-use czip_tokenizer::{MAX_VOCAB_SIZE, Tokenizer};
+use czip_tokenizer::Tokenizer;
 
-use crate::bpe::{self, BOS, BpeOptions, Split};
+use crate::bpe::{self, BOS, BpeOptions, MAX_VOCAB_SIZE, Split};
 use crate::checkpoint::{self, Checkpoint, Stored};
 use crate::corpus::Corpus;
 use crate::curve::Point;

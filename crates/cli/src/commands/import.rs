@@ -126,6 +126,8 @@ impl Import {
                 self.threads(),
             );
             ui.note(Comparison(loss.map_err(failed)?));
+            // It may be as large as the model.
+            drop(source);
             self.time(text, ui)?;
         }
         Ok(Exit::Success)

@@ -166,8 +166,8 @@ fn gguf_files() {
         Value::U32(0),
         "key tokenizer.ggml.merges is not an array of texts",
     );
-    let pair = "tokenizer: merge 0 is not of two tokens that make a third";
-    for merge in ["th", "t x", "t  h", ""] {
+    let pair = "tokenizer: merge 0 is not of two tokens";
+    for merge in ["th", "t \u{4e2d}", "t  h", ""] {
         set(
             "tokenizer.ggml.merges",
             Value::Texts(vec![merge.to_owned()]),
@@ -194,7 +194,7 @@ fn gguf_files() {
     set(
         "tokenizer.ggml.tokens",
         Value::Texts(tokens),
-        "tokenizer: token 6 is there twice",
+        "tokenizer: `mergeable_ranks` has the key `\\u{5}` twice",
     );
     check(
         &|gguf| {
@@ -444,6 +444,19 @@ fn folders() {
     check(
         &|folder| folder.tokenizer["model"]["end_of_word_suffix"] = json!("</w>"),
         "the value \"</w>\" of model.end_of_word_suffix in tokenizer.json is not supported; byte-level BPE is",
+    );
+    check(
+        &|folder| folder.tokenizer["model"]["dropout"] = json!(0.1),
+        "the value 0.1 of model.dropout in tokenizer.json is not supported; none is",
+    );
+    check(
+        &|folder| folder.tokenizer["model"]["ignore_merges"] = json!("no"),
+        "key model.ignore_merges in tokenizer.json is not true or false",
+    );
+    tokenizer(
+        "/model/merges",
+        json!(["t h", "h t"]),
+        "tokenizer: merge 1 of the tokens 105 and 117 makes no token",
     );
     tokenizer(
         "/normalizer",

@@ -538,6 +538,9 @@ fn published_patterns_are_known() {
         folder.tokenizer["pre_tokenizer"] = json;
         // Qwen2's; what it does to texts is left out.
         folder.tokenizer["normalizer"] = json!({"type": "NFC"});
+        if pre == "llama-bpe" {
+            folder.tokenizer["model"]["ignore_merges"] = true.into();
+        }
         let merges = folder.tokenizer["model"]["merges"].as_array().unwrap().iter();
         let pairs = merges.map(|merge| merge.as_str().unwrap().split(' ').collect::<Vec<_>>());
         folder.tokenizer["model"]["merges"] = json!(pairs.collect::<Vec<_>>());
@@ -550,9 +553,37 @@ fn published_patterns_are_known() {
         let text = String::from_utf8(found.tokenizer_json.clone()).unwrap();
         let text = text.replace(&name, "Tiny");
         assert_eq!(text.as_bytes(), expected.tokenizer_json, "{pre}");
-        let tokenizer = Tokenizer::from_json(&found.tokenizer_json).unwrap();
+        assert_eq!(text.contains("ignore_merges"), pre == "llama-bpe");
+        Tokenizer::from_json(&found.tokenizer_json).unwrap();
+    }
+}
+
+#[test]
+fn merges_are_those_of_the_source() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = temporary.path().join("tiny.gguf");
+    let mut model = Model::new(LLAMA, 1);
+    // A token after the others, which is merged first: `the` is then `t he`, which is no merge.
+    model.tokens.insert(262, ("he".to_owned(), Kind::Mergeable));
+    model.merges.insert(0, ("h".to_owned(), "e".to_owned()));
+    let embedding = model.tensors.get_mut("model.embed_tokens.weight").unwrap();
+    embedding.shape[0] += 1;
+    embedding.numbers.extend([0.5; 48]);
+    let mut gguf = Gguf::new(&model, "F32");
+    for (pre, expected) in [
+        ("smollm", [117, 262, 33, 117, 262, 122].as_slice()),
+        ("llama-bpe", &[258, 33, 117, 262, 122]),
+    ] {
+        gguf.set("tokenizer.ggml.pre", Value::Text(pre.to_owned()));
+        gguf.write(&path);
+        let imported = imported(&Source::open(&path).unwrap(), &Options::default());
+        let tokenizer = Tokenizer::from_json(&imported.tokenizer_json).unwrap();
         let mut ids = Vec::new();
-        tokenizer.encode("12 they'LL  x", &mut ids).unwrap();
+        tokenizer.encode_bytes(b"the they", &mut ids).unwrap();
+        assert_eq!(ids, expected, "{pre}");
+        ids.clear();
+        tokenizer.encode_bytes(b"<|endoftext|>", &mut ids).unwrap();
+        assert_eq!(ids.len(), 13);
     }
 }
 
