@@ -459,7 +459,16 @@ fn gaps_between_ids_are_filled() {
 fn ways_to_name_the_start_token() {
     let temporary = tempfile::tempdir().unwrap();
     let path = temporary.path().join("tiny.gguf");
-    let model = Model::new(LLAMA, 1);
+    let mut model = Model::new(LLAMA, 1);
+    // Where texts are set apart by this token, that is what they begin with.
+    let source = gguf_source(temporary.path(), &model, "F32");
+    assert_eq!((model.start, source.start_token()), (0, 0));
+    let mut named = Gguf::new(&model, "F32");
+    named.set("tokenizer.ggml.bos_token_id", Value::U32(262));
+    named.write(&path);
+    assert_eq!(Source::open(&path).unwrap().start_token(), 0);
+
+    model.tokens[0].0 = "<|first|>".to_owned();
     let mut gguf = Gguf::new(&model, "F32");
     let mut start = |id: Option<u32>, end: Option<u32>| {
         for (key, id) in [("bos", id), ("eos", end)] {
@@ -470,13 +479,14 @@ fn ways_to_name_the_start_token() {
             }
         }
         gguf.write(&path);
-        Source::open(&path).unwrap().start_token()
+        Source::open(&path).map(|source| source.start_token())
     };
-    assert_eq!(start(Some(262), Some(3)), 262);
-    assert_eq!(start(None, Some(3)), 3);
-    // <|endoftext|>
-    assert_eq!(start(None, None), 0);
-    assert_eq!(start(Some(100_000), None), 0);
+    let mut start = |id, end| start(id, end).map_err(|error| error.to_string());
+    let unknown = || Err("tokenizer: does not say which token a text begins with".to_owned());
+    assert_eq!(start(Some(262), Some(3)), Ok(262));
+    assert_eq!(start(None, Some(3)), Ok(3));
+    assert_eq!(start(None, None), unknown());
+    assert_eq!(start(Some(100_000), None), unknown());
 
     let folder = temporary.path().join("folder");
     let start = |config: Json, tokenizer: Option<Json>| {
@@ -498,7 +508,6 @@ fn ways_to_name_the_start_token() {
         start(json!({"bos_token_id": null, "eos_token_id": [8, 9]}), None),
         8
     );
-    assert_eq!(start(json!({}), None), 0);
     let named = Some(json!({"bos_token": "<tool> é"}));
     assert_eq!(start(json!({"bos_token_id": 7}), named), 262);
     let named = Some(json!({"bos_token": null, "eos_token": {"content": "<tool> é"}}));
@@ -638,5 +647,7 @@ fn contents_take_what_is_imported() {
     let imported = imported(&source, &Options::default());
     let mut contents = Contents::new(imported.weights.clone(), &imported.tokenizer_json);
     contents.facts = imported.facts.clone();
+    contents.mixing_priors = imported.mixing_priors.clone();
+    assert_eq!(contents.mixing_priors.len(), 3);
     assert!(contents.to_bytes().unwrap() == imported.into_bytes().unwrap());
 }
