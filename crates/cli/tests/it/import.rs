@@ -88,7 +88,15 @@ fn an_imported_model_works_with_every_command() {
     let report = import(&folder, &["tiny", "-o", "tiny.czm", "--name", "Tiny"])
         .exits(0)
         .stderr();
-    for part in ["1 layers, 16 elements", "wrote tiny.czm: ", "licence: mit"] {
+    for part in [
+        "1 layers, 16 elements",
+        "wrote tiny.czm: ",
+        "licence: mit",
+        "256 tokens of text: ",
+        " in floats, ",
+        "4096 bytes of text: ",
+        " of memory",
+    ] {
         assert!(report.contains(part), "{part}: {report}");
     }
     // The same model makes the same bytes.
@@ -131,6 +139,70 @@ fn an_imported_model_works_with_every_command() {
         "0",
     ]);
     run(&["verify", "-m", "adapted.czm", "text"]);
+}
+
+#[test]
+fn calibration_and_options() {
+    let folder = Folder::new();
+    write_model(&folder);
+    fs::create_dir(folder.path("letters")).unwrap();
+    folder.write("letters/one", "abba baba\n".repeat(2000));
+    folder.write("measured", "abab".repeat(100));
+    import(&folder, &["tiny", "-o", "plain.czm"]).exits(0);
+    let calibrated = |output: &str, threads: &str| {
+        let calibrate = [
+            "--calibrate",
+            "letters",
+            "--sample",
+            "10K",
+            "--measure",
+            "measured",
+        ];
+        let arguments = [&["tiny", "-o", output, "-T", threads][..], &calibrate].concat();
+        import(&folder, &arguments).exits(0).stderr()
+    };
+    let report = calibrated("calibrated.czm", "2");
+    for part in [
+        "fitting the mixing priors to ",
+        "400 tokens of text: ",
+        "400 bytes of text: ",
+    ] {
+        assert!(report.contains(part), "{part}: {report}");
+    }
+    calibrated("again.czm", "1");
+    assert_eq!(folder.read("again.czm"), folder.read("calibrated.czm"));
+    let len = |model: &str| {
+        let mut command = folder.command();
+        command.args(["compress", "-f", "-m", model, "letters/one", "-o", "t.czip"]);
+        Finished(command.output().unwrap()).exits(0);
+        folder.read("t.czip").len()
+    };
+    assert!(len("calibrated.czm") < len("plain.czm"));
+
+    let metadata = |arguments: &[&str]| {
+        import(
+            &folder,
+            &[&["tiny", "-q", "-f", "-o", "m.czm"], arguments].concat(),
+        )
+        .exits(0);
+        ModelFile::parse(&folder.read("m.czm")).metadata
+    };
+    let found = metadata(&["--wide-inputs", "qkv,head", "--start-token", "1", "--sinks", "2"]);
+    let found = ["wide_inputs", "start_token", "sinks"].map(|key| found[key].as_str());
+    assert_eq!(found, ["qkv,head", "1", "2"]);
+    assert_eq!(metadata(&["--wide-inputs", "none"])["wide_inputs"], "");
+    assert_eq!(metadata(&[])["wide_inputs"], "down");
+
+    let fails = |arguments: &[&str], exit: i32| {
+        import(&folder, &[&["tiny", "-f", "-o", "m.czm"], arguments].concat()).exits(exit);
+    };
+    fails(&["--wide-inputs", "up"], 2);
+    fails(&["--start-token", "258"], 2);
+    fails(&["--sample", "10K"], 2);
+    fails(&["--measure", "missing"], 1);
+    fails(&["--calibrate", "missing"], 1);
+    fails(&["--calibrate", "m.czm"], 2);
+    fails(&["--measure", "m.czm"], 2);
 }
 
 #[test]
