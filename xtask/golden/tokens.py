@@ -11,7 +11,7 @@ gaps; merges in another order than the ids, several that make the same token, an
 
 `compare` has the example `ids` of czip-tokenizer give the tokens of each file and of N generated texts, with these
 tokenizers, and of a model that was imported from a GGUF file. Bytes that are no UTF-8 are left out of the files, and for a
-model also the bytes that its source has no tokens for, since `tokenizers` would leave them out.
+model also the characters with bytes that its source has no tokens for, since `tokenizers` would leave these bytes out.
 """
 
 import argparse
@@ -278,7 +278,7 @@ def compare(arguments):
     pairs = {split: (made.theirs(), made.ours(), set()) for split in SPLITS for made in [vocabulary(split)]}
     if arguments.model:
         source = of_gguf(arguments.gguf)
-        missing = {chr(byte) for byte in range(128) if SPELLINGS[byte] not in source.ids}
+        missing = {byte for byte in range(256) if SPELLINGS[byte] not in source.ids}
         pairs[arguments.model] = (source.theirs(), tokenizer_of_model(arguments.model), missing)
     build = ["cargo", "build", "--quiet", "--release", "--package", "czip-tokenizer", "--example", "ids"]
     subprocess.run(build, check=True, cwd=REPOSITORY)
@@ -290,7 +290,7 @@ def compare(arguments):
             tokenizer.write_bytes(ours.encode())
             count, lost = [0, 0], 0
             for title, text in texts.items():
-                kept = "".join(character for character in text if character not in missing)
+                kept = "".join(character for character in text if missing.isdisjoint(character.encode()))
                 lost += len(text) - len(kept)
                 made = subprocess.run([program, tokenizer], input=kept.encode(), capture_output=True, check=True)
                 found, wanted = list(map(int, made.stdout.split())), encode(theirs, kept)

@@ -254,12 +254,11 @@ impl LongMerger {
 /// turn comes, which costs far less than a heap of everything. An entry too late for its bucket goes to a small heap.
 #[derive(Default)]
 struct Queue {
-    /// The newest entry in the bucket of each rank: its index in `entries` plus one, or 0 for none.
-    buckets: Vec<usize>,
-    /// The entries of all buckets, as linked lists.
-    entries: Vec<Entry>,
-    /// The newest entry that is out of its bucket, to be used again.
-    free: usize,
+    /// The index of each rank's bucket in `lists`, plus one; 0 for an empty bucket, which has none.
+    buckets: Vec<u32>,
+    lists: Vec<Vec<usize>>,
+    /// The lists that no bucket has, as in `buckets`.
+    free: Vec<u32>,
     /// A bit for each bucket that isn't empty.
     occupied: Vec<u64>,
     /// The places in the current bucket, which is empty. So are those before it.
@@ -269,12 +268,6 @@ struct Queue {
     done: usize,
     late: BinaryHeap<Reverse<(u32, usize)>>,
     started: bool,
-}
-
-struct Entry {
-    place: usize,
-    /// The entry before in the same list, as in [`Queue::buckets`].
-    next: usize,
 }
 
 impl Queue {
@@ -298,20 +291,16 @@ impl Queue {
             return;
         }
         let index = rank as usize;
-        let next = self.buckets[index];
-        let entry = Entry { place, next };
-        match self.free.checked_sub(1) {
-            Some(free) => {
-                self.buckets[index] = self.free;
-                self.free = self.entries[free].next;
-                self.entries[free] = entry;
-            }
-            None => {
-                self.entries.push(entry);
-                self.buckets[index] = self.entries.len();
-            }
+        let bucket = &mut self.buckets[index];
+        if *bucket == 0 {
+            *bucket = self.free.pop().unwrap_or_else(|| {
+                self.lists.push(Vec::new());
+                // Fits, since there are no more lists than ranks.
+                self.lists.len() as u32
+            });
+            self.occupied[index / 64] |= 1 << (index % 64);
         }
-        self.occupied[index / 64] |= 1 << (index % 64);
+        self.lists[*bucket as usize - 1].push(place);
     }
 
     #[inline]
@@ -352,14 +341,10 @@ impl Queue {
         let bit = self.occupied[word].trailing_zeros();
         self.occupied[word] &= !(1 << bit);
         let index = word * 64 + bit as usize;
-        let mut next = std::mem::take(&mut self.buckets[index]);
-        while let Some(at) = next.checked_sub(1) {
-            let entry = &mut self.entries[at];
-            self.current.push(entry.place);
-            let before = std::mem::replace(&mut entry.next, self.free);
-            self.free = next;
-            next = before;
-        }
+        let bucket = std::mem::take(&mut self.buckets[index]);
+        // The spent bucket's memory goes to the new one's place, to be used again.
+        std::mem::swap(&mut self.current, &mut self.lists[bucket as usize - 1]);
+        self.free.push(bucket);
         // A stable sort finds the sorted runs that the bucket was filled with.
         self.current.sort();
         self.current_rank = index as u32;
