@@ -237,7 +237,7 @@ impl Costs {
         /// Bytes of weights that may be in a cache.
         const CACHED: usize = 32 << 20;
         /// Guesses that need a higher chance are too rare, Q0.16.
-        const LEAST_CHANCE: u32 = 3 << 14;
+        const LEAST_CHANCE: u32 = 7 << 13;
         let instruction_set = transformer.kernels().instruction_set();
         let is_cached = transformer.config().multiply_adds <= CACHED;
         let rows = match (instruction_set.has_byte_products(), is_cached) {
@@ -418,9 +418,10 @@ mod tests {
             let guesses = |lanes| Costs::of(&net, lanes).is_some();
             let has_vectors = kernels.instruction_set() != InstructionSet::Scalar;
             assert_eq!((guesses(1), guesses(2)), (has_vectors, has_vectors));
-            assert!(!guesses(3) && !guesses(32));
+            assert!(!guesses(8) && !guesses(32));
         }
         let large = |lanes| Costs::new([36; 3], lanes).least_chance(lanes);
-        assert!(large(8) < 3 << 14 && large(32) > 3 << 14);
+        // 36 of 42.9, and of 39.4.
+        assert_eq!((large(32), large(64)), (56_173, 60_494));
     }
 }
