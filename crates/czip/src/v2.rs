@@ -6,6 +6,7 @@ mod compress;
 mod decode;
 mod decompress;
 mod encode;
+mod guess;
 mod levels;
 mod models;
 mod recover;

@@ -84,6 +84,24 @@ impl InstructionSet {
         }
     }
 
+    /// Whether it multiplies bytes without widening them first.
+    #[must_use]
+    pub const fn has_byte_products(self) -> bool {
+        match self {
+            Self::Scalar => false,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => false,
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni | Self::Avx512Vnni | Self::Amx => true,
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon => false,
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDot | Self::NeonI8mm => true,
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Self::Simd128 => false,
+        }
+    }
+
     /// Whether this machine has the instructions.
     pub(crate) fn is_available(self) -> bool {
         match self {

@@ -2,7 +2,7 @@
 //!
 //! A token is known only when the one before is decoded, so one segment gives the net batches of one row. Each thread
 //! therefore advances several segments together, each in a *lane*: it has its own mixer, window and cache, and takes the
-//! next segment when one has ended.
+//! next segment when one has ended. If there are only a few, the next tokens of each are guessed.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,7 +14,8 @@ use czip_mix::{Alphabet, Mixer, Variant};
 use czip_model::{AnyCache, AnyScratch, Row, Window};
 
 use super::encode::restarted;
-use super::levels::{LevelParameters, NetWindow};
+use super::guess::{Costs, Guesser};
+use super::levels::{LevelParameters, NetWindow, WINDOW};
 use super::models::{Coding, DecodingModels, WithoutNet};
 use crate::error::{Error, SegmentFault};
 use crate::model::Model;
@@ -25,10 +26,20 @@ use crate::work::{self, Counter, Stopped};
 /// Segments that a thread decodes side by side: more hardly make a pass over the weights cheaper for each.
 const LANES: usize = 32;
 
-/// Bytes that the lanes of a thread may take together. One lane is always allowed.
+/// Bytes that the lanes of a thread may take together, besides the caches of all of them. One lane is always allowed.
 const LANE_MEMORY: usize = 144 << 20;
 
-/// Rows of a batch when a window moves.
+/// The most bytes that the lanes of a thread may take together with their caches. One lane is always allowed.
+fn lane_memory(model: &Model) -> usize {
+    let window = WINDOW.within(model.transformer.config().context_length);
+    LANE_MEMORY.saturating_add(LANES.saturating_mul(model.transformer.cache_len(window.len)))
+}
+
+/// Lanes that threads rather advance together than each some of them, if the model allows it: what takes the time of so few
+/// is to read the weights.
+const SHARED_LANES: usize = 4;
+
+/// Rows of a batch when a window moves, and the most with guesses.
 const BATCH: usize = 64;
 
 /// The result of a segment: its text, verified.
@@ -93,7 +104,7 @@ impl<'a> Decoders<'a> {
         // Segments that were admitted have room.
         let memory = self.max_memory.saturating_sub(held).max(need);
         let possible = usize::try_from(memory / need).unwrap_or(usize::MAX);
-        let threads = self.threads.min(segments.len()).min(possible).max(1);
+        let threads = self.threads.min(places(segments)).min(possible).max(1);
         self.workers.truncate(possible);
         while self.workers.len() < threads {
             self.workers.push(SegmentDecoder::new(self.models.bytes));
@@ -101,6 +112,8 @@ impl<'a> Decoders<'a> {
         let share = usize::try_from(memory / self.workers.len() as u64).unwrap_or(usize::MAX);
         for worker in &mut self.workers {
             worker.set_memory(share);
+            // Threads without segments of their own help with the others' nets.
+            worker.net_threads = self.threads / threads;
         }
         let work = Work::new(segments, threads, counter);
         let next = AtomicUsize::new(0);
@@ -120,6 +133,15 @@ impl<'a> Decoders<'a> {
         counter.check()?;
         Ok(work.decoded.into_iter().map(work::done).collect())
     }
+}
+
+/// The number of threads that have something to do on their own.
+fn places(segments: &[WithCoding<'_, '_>]) -> usize {
+    let shared = segments
+        .iter()
+        .filter(|(_, coding)| matches!(coding, Coding::Net(model) if model.transformer.max_threads() > 1))
+        .count();
+    segments.len() - shared + shared.div_ceil(SHARED_LANES)
 }
 
 /// Segments that are waiting: their numbers, and perhaps how they are decoded.
@@ -196,6 +218,8 @@ struct SegmentDecoder<'a> {
     byte_alphabet: &'a Alphabet,
     /// The most bytes that it may hold.
     memory: usize,
+    /// How many threads compute the net.
+    net_threads: usize,
     bytes: Option<Held<'a>>,
     /// The state for one model at a time, so more models do not take more memory.
     of_model: Option<OfModel<'a>>,
@@ -252,6 +276,7 @@ fn of_variant<'m, 'a>(
 
 /// What the lanes of a thread share.
 struct Net {
+    threads: usize,
     scratch: AnyScratch,
     rows: Vec<Row>,
     frequencies: Vec<u32>,
@@ -259,10 +284,11 @@ struct Net {
 }
 
 impl Net {
-    fn new(model: &Model) -> Self {
+    fn new(model: &Model, threads: usize) -> Self {
         let vocab_size = model.transformer.config().vocab_size;
         Self {
-            scratch: model.transformer.scratch(BATCH),
+            threads,
+            scratch: model.transformer.scratch_for(BATCH, threads),
             rows: Vec::with_capacity(LANES),
             frequencies: vec![0; vocab_size],
             cumulative: vec![0; vocab_size + 1],
@@ -274,6 +300,8 @@ struct Lane<'a> {
     mixer: Option<Mixer<'a>>,
     variant: Variant,
     window: Window,
+    /// There is one if guesses may pay.
+    guesser: Option<Guesser>,
     /// Bytes that it may have taken.
     held: usize,
     busy: bool,
@@ -285,6 +313,9 @@ struct Active<'s> {
     lane: usize,
     /// What the net takes next.
     row: Row,
+    /// Where that is in the batch. Rows of guesses follow.
+    place: usize,
+    guesses: usize,
     decoder: Decoder<'s>,
     text: Text,
     /// The last token's outcome.
@@ -331,6 +362,7 @@ impl<'a> SegmentDecoder<'a> {
         Self {
             byte_alphabet,
             memory: usize::MAX,
+            net_threads: 1,
             bytes: None,
             of_model: None,
         }
@@ -437,10 +469,11 @@ impl<'a> SegmentDecoder<'a> {
         if lock(queue).is_empty() {
             return;
         }
-        let memory = self.memory.min(LANE_MEMORY);
+        let memory = self.memory.min(lane_memory(model));
         self.of_model(model).lane_memory = memory;
         self.make_room(Mode::Net, memory);
-        self.of_model(model).lockstep(queue, work);
+        let threads = self.net_threads.min(model.transformer.max_threads());
+        self.of_model(model).lockstep(queue, work, threads);
     }
 }
 
@@ -450,7 +483,7 @@ impl<'a> OfModel<'a> {
             model,
             without_net: None,
             lanes: Vec::new(),
-            lane_memory: LANE_MEMORY,
+            lane_memory: 0,
             caches: Vec::new(),
             net: None,
         }
@@ -464,13 +497,18 @@ impl<'a> OfModel<'a> {
         self.lanes.iter().map(|lane| lane.held).sum()
     }
 
-    fn lockstep(&mut self, queue: &Queue<usize>, work: &Work<'_, 'a>) {
+    /// Decodes segments with a net that `threads` threads compute.
+    fn lockstep(&mut self, queue: &Queue<usize>, work: &Work<'_, 'a>, threads: usize) {
         let model = self.model;
         let transformer = &*model.transformer;
+        if self.net.as_ref().is_some_and(|net| net.threads != threads) {
+            self.net = None;
+        }
+        let mut costs = Costs::of(transformer, work.lanes);
         let mut active: Vec<Active<'_>> = Vec::with_capacity(work.lanes);
         loop {
             while active.len() < work.lanes {
-                match self.admit(queue, work, active.is_empty()) {
+                match self.admit(queue, work, active.is_empty(), costs.is_some()) {
                     Admitted::Segment(segment) => active.push(segment),
                     Admitted::Refused => {}
                     Admitted::Nothing => break,
@@ -479,26 +517,71 @@ impl<'a> OfModel<'a> {
             if active.is_empty() || work.counter.stops() {
                 break;
             }
-            let net = self.net.get_or_insert_with(|| Net::new(model));
+            let net = self.net.get_or_insert_with(|| Net::new(model, threads));
             net.rows.clear();
-            net.rows.extend(active.iter().map(|segment| segment.row));
+            let lanes = active.len();
+            for (before, segment) in active.iter_mut().enumerate() {
+                segment.place = net.rows.len();
+                net.rows.push(segment.row);
+                let lane = &mut self.lanes[segment.lane];
+                if let (Some(costs), Some(guesser)) = (&costs, &mut lane.guesser) {
+                    // Each lane after this one has at least a row.
+                    let rows = segment.place + lanes - before;
+                    let most = lane.window.free().min(BATCH - rows);
+                    let least = |guess: usize| costs.least_chance(rows + guess);
+                    for (token, position) in guesser.guess(most, least).zip(segment.row.position + 1..) {
+                        net.rows.push(Row {
+                            position,
+                            token,
+                            ..segment.row
+                        });
+                    }
+                }
+                segment.guesses = net.rows.len() - segment.place - 1;
+            }
             transformer.forward(&net.rows, &mut self.caches, &mut net.scratch);
-            let mut fresh = 0;
-            for (row, segment) in active.iter_mut().enumerate() {
-                transformer.frequencies(net.scratch.logits(row), &mut net.frequencies);
-                model
-                    .alphabet
-                    .tree()
-                    .accumulate(&net.frequencies, &mut net.cumulative);
-                let Some(mixer) = &mut self.lanes[segment.lane].mixer else {
+            let (mut fresh, mut decoded) = (0, 0);
+            for segment in &mut active {
+                let lane = &mut self.lanes[segment.lane];
+                let Some(mixer) = &mut lane.mixer else {
                     unreachable!("a lane at work has a mixer")
                 };
-                segment.token = mixer.decode(Some(&net.cumulative), &mut segment.decoder);
                 let before = segment.text.bytes.len();
-                segment.step = segment.text.push(model, segment.token);
+                for place in segment.place..=segment.place + segment.guesses {
+                    if place > segment.place {
+                        // The guess came true, and there is a position for it.
+                        segment.row = lane.window.next(
+                            segment.lane,
+                            segment.token,
+                            transformer,
+                            &mut self.caches,
+                            &mut net.scratch,
+                        );
+                    }
+                    transformer.frequencies(net.scratch.logits(place), &mut net.frequencies);
+                    model
+                        .alphabet
+                        .tree()
+                        .accumulate(&net.frequencies, &mut net.cumulative);
+                    segment.token = mixer.decode(Some(&net.cumulative), &mut segment.decoder);
+                    decoded += 1;
+                    segment.step = segment.text.push(model, segment.token);
+                    if let Some(guesser) = &mut lane.guesser {
+                        guesser.learn(segment.token);
+                    }
+                    let guess = net.rows.get(place + 1);
+                    if !matches!(segment.step, Ok(true))
+                        || guess.is_none_or(|guess| guess.token != segment.token)
+                    {
+                        break;
+                    }
+                }
                 fresh += segment.text.bytes.len() - before;
             }
             work.counter.add(fresh);
+            if let Some(costs) = &mut costs {
+                costs.count(net.rows.len(), decoded);
+            }
             // A window that moves uses the scratch, whose logits are no longer needed.
             for place in (0..active.len()).rev() {
                 let segment = &mut active[place];
@@ -519,8 +602,14 @@ impl<'a> OfModel<'a> {
         }
     }
 
-    /// Takes the next segment into a lane, if memory allows or no lane is at work.
-    fn admit<'s>(&mut self, queue: &Queue<usize>, work: &Work<'s, 'a>, idle: bool) -> Admitted<'s> {
+    /// Takes the next segment into a lane, which may guess, if memory allows or no lane is at work.
+    fn admit<'s>(
+        &mut self,
+        queue: &Queue<usize>,
+        work: &Work<'s, 'a>,
+        idle: bool,
+        guesses: bool,
+    ) -> Admitted<'s> {
         let model = self.model;
         let parameters = |index: usize| LevelParameters::of(work.segment(index).info.member.level);
         let text_len = |index: usize| work.segment(index).info.header.text_len() as usize;
@@ -538,10 +627,13 @@ impl<'a> OfModel<'a> {
             return Admitted::Refused;
         };
         let lane = self.lane(tokens, net, text_len(index));
+        self.lanes[lane].restart_guesser(guesses, text_len(index));
         Admitted::Segment(Active {
             index,
             lane,
             row: self.lanes[lane].window.first(lane),
+            place: 0,
+            guesses: 0,
             decoder: Decoder::new(&segment.payload),
             text: Text::new(segment),
             step: Ok(true),
@@ -583,6 +675,7 @@ impl<'a> OfModel<'a> {
                 mixer: None,
                 variant,
                 window: transformer.window(self.model.start_token, window.len, window.kept),
+                guesser: None,
                 held: 0,
                 busy: false,
             });
@@ -612,6 +705,14 @@ impl<'a> OfModel<'a> {
 }
 
 impl Lane<'_> {
+    /// Makes a guesser ready for a text of this length, or frees it if none is wanted.
+    fn restart_guesser(&mut self, wanted: bool, text_len: usize) {
+        match &mut self.guesser {
+            Some(guesser) if wanted => guesser.restart(text_len),
+            guesser => *guesser = wanted.then(|| Guesser::new(text_len)),
+        }
+    }
+
     /// Frees the memory of the mixer.
     fn release(&mut self) {
         (self.mixer, self.held) = (None, 0);
@@ -628,7 +729,7 @@ enum Admitted<'s> {
 /// The most bytes that a lane takes for a text.
 fn memory(model: &Model, variant: Variant, net: NetWindow, text_len: usize) -> usize {
     let window = net.within(model.transformer.config().context_length);
-    variant.memory(text_len) + model.transformer.cache_len(window.len) + text_len
+    variant.memory(text_len) + model.transformer.cache_len(window.len) + Guesser::memory(text_len) + text_len
 }
 
 /// The most bytes that a mixer takes, with what it has learnt.

@@ -31,8 +31,8 @@ pub(crate) struct NetWindow {
     pub(crate) kept: usize,
 }
 
-/// Longer windows than this gain nothing beside mixing; one of half the length costs 0.3 % on short prose.
-const WINDOW: NetWindow = net(512, 256);
+/// The longest window of any level. Longer ones gain nothing beside mixing; one of half the length costs 0.3 % on short prose.
+pub(crate) const WINDOW: NetWindow = net(512, 256);
 
 const LEVELS: [LevelParameters; 9] = [
     parameters(Variant::Light, Variant::LightBytes, None),
