@@ -9,11 +9,24 @@ pub(crate) fn with_peak<T>(run: impl FnOnce() -> T) -> (T, Option<u64>) {
     let reset = fs::write("/proc/self/clear_refs", "5");
     let result = run();
     let peak = reset.and_then(|()| fs::read_to_string("/proc/self/status"));
-    (result, peak.ok().and_then(|status| peak_of(&status)))
+    (result, peak.ok().and_then(|status| size_of("VmHWM:", &status)))
 }
 
-fn peak_of(status: &str) -> Option<u64> {
-    let size = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+/// The same, less what the process holds before: what something takes by itself.
+#[cfg(feature = "import")]
+pub(crate) fn with_growth<T>(run: impl FnOnce() -> T) -> (T, Option<u64>) {
+    let before = fs::read_to_string("/proc/self/status").ok();
+    let before = before.and_then(|status| size_of("VmRSS:", &status));
+    let (result, peak) = with_peak(run);
+    (
+        result,
+        peak.zip(before).map(|(peak, before)| peak.saturating_sub(before)),
+    )
+}
+
+/// A size in a process's status.
+fn size_of(key: &str, status: &str) -> Option<u64> {
+    let size = status.lines().find_map(|line| line.strip_prefix(key))?;
     let kibibytes: u64 = size.trim().strip_suffix(" kB")?.parse().ok()?;
     kibibytes.checked_mul(1024)
 }
@@ -25,10 +38,10 @@ mod tests {
     #[test]
     fn peak_is_a_line_of_the_status() {
         let status = "Name:\tczip\nVmPeak:\t    9000 kB\nVmHWM:\t    2080 kB\nVmRSS:\t    2000 kB\n";
-        assert_eq!(peak_of(status), Some(2_129_920));
-        assert_eq!(peak_of("Name:\tczip\nVmPeak:\t    9000 kB\n"), None);
-        assert_eq!(peak_of("VmHWM:\t    2080 pages\n"), None);
-        assert_eq!(peak_of("VmHWM:\t    18446744073709551615 kB\n"), None);
+        assert_eq!(size_of("VmHWM:", status), Some(2_129_920));
+        assert_eq!(size_of("VmHWM:", "Name:\tczip\nVmPeak:\t    9000 kB\n"), None);
+        assert_eq!(size_of("VmHWM:", "VmHWM:\t    2080 pages\n"), None);
+        assert_eq!(size_of("VmHWM:", "VmHWM:\t    18446744073709551615 kB\n"), None);
     }
 
     #[test]

@@ -24,8 +24,10 @@ pub(crate) fn weights(distances: &mut [u32], coefficient: u32, exp2: &[u16; 256]
 
 #[inline(always)]
 fn weights_of_block(distances: &mut [u32; EXP], coefficient: u32, exp2: &[u16; 256]) {
-    let (mut fractions, mut powers) = ([0u8; EXP], [0u16; EXP]);
-    for (distance, fraction) in distances.iter_mut().zip(&mut fractions) {
+    let (mut fractions, mut powers, mut least) = ([0u8; EXP], [0u16; EXP], [0u32; EXP]);
+    for ((distance, fraction), least) in distances.iter_mut().zip(&mut fractions).zip(&mut least) {
+        // That of the maximum does not depend on the table.
+        *least = if *distance == 0 { 65535 } else { 1 };
         let z = (u64::from(*distance) * u64::from(coefficient) + (1 << 23)) >> 24;
         // From 17 octaves on the weight is 1 in any case, and the clamp keeps the shift in range.
         let octaves = (z >> 8).min(17) as u32;
@@ -35,10 +37,10 @@ fn weights_of_block(distances: &mut [u32; EXP], coefficient: u32, exp2: &[u16; 2
     for (power, &fraction) in powers.iter_mut().zip(&fractions) {
         *power = exp2[usize::from(fraction)];
     }
-    for (octaves, &power) in distances.iter_mut().zip(&powers) {
+    for ((octaves, &power), &least) in distances.iter_mut().zip(&powers).zip(&least) {
         // ((65536 >> octaves) * exp2 + 32768) >> 16, with the powers of two cancelled. At 17 octaves it is 0,
         // whatever the fraction.
         let weight = (u32::from(power) + ((1 << *octaves) >> 1)) >> *octaves;
-        *octaves = weight.max(1);
+        *octaves = weight.max(least);
     }
 }

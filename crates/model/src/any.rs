@@ -61,6 +61,8 @@ pub struct ModelInfo {
     pub layers: usize,
     /// Query heads.
     pub heads: usize,
+    /// Heads of keys and values, each for as many query heads.
+    pub kv_heads: usize,
     /// Elements of the residual.
     pub d_model: usize,
     /// Units of the feed-forward network.
@@ -69,6 +71,8 @@ pub struct ModelInfo {
     pub context_length: usize,
     /// Positions that attention reaches; `None` if it reaches all of them.
     pub window: Option<usize>,
+    /// First positions that attention reaches besides.
+    pub sinks: usize,
     /// Rows of the bigram embedding; 0 if there is none.
     pub bigram_buckets: usize,
     /// Int8 multiply-adds per token, without attention.
@@ -92,10 +96,12 @@ impl ModelInfo {
             vocab_size: config.vocab_size,
             layers: config.layers,
             heads: config.heads,
+            kv_heads: 1,
             d_model: config.d_model,
             d_ff: config.d_ff,
             context_length: config.context_length,
             window: None,
+            sinks: 0,
             bigram_buckets: 0,
             multiply_adds: config.multiply_adds(),
             parameters: config.parameters(),
@@ -109,10 +115,12 @@ impl ModelInfo {
             vocab_size: config.vocab_size,
             layers: config.layers,
             heads: config.heads,
+            kv_heads: config.kv_heads,
             d_model: config.d_model,
             d_ff: config.d_ff,
             context_length: v3::CHUNK_LENGTH,
             window: Some(config.window),
+            sinks: config.sinks,
             bigram_buckets: 0,
             multiply_adds: config.multiply_adds(),
             parameters: config.parameters(),
@@ -126,10 +134,12 @@ impl ModelInfo {
             vocab_size: config.vocab_size,
             layers: config.layers,
             heads: config.heads,
+            kv_heads: 1,
             d_model: config.d_model,
             d_ff: config.d_ff,
             context_length: v2::CHUNK_LENGTH,
             window: Some(config.window),
+            sinks: 0,
             bigram_buckets: config.bigram_buckets,
             multiply_adds: config.multiply_adds(),
             parameters: config.parameters(),

@@ -63,7 +63,7 @@ fn sizes() {
         (info.context_length, info.context_log2(), info.window),
         (1 << 14, 14, Some(18))
     );
-    assert_eq!(info.bigram_buckets, 64);
+    assert_eq!((info.kv_heads, info.sinks, info.bigram_buckets), (1, 0, 64));
     // Two layers of 256 * 36 + 36 * 128 + 2 * 50 * 36, and the head; then embeddings, gains and sinks.
     assert_eq!(info.multiply_adds, 2 * 17_424 + 283 * 36);
     assert_eq!(info.parameters, info.multiply_adds + 283 * 36 + 64 * 20 + 2 * 4);
@@ -71,6 +71,15 @@ fn sizes() {
     assert_eq!(net.cache_len(5), (288 + 32) * (2 * 192 + 2));
     assert_eq!(net.cache(5).capacity(), usize::MAX);
     assert_eq!(net.scratch(3).capacity(), 3);
+
+    let net = transformer("model3.czm");
+    let info = net.config();
+    assert_eq!(info.format, "czip-model-v3");
+    assert_eq!((info.heads, info.kv_heads), (4, 2));
+    assert_eq!(
+        (info.window, info.sinks, info.start_token),
+        (Some(18), 3, Some(281))
+    );
 }
 
 #[test]

@@ -180,7 +180,7 @@ impl Import {
         let threads = self.threads();
         let options =
             NonZeroUsize::new(threads).map_or_else(Options::new, |threads| Options::new().threads(threads));
-        let (result, peak) = memory::with_peak(|| {
+        let (result, memory) = memory::with_growth(|| {
             let model = Model::open(&self.output)?;
             let start = Instant::now();
             let file = czip::compress(&model, text, &options)?;
@@ -192,7 +192,7 @@ impl Import {
             "{text_len} bytes of text: {len} bytes, {} bits a byte; {} bytes a second with {threads} threads, {} of memory",
             cell(bits_per(len, text_len), 3),
             cell(speed(text_len, time.as_secs_f64()), 0),
-            peak.map_or_else(|| String::from("an unknown amount"), |peak| format!("{:.0} MB", to_mega(peak as f64))),
+            memory.map_or_else(|| String::from("an unknown amount"), |bytes| format!("{:.0} MB", to_mega(bytes as f64))),
         ));
         Ok(())
     }

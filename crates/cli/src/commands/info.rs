@@ -210,6 +210,7 @@ struct ModelReport {
     model_id: String,
     layers: usize,
     heads: usize,
+    kv_heads: usize,
     d_model: usize,
     d_ff: usize,
     vocab_size: usize,
@@ -218,6 +219,9 @@ struct ModelReport {
     /// Positions that attention reaches, for a model with a window.
     #[serde(skip_serializing_if = "Option::is_none")]
     window: Option<usize>,
+    /// First positions that attention reaches besides, if there are any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sinks: Option<usize>,
     /// Rows of the bigram embedding table.
     #[serde(skip_serializing_if = "Option::is_none")]
     bigram_buckets: Option<usize>,
@@ -277,11 +281,13 @@ impl ModelReport {
             model_id: model.id().to_string(),
             layers: config.layers,
             heads: config.heads,
+            kv_heads: config.kv_heads,
             d_model: config.d_model,
             d_ff: config.d_ff,
             vocab_size: config.vocab_size,
             context_length: config.context_length,
             window: config.window,
+            sinks: Some(config.sinks).filter(|&sinks| sinks > 0),
             bigram_buckets: Some(config.bigram_buckets).filter(|&buckets| buckets > 0),
             parameters: config.parameters,
             multiply_adds_per_token: config.multiply_adds,
@@ -410,13 +416,19 @@ impl fmt::Display for ModelReport {
         line!(f, "model id", "{}", self.model_id)?;
         line!(f, "layers", "{}", self.layers)?;
         line!(f, "width", "{} elements", self.d_model)?;
-        line!(f, "heads", "{} a layer, for one key and value", self.heads)?;
+        match self.kv_heads {
+            1 => line!(f, "heads", "{} a layer, for one key and value", self.heads)?,
+            count => line!(f, "heads", "{} a layer, for {count} keys and values", self.heads)?,
+        }
         if let Some(sink_keys) = self.sink_keys {
             line!(f, "sink keys", "in {sink_keys} of {} layers", self.layers)?;
         }
         line!(f, "feed-forward", "{} units", self.d_ff)?;
         match self.window {
-            Some(window) => line!(f, "window", "{window} tokens")?,
+            Some(window) => match self.sinks {
+                Some(sinks) => line!(f, "window", "{window} tokens, and the first {sinks}")?,
+                None => line!(f, "window", "{window} tokens")?,
+            },
             None => line!(f, "context", "{} tokens", self.context_length)?,
         }
         if let Some(buckets) = self.bigram_buckets {

@@ -109,7 +109,13 @@ fn an_imported_model_works_with_every_command() {
     };
     let info = run(&["info", "tiny.czm"]);
     let info = String::from_utf8(info.stdout().to_vec()).unwrap();
-    for part in ["czip-model-v3", "Tiny", "mit"] {
+    for part in [
+        "czip-model-v3",
+        "Tiny",
+        "mit",
+        "1 a layer, for one key and value",
+        "60 tokens, and the first 4",
+    ] {
         assert!(info.contains(part), "{part}: {info}");
     }
     // Longer than the window.

@@ -168,6 +168,7 @@ fn info_on_a_model() {
     assert_eq!(model_info["file_len"], 5_818_599);
     assert_eq!(model_info["layers"], 3);
     assert_eq!(model_info["heads"], 8);
+    assert_eq!(model_info["kv_heads"], 1);
     assert_eq!(model_info["d_model"], 512);
     assert_eq!(model_info["d_ff"], 640);
     assert_eq!(model_info["context_length"], 256);

@@ -407,7 +407,8 @@ fn attention_over_random_keys() {
             let mults = [0, 20_000, 1 << 27, 1, 300, 100_000, -40_000, -(1 << 27)];
             for mult in mults.into_iter().take(natively_or_in_miri(8, 3)) {
                 let score_mult = (0..heads).map(|head| mult / (head + 1)).collect();
-                let attention = Attention::new(score_mult, sink.then(|| random.vector()), &EXP2).unwrap();
+                let powers = if sink { other_powers() } else { EXP2 };
+                let attention = Attention::new(score_mult, sink.then(|| random.vector()), &powers).unwrap();
                 let heads = heads as usize;
                 let count = natively_or_in_miri(150, 33);
                 let keys: Vec<_> = (0..count).map(|_| random.vector()).collect();
@@ -496,10 +497,21 @@ fn attention_needs_positions_that_are_there() {
     attend_to(17);
 }
 
+/// A table whose first entry is not that of the maximum.
+fn other_powers() -> [u16; 256] {
+    let mut powers = EXP2;
+    powers[0] = 40_000;
+    powers
+}
+
 fn check_frequencies(kernels: Kernels, coefficient: u32, total: u32, logits: &[i32]) {
-    let softmax = Softmax::new(coefficient, &EXP2, total);
+    check_frequencies_with(&EXP2, kernels, coefficient, total, logits);
+}
+
+fn check_frequencies_with(exp2: &[u16; 256], kernels: Kernels, coefficient: u32, total: u32, logits: &[i32]) {
+    let softmax = Softmax::new(coefficient, exp2, total);
     let mut expected = vec![0; logits.len()];
-    oracle::frequencies(logits, coefficient, &EXP2, total, &mut expected);
+    oracle::frequencies(logits, coefficient, exp2, total, &mut expected);
     let mut out = vec![0; logits.len()];
     kernels.frequencies(&softmax, logits, &mut out);
     assert_eq!(out, expected);
@@ -541,13 +553,22 @@ fn frequencies_of_random_logits() {
                 }
             }
         }
-        for coefficient in [0, 1, 1 << 24, u32::MAX] {
-            check_frequencies(
-                kernels,
-                coefficient,
-                1 << 30,
-                &[i32::MIN, i32::MAX, 0, -1, 1, 5, 9],
-            );
+        for coefficient in [
+            0,
+            1,
+            1 << 22,
+            (1 << 24) - 1,
+            1 << 24,
+            (1 << 24) + 12_345,
+            u32::MAX,
+        ] {
+            let far = [i32::MIN, i32::MAX, 0, -1, 1, 5, 9];
+            // More than a vector of them, within the octaves that count.
+            let close: Vec<i32> = (0..70).map(|i| i * 37 % 700 - 300).collect();
+            for logits in [&far[..], &close] {
+                check_frequencies(kernels, coefficient, 1 << 30, logits);
+                check_frequencies_with(&other_powers(), kernels, coefficient, 1 << 30, logits);
+            }
         }
         check_frequencies(
             kernels,

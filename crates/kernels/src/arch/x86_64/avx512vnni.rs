@@ -343,6 +343,9 @@ unsafe impl WeightedSums for BytesBy16 {
 /// Needs AVX-512 F and BW.
 #[inline(always)]
 unsafe fn exp_weights(distances: &mut [u32], coefficient: u32, exp2: &[u16; 256]) {
+    if coefficient >= MAX_COEFFICIENT {
+        return exp::weights(distances, coefficient, exp2);
+    }
     let (whole, rest) = distances.as_chunks_mut::<WINDOW>();
     // SAFETY: the caller has the instructions. 32 distances are two vectors.
     unsafe {
@@ -421,8 +424,11 @@ struct Exp {
     coefficient: __m512i,
 }
 
+/// Coefficients with [`Exp`] are below this: 2^24. A larger one would weigh neighbours among logits by an octave or more.
+const MAX_COEFFICIENT: u32 = 1 << 24;
+
 impl Exp {
-    /// Loads the table.
+    /// Loads the table. The coefficient is below [`MAX_COEFFICIENT`].
     ///
     /// # Safety
     ///
@@ -460,7 +466,14 @@ impl Exp {
             let rounded = _mm512_avg_epu16(shifted, _mm512_setzero_si512());
             let none = _mm512_testn_epi16_mask(octaves, octaves);
             let weights = _mm512_mask_mov_epi16(rounded, none, power);
-            _mm512_max_epu16(weights, _mm512_set1_epi16(1))
+            // That of the maximum does not depend on the table.
+            let maxima = distances.map(|distances| u32::from(_mm512_testn_epi32_mask(distances, distances)));
+            let least = _mm512_mask_mov_epi16(
+                _mm512_set1_epi16(1),
+                maxima[1] << 16 | maxima[0],
+                _mm512_set1_epi16(-1),
+            );
+            _mm512_max_epu16(weights, least)
         }
     }
 
