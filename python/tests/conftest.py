@@ -20,7 +20,7 @@ def vector(name: str) -> Any:
 
 
 def shared(name: str) -> Path:
-    """A folder of the shared data. The test is skipped where there is none, unless CZIP_REQUIRE_SHARED is set."""
+    """A folder of the shared data. Without it a test is skipped, unless CZIP_REQUIRE_SHARED is set."""
     root = os.environ.get("CZIP_SHARED")
     candidates = [Path(root)] if root else [REPOSITORY / "shared", REPOSITORY.parent / "shared"]
     for candidate in candidates:

@@ -1,6 +1,7 @@
-"""What can go wrong. All errors of bad input are a :class:`CzipError`; other exceptions are faults of a caller.
+"""What can go wrong.
 
-Texts are lower case, without a full stop, and give the value and the place.
+All errors of bad input are a :class:`CzipError`; other exceptions are faults of a caller. Texts
+are lower case, without a full stop, and give the value and the place.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class TokenizerError(CzipError):
 
 
 class FormatError(CzipError):
-    """A compressed file breaks a rule that shows without decoding (czip-v1.md, section 6; czip-v2.md, section 8)."""
+    """A compressed file breaks a rule of czip-v1.md, section 6, or czip-v2.md, section 8."""
 
 
 class UnsupportedError(FormatError):
@@ -27,7 +28,7 @@ class UnsupportedError(FormatError):
 
 
 class DamagedError(CzipError):
-    """A compressed file decodes to something else than it declares: it is damaged, or made with another model."""
+    """A compressed file decodes to the wrong thing: it is damaged, or made with another model."""
 
 
 class WrongModelError(CzipError):

@@ -5,15 +5,16 @@
 >>> model.forward(cache, [model.start_token, 17, 4])                   # doctest: +SKIP
 array([[...]])                                                          # int64 [3, vocab_size]
 
-Row i holds the frequencies of the token that follows the i-th given one. A cache remembers what it was given, so a
-sequence may be passed in any cuts: an encoder passes many tokens at a time, a decoder one after the other, and both get
-the same integers.
+Row i holds the frequencies of the token that follows the i-th given one. A cache remembers what it was given,
+so a sequence may be passed in any cuts: an encoder passes many tokens at a time, a decoder one after the
+other, and both get the same integers.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, NamedTuple, Optional, Protocol, Sequence, Union
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,14 +30,14 @@ BATCH = 64
 
 
 class Window(NamedTuple):
-    """The window of mixing.md, section 4, for models of version 1: `positions` (n) of which `keep` (k) are kept."""
+    """The window of mixing.md, section 4, for models of version 1: n positions, of which k are kept."""
 
     positions: int
     keep: int
 
 
 class Cache(Protocol):
-    """What a net remembers of one sequence: keys and values of earlier positions. Made by :meth:`Model.new_cache`."""
+    """What a net remembers of a sequence: keys and values of earlier positions."""
 
     @property
     def position(self) -> int:
@@ -46,7 +47,7 @@ class Cache(Protocol):
 class Net(Protocol):
     """The transformer of a model."""
 
-    def new_cache(self, window: Optional[Window] = None) -> Cache:
+    def new_cache(self, window: Window | None = None) -> Cache:
         """See :meth:`Model.new_cache`."""
 
     def forward(self, cache: Cache, tokens: Sequence[int]) -> Integers:
@@ -62,8 +63,8 @@ class Model:
     :ivar vocab_size: V; of these ids the first ``len(tokenizer)`` have tokens
     :ivar context_length: C: the most tokens of a CZIPv1 chunk
     :ivar start_token: the id that each sequence begins with, at position 0
-    :ivar mixing_priors: the tensors ``mixing.priors.0``, ... in their stored form (mixing.md, section 13), which is to
-        say decompressed, and not otherwise looked at
+    :ivar mixing_priors: the tensors ``mixing.priors.0``, ... in their stored form (mixing.md, section 13),
+        which is to say decompressed, and not otherwise looked at
     :ivar mixing_weights: the tensor ``mixing.weights``, int64 [V], or None
     """
 
@@ -75,11 +76,11 @@ class Model:
     start_token: int
     tokenizer: Tokenizer
     mixing_priors: tuple[bytes, ...]
-    mixing_weights: Optional[Integers]
+    mixing_weights: Integers | None
     net: Net
 
     @classmethod
-    def open(cls, path: Union[str, PathLike[str]]) -> Model:
+    def open(cls, path: str | PathLike[str]) -> Model:
         """Read a model file. Raises ModelError or TokenizerError, or OSError if it cannot be read."""
         with open(path, "rb") as file:
             return cls.from_bytes(file.read())
@@ -89,21 +90,22 @@ class Model:
         """Read a model from the bytes of its file. Raises ModelError or TokenizerError."""
         raise NotImplementedError
 
-    def new_cache(self, window: Optional[Window] = None) -> Cache:
+    def new_cache(self, window: Window | None = None) -> Cache:
         """An empty cache, for a sequence that begins with the start token.
 
-        Only models of version 1 look at the window. Given one, they lay it out anew as often as needed (mixing.md,
-        section 4), also within one call of :meth:`forward`; without one, as for CZIPv1, a sequence has at most
-        ``context_length`` tokens, the start token included. The window is the one of the table: what a shorter context
-        length means for it is seen to here.
+        Only models of version 1 look at the window. Given one, they lay it out anew as often as needed
+        (mixing.md, section 4), also within one call of :meth:`forward`; without one, as for CZIPv1, a
+        sequence has at most ``context_length`` tokens, the start token included. The window is the one of the
+        table: what a shorter context length means for it is seen to here.
         """
         return self.net.new_cache(window)
 
     def forward(self, cache: Cache, tokens: Sequence[int]) -> Integers:
-        """Frequencies of the next token after each of the given ones, int64 [len(tokens), V]; each is 1 or more.
+        """Frequencies of the next token after each given one, each at least 1: int64 [len(tokens), V].
 
-        `tokens` are ids below V, which follow those that the cache was given before; the first of all is the start
-        token. All intermediate values are exact, so how a sequence is cut into calls makes no difference.
+        `tokens` are ids below V, which follow those that the cache was given before; the first of all is the
+        start token. All intermediate values are exact, so how a sequence is cut into calls makes no
+        difference.
         """
         return self.net.forward(cache, tokens)
 
