@@ -14,44 +14,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from ..tokenizer import Tokenizer
+from ..errors import ModelError
+from ..tokenizer import Tokenizer
+from . import v1, v2
+from .file import Cache, Integers, ModelFile, Net, Window, xxh3_128
 
-Integers = npt.NDArray[np.int64]
+__all__ = ["BATCH", "Cache", "Integers", "Model", "Net", "Window", "cumulative"]
 
 # How many tokens at a time make matrix products efficient, while the results (8 bytes for each symbol of the
 # vocabulary and each token) still fit in a cache.
 BATCH = 64
 
 
-class Window(NamedTuple):
-    """The window of mixing.md, section 4, for models of version 1: n positions, of which k are kept."""
-
-    positions: int
-    keep: int
-
-
-class Cache(Protocol):
-    """What a net remembers of a sequence: keys and values of earlier positions."""
-
-    @property
-    def position(self) -> int:
-        """How many tokens were given, the start token included."""
-
-
-class Net(Protocol):
-    """The transformer of a model."""
-
-    def new_cache(self, window: Window | None = None) -> Cache:
-        """See :meth:`Model.new_cache`."""
-
-    def forward(self, cache: Cache, tokens: Sequence[int]) -> Integers:
-        """See :meth:`Model.forward`."""
+# The start token of models that name no other.
+START = b"<|bos|>"
 
 
 class Model:
@@ -88,7 +67,39 @@ class Model:
     @classmethod
     def from_bytes(cls, data: bytes) -> Model:
         """Read a model from the bytes of its file. Raises ModelError or TokenizerError."""
-        raise NotImplementedError
+        file = ModelFile.from_bytes(data)
+        model = cls()
+        model.id = xxh3_128(data)[:4]
+        model.metadata = file.metadata
+        name = file.metadata.get("format", "")
+        if not name.startswith("czip-model-"):
+            raise ModelError(
+                "this is a safetensors file of another program, not a model of czip (a .czm file)"
+            )
+        if name == v1.FORMAT:
+            model.net = v1.Net(file)
+            model.tokenizer = Tokenizer(file.tokenizer_json())
+            # Those of version 1 are not compressed.
+            model.mixing_priors = file.mixing_priors(limit=None)
+        elif name == v2.FORMAT:
+            model.net = v2.Net(file)
+            model.tokenizer = Tokenizer(file.tokenizer_json())
+            model.mixing_priors = file.mixing_priors(limit=1 << 24)
+        else:
+            raise file.bad("format", "czip-model-v1, -v2 or -v3")
+        model.version = model.net.version
+        model.vocab_size = model.net.vocab_size
+        model.context_length = model.net.context_length
+        model.mixing_weights = file.mixing_weights(model.vocab_size)
+        if len(model.tokenizer) > model.vocab_size:
+            raise ModelError(f"tokenizer of {len(model.tokenizer)} tokens for a model of {model.vocab_size}")
+        start = model.net.start_token
+        if start is None:
+            start = model.tokenizer.special_tokens.get(START)
+            if start is None:
+                raise ModelError("tokenizer has no token `<|bos|>`")
+        model.start_token = start
+        return model
 
     def new_cache(self, window: Window | None = None) -> Cache:
         """An empty cache, for a sequence that begins with the start token.
