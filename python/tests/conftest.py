@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# Before NumPy is, which reads the number of threads when it is imported.
+import compress_zip  # noqa: F401  # isort: skip
+
 import json
 import os
 from pathlib import Path

@@ -6,4 +6,10 @@ modules follow the specification in its order.
 
 from __future__ import annotations
 
+import os
+
+# The matrices are so small that a second thread costs more than it gains, many times more where processors
+# are shared. NumPy reads this when it is imported; whoever has set it, or imported NumPy before, has chosen.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 __version__ = "0.1.0"

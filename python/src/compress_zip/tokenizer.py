@@ -41,14 +41,14 @@ class Tokenizer:
     ranks: dict[bytes, int]
     special_tokens: dict[bytes, int]
 
-    def __init__(self, data: bytes, *, max_vocab_size: int = VOCAB_SIZE) -> None:
+    def __init__(self, data: bytes) -> None:
         """Read the JSON. Raises TokenizerError if it breaks a rule of tokenizer.md, section 1."""
         fields = _object(data)
         self.name = _field(fields, "name", str)
         self.pattern = _field(fields, "pat_str", str)
         self.ranks = _mergeable_tokens(_field(fields, "mergeable_ranks", _Pairs))
         self.special_tokens = _special_tokens(_field(fields, "special_tokens", _Pairs))
-        self._tokens = _vocabulary(self.ranks, self.special_tokens, max_vocab_size)
+        self._tokens = _vocabulary(self.ranks, self.special_tokens)
         declared = fields.get("explicit_n_vocab")
         if declared is not None and (not _is_integer(declared) or declared != len(self._tokens)):
             raise TokenizerError(
@@ -267,11 +267,11 @@ def _special_tokens(pairs: _Pairs) -> dict[bytes, int]:
     return tokens
 
 
-def _vocabulary(ranks: dict[bytes, int], special: dict[bytes, int], most: int) -> list[bytes]:
+def _vocabulary(ranks: dict[bytes, int], special: dict[bytes, int]) -> list[bytes]:
     """Rule 3: the bytes of all tokens by their ids."""
     count = len(ranks) + len(special)
-    if count > most:
-        raise TokenizerError(f"there are {count} tokens, more than {most}")
+    if count > VOCAB_SIZE:
+        raise TokenizerError(f"there are {count} tokens, more than {VOCAB_SIZE}")
     tokens = [b""] * count
     for token, value in [*ranks.items(), *special.items()]:
         if value >= count:

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..errors import ModelError
 from ..tokenizer import Tokenizer
-from . import v1, v2
+from . import v1, v2, v3
 from .file import Cache, Integers, ModelFile, Net, Window, xxh3_128
 
 __all__ = ["BATCH", "Cache", "Integers", "Model", "Net", "Window", "cumulative"]
@@ -85,6 +85,10 @@ class Model:
             model.net = v2.Net(file)
             model.tokenizer = Tokenizer(file.tokenizer_json())
             model.mixing_priors = file.mixing_priors(limit=1 << 24)
+        elif name == v3.FORMAT:
+            model.net = v3.Net(file)
+            model.tokenizer = Tokenizer(file.tokenizer_json(v3.TOKENIZER_LEN))
+            model.mixing_priors = file.mixing_priors(limit=v3.TOKENIZER_LEN)
         else:
             raise file.bad("format", "czip-model-v1, -v2 or -v3")
         model.version = model.net.version
