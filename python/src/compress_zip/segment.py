@@ -26,7 +26,17 @@ class SegmentCoder:
     """Codes segments with one model, or with none if only bytes are coded."""
 
     def __init__(self, model: Model | None) -> None:
+        """Raises ModelError if the model's mixing priors are none."""
         self._model = model
+        # Those that are shipped, then those of the model, which take precedence.
+        self._token_priors = _shipped_priors(_TOKEN_PRIORS)
+        if model:
+            self._token_priors = [*self._token_priors, *map(Priors.from_bytes, model.mixing_priors)]
+
+    @property
+    def has_model(self) -> bool:
+        """Whether tokens can be coded, too."""
+        return self._model is not None
 
     def encode(self, text: bytes, mode: Mode, level: int) -> bytes:
         """The payload of a text, which is not empty, in one of the coded modes."""
@@ -76,12 +86,6 @@ class SegmentCoder:
     def _token_alphabet(self) -> Alphabet:
         assert self._model
         return token_alphabet(self._model)
-
-    @cached_property
-    def _token_priors(self) -> list[Priors]:
-        """Those that are shipped, then those of the model, which take precedence."""
-        assert self._model
-        return [*_shipped_priors(_TOKEN_PRIORS), *map(Priors.from_bytes, self._model.mixing_priors)]
 
     def _mixer(self, mode: Mode, level: int, text_len: int) -> Mixer:
         priors = _shipped_priors(_BYTE_PRIORS) if mode is Mode.BYTES else self._token_priors
