@@ -1,4 +1,4 @@
-"""The mixer: the tables and the example of mixing.md, shipped files, and parts of it in their plainest form."""
+"""The mixer: the tables and the example of mixing.md, shipped files, and its parts in their plainest form."""
 
 from __future__ import annotations
 

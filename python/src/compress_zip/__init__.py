@@ -13,3 +13,32 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 __version__ = "0.1.0"
+
+# After the variable is set.
+from .api import (
+    Codec,
+    Model,
+    Reader,
+    builtin_model,
+    compress,
+    compress_v1,
+    decompress,
+    info,
+    open,
+    with_tokenizer,
+)
+from .errors import CzipError
+
+__all__ = [
+    "Codec",
+    "CzipError",
+    "Model",
+    "Reader",
+    "builtin_model",
+    "compress",
+    "compress_v1",
+    "decompress",
+    "info",
+    "open",
+    "with_tokenizer",
+]

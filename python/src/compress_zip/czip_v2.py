@@ -47,8 +47,8 @@ def compress(
 ) -> bytes:
     """The file of a text, with one member.
 
-    Segments are `segment_len` bytes long, but the last; there is an index if there are several and `index` is true.
-    Each is coded in the mode that promises to be the smallest, or in `mode`; only the empty text is always stored.
+    Segments are `segment_len` bytes long, except the last; if there are several and `index` is true, there is
+    an index. Each is coded in `mode`, or in the one that seems the smallest, and stored if that is smaller.
     """
     if level not in LEVELS:
         raise ValueError(f"level {level} is not 1 to 9")
@@ -135,7 +135,11 @@ class _Decoder:
 
 
 class Reader(io.RawIOBase):
-    """The text of a file, to read any part of. Only segments that hold a part are decoded (czip-v2.md, 11.2)."""
+    """The text of a file, to read any part of (czip-v2.md, section 11.2).
+
+    Only the segments that hold the part are decoded. All that is handed out comes from segments whose
+    checksums are right; faults in others are not noticed.
+    """
 
     def __init__(self, data: bytes, models: Iterable[Model] = ()) -> None:
         """Find the segments. Raises FormatError, or DamagedError for a segment without text."""

@@ -88,9 +88,7 @@ class File:
             raise FormatError(f"inner header ends after {len(inner)} of its {inner_len} bytes")
         model_id, count, last_tokens, tokenizer_id, context_field = _INNER.unpack_from(inner)
         if count != table_count:
-            raise FormatError(
-                f"chunk count {count} does not fit an inner header of {inner_len} bytes"
-            )
+            raise FormatError(f"chunk count {count} does not fit an inner header of {inner_len} bytes")
         if context_field > _CONTEXT_LOG2_MAX:
             raise FormatError(f"context field {context_field} at byte 11 of the inner header is more than 15")
         full = 1 << (context_field or _CONTEXT_LOG2_EARLY)
@@ -104,7 +102,7 @@ class File:
 
 
 def _cut(inner: bytes, inner_len: int) -> list[bytes]:
-    """The chunks that follow inner header and chunk table. Raises FormatError if the table does not fit them."""
+    """The chunks after inner header and chunk table. Raises FormatError if the table does not fit them."""
     chunks = []
     at = inner_len
     for i, (length,) in enumerate(struct.iter_unpack("<H", inner[_INNER.size : inner_len])):

@@ -12,6 +12,8 @@ CELLS = 8
 # Decisions of a subtree: three levels, whose seven nodes are the slots.
 SUBTREE_DEPTH = 3
 
+_P_MIN = 32
+_P_MAX = 65503
 _COUNT_MAX = 30
 _RUN_MAX = 15
 
@@ -90,11 +92,17 @@ def slot_history(slot: int) -> int:
 
 def updated_slot(slot: int, decision: bool) -> int:
     """A slot that has learnt a decision."""
-    p = slot_p(slot)
+    # Written out, since this is what most time goes to.
+    p = slot & 0xFFFF ^ 0x8000
     count = slot >> 25
     p += ((65535 if decision else 0) - p) * (RATE[count] >> 1) >> 15
-    p = min(max(p, 32), 65503)
-    return min(count + 1, _COUNT_MAX) << 25 | _NEXT_HISTORY[decision][slot_history(slot)] << 16 | p ^ 0x8000
+    if p < _P_MIN:
+        p = _P_MIN
+    elif p > _P_MAX:
+        p = _P_MAX
+    if count < _COUNT_MAX:
+        count += 1
+    return count << 25 | _NEXT_HISTORY[decision][slot >> 16 & 511] << 16 | p ^ 0x8000
 
 
 def _next_history(history: int, decision: bool) -> int:

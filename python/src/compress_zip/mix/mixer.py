@@ -18,7 +18,7 @@ from .buckets import SUBTREE_DEPTH, Bucket, Buckets, slot_history, slot_p, updat
 from .contexts import Contexts, History
 from .maps import AdaptiveMap, Refinement
 from .match import MatchModel
-from .numbers import STRETCH, clamp_logit, ln, log2up, squash
+from .numbers import LIMIT, SQUASH, STRETCH, clamp_logit, ln, log2up, squash
 from .priors import ROWS_0, ROWS_1, ROWS_MAX, Priors, Sizes, Weights, initial_state
 from .variants import Variant
 
@@ -28,6 +28,9 @@ Cumulative = npt.NDArray[np.int64]
 _BIAS = 102
 _RATE_START = 1000 << 8
 _RATE_END = 328 << 8
+
+# The first entry of a joint map for each history, which has the numbers of false and true decisions.
+_JOINT = [16 * (8 * min(history >> 5, 7) + min(history >> 1 & 15, 7)) for history in range(512)]
 
 
 class Expectation(NamedTuple):
@@ -221,10 +224,7 @@ class Mixer:
         else:
             inputs += (0, 0)
 
-        joint_entries = [
-            16 * (8 * min(history >> 5, 7) + min(history >> 1 & 15, 7)) + grades[True]
-            for history in histories[: self._sizes.joint]
-        ]
+        joint_entries = [_JOINT[history] + grades[True] for history in histories[: self._sizes.joint]]
         inputs += [joint_map.stretch(entry) for joint_map, entry in zip(self._joint_maps, joint_entries)]
 
         # The first layer (section 10.1).
@@ -253,14 +253,15 @@ class Mixer:
         )
 
     def learn(self, prediction: Prediction, decision: bool) -> None:
-        """Learn from a decision that was predicted just before (section 10.4). Slots are left to the caller."""
+        """Learn from a decision that has just been predicted (section 10.4). Slots are left to the caller."""
         target = 65535 if decision else 0
         outputs = prediction.outputs
 
         rate = self._rate >> 8
-        steps = [min(max((target - squash(output)) * rate >> 11, -32768), 32767) for output in outputs]
-        # An input is within ±LIMIT and a step within ±2^15, so their products fit in 32 bits, and what is
-        # added to a weight always fits in 16; only the sums have to be clamped.
+        # The rate is at most 1,000, so that a step always fits in 16 bits.
+        steps = [(target - SQUASH[output + LIMIT]) * rate >> 11 for output in outputs]
+        # An input is within ±LIMIT, so the products fit in 32 bits, and what is added to a weight always fits
+        # in 16; only the sums have to be clamped.
         products = np.array(prediction.inputs, np.int32) * np.array(steps, np.int32)[:, None]
         weights = prediction.weights + ((products + (1 << 14)) >> 15)
         self._first[prediction.rows] = np.minimum(np.maximum(weights, -32768), 32767)
