@@ -111,7 +111,7 @@ def test_shipped_priors_fit_the_variants() -> None:
         (LIGHT_BYTES, False, "light-bytes"),
         (BYTES, False, "bytes"),
     ]:
-        sizes = Sizes(len(variant.contexts), len(variant.runs), variant.joint if with_net else 0)
+        sizes = Sizes.of(variant, with_net=with_net)
         priors = Priors.from_bytes(shipped.file(f"{name}.bin"))
         assert priors.fit(sizes, with_net, priors.rows, priors.tree_hash)
         assert not priors.fit(sizes, not with_net, priors.rows, priors.tree_hash)
@@ -131,9 +131,8 @@ def test_default_state_is_that_of_the_page() -> None:
 
 def test_mixing_of_other_trees_starts_from_means() -> None:
     priors = Priors.from_bytes(shipped.file("light-bytes.bin"))
-    sizes = Sizes(5, 2, 0)
-    own = priors.state(sizes, 256, priors.tree_hash)
-    other = priors.state(sizes, 7, priors.tree_hash + 1)
+    own = priors.state(256, priors.tree_hash)
+    other = priors.state(7, priors.tree_hash + 1)
     assert (own.first[: 256 + 512] == other.first[: 256 + 512]).all()
     assert other.first.shape == (256 + 512 + 14, 16)
     for i in range(16):

@@ -104,7 +104,7 @@ class Mixer:
         self._alphabet = alphabet
         self._with_net = with_net
         self._run_contexts = variant.runs
-        self._sizes = Sizes(len(variant.contexts), len(variant.runs), variant.joint if with_net else 0)
+        self._sizes = Sizes.of(variant, with_net=with_net)
         # The rows of set 2, and of set 3; and where these sets begin.
         self._rows = min(len(alphabet), ROWS_MAX)
         self._set_2 = ROWS_0 + ROWS_1

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..errors import ModelError
 from .maps import AdaptiveMap
+from .variants import BYTES, LIGHT, LIGHT_BYTES, MAX, STANDARD, Variant
 
 Weights = npt.NDArray[np.int32]
 
@@ -24,6 +25,7 @@ ROWS_1 = 512
 ROWS_MAX = 4096
 
 _HEADER_LEN = 18
+_SHIFT_MAX = 8
 
 
 @dataclass(frozen=True)
@@ -34,10 +36,18 @@ class Sizes:
     runs: int
     joint: int
 
+    @classmethod
+    def of(cls, variant: Variant, *, with_net: bool) -> Sizes:
+        """The sizes of a variant. Only with a net there are joint maps."""
+        return cls(len(variant.contexts), len(variant.runs), variant.joint if with_net else 0)
+
     @property
     def inputs(self) -> int:
         """The inputs of a decision, in the order of section 9."""
         return 4 + 2 * self.contexts + self.runs + self.joint
+
+
+_VARIANTS = (LIGHT, STANDARD, MAX, LIGHT_BYTES, BYTES)
 
 
 @dataclass
@@ -63,10 +73,9 @@ class State:
 
 @dataclass(frozen=True)
 class Priors:
-    """Priors in their stored form, with their header read."""
+    """Priors in their stored form, of which the header has been read and the rest checked."""
 
-    contexts: int
-    runs: int
+    sizes: Sizes
     with_net: bool
     rows: int
     tree_hash: int
@@ -77,23 +86,38 @@ class Priors:
         """Read the header. Raises ModelError if these are no priors."""
         if len(data) < _HEADER_LEN or data[:4] != b"CZMP":
             raise ModelError('mixing priors do not begin with a header of 18 bytes and "CZMP"')
-        if data[4] != 1:
-            raise ModelError(f"mixing priors have the version {data[4]}; only 1 is known")
-        if data[7] > 1:
-            raise ModelError(f"byte 7 of mixing priors is {data[7]}, neither 0 nor 1")
+        version, contexts, runs, with_net = data[4:8]
+        if version != 1:
+            raise ModelError(f"mixing priors have the version {version}; only 1 is known")
+        # The number of joint maps is not in the header: it is that of the variant with the other sizes.
+        known = [Sizes.of(variant, with_net=with_net == 1) for variant in _VARIANTS]
+        fitting = [sizes for sizes in known if (sizes.contexts, sizes.runs) == (contexts, runs)]
         rows = int.from_bytes(data[8:10], "little")
-        if rows == 0:
-            raise ModelError("mixing priors have no rows")
-        return cls(data[5], data[6], data[7] == 1, rows, int.from_bytes(data[10:18], "little"), data)
+        if not fitting or with_net > 1 or rows == 0:
+            raise ModelError(
+                f"mixing priors have the sizes {contexts}, {runs}, {with_net}, {rows}, of no variant"
+            )
+        sizes = fitting[0]
+        entries = STATES * contexts + RUN_ENTRIES * runs + MATCH_ENTRIES + JOINT_ENTRIES * sizes.joint
+        shifts_at = _HEADER_LEN + 3 * entries
+        weights_at = shifts_at + sizes.inputs
+        length = weights_at + (ROWS_0 + ROWS_1 + 2 * rows) * sizes.inputs + 8 * rows
+        if len(data) != length:
+            raise ModelError(f"mixing priors of {len(data)} bytes should have {length}")
+        if max(data[shifts_at:weights_at]) > _SHIFT_MAX:
+            raise ModelError(
+                f"shift {max(data[shifts_at:weights_at])} of mixing priors is above {_SHIFT_MAX}"
+            )
+        return cls(sizes, bool(with_net), rows, int.from_bytes(data[10:18], "little"), data)
 
     def fit(self, sizes: Sizes, with_net: bool, rows: int, tree_hash: int) -> bool:
         """Whether a segment can start from these."""
-        return (self.contexts, self.runs, self.with_net) == (sizes.contexts, sizes.runs, with_net) and (
-            tree_hash != self.tree_hash or self.rows == rows
-        )
+        same_sizes = self.sizes == sizes and self.with_net == with_net
+        return same_sizes and (self.tree_hash != tree_hash or self.rows == rows)
 
-    def state(self, sizes: Sizes, rows: int, tree_hash: int) -> State:
-        """The state of a mixer with so many `rows`."""
+    def state(self, rows: int, tree_hash: int) -> State:
+        """The state of a mixer with so many `rows`, and a tree of this hash."""
+        sizes = self.sizes
         reader = _Reader(self.data)
         state_maps = [reader.map(STATES) for _ in range(sizes.contexts)]
         run_maps = [reader.map(RUN_ENTRIES) for _ in range(sizes.runs)]
@@ -168,4 +192,4 @@ def initial_state(
 ) -> State:
     """The state that a segment starts from: that of the last of the candidates that fits, or the default."""
     fitting = [priors for priors in candidates if priors.fit(sizes, with_net, rows, tree_hash)]
-    return fitting[-1].state(sizes, rows, tree_hash) if fitting else default_state(sizes, rows)
+    return fitting[-1].state(rows, tree_hash) if fitting else default_state(sizes, rows)
