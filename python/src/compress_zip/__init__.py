@@ -25,6 +25,7 @@ from .api import (
     decompress,
     info,
     open,
+    open_model,
     with_tokenizer,
 )
 from .errors import CzipError
@@ -40,5 +41,6 @@ __all__ = [
     "decompress",
     "info",
     "open",
+    "open_model",
     "with_tokenizer",
 ]

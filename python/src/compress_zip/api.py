@@ -13,6 +13,7 @@ from . import czip_v1, czip_v2
 from .container import v1, v2
 from .container.outer import Codec
 from .errors import FormatError, LimitError, TokenizerError, WrongModelError
+from .mix.priors import Priors
 from .mix.variants import Mode
 from .model import START, Model
 from .tokenizer import Tokenizer
@@ -27,6 +28,7 @@ __all__ = [
     "decompress",
     "info",
     "open",
+    "open_model",
     "text_len",
     "with_tokenizer",
 ]
@@ -40,9 +42,22 @@ compress_v1 = czip_v1.compress
 _BUILTIN = Path(__file__).with_name("standard.czm")
 
 
+def open_model(path: str | PathLike[str]) -> Model:
+    """Read a model file, for both formats. Raises ModelError, TokenizerError or OSError."""
+    model = Model.open(path)
+    _check_priors(model)
+    return model
+
+
 def builtin_model() -> Model:
     """The model that is used if no other is named: standard.czm, for English."""
-    return Model.open(_BUILTIN)
+    return open_model(_BUILTIN)
+
+
+def _check_priors(model: Model) -> None:
+    """Raise ModelError if the model's mixing priors are none. Only readers of czip v2 have to know."""
+    for priors in model.mixing_priors:
+        Priors.from_bytes(priors)
 
 
 def with_tokenizer(model: Model, json: bytes) -> Model:
@@ -109,6 +124,7 @@ def info(data: bytes) -> dict[str, Any]:
     if data.startswith(v2.MAGIC):
         return _info_v2(data)
     model = Model.from_bytes(data)
+    _check_priors(model)
     return {
         "kind": "model",
         "format": f"czip-model-v{model.version}",

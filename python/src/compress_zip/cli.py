@@ -248,7 +248,7 @@ def _open_models(name: str) -> list[Model]:
 
 def _open_model(path: Path) -> Model:
     try:
-        return Model.open(path)
+        return api.open_model(path)
     except OSError as error:
         raise FileError(f"{path}: cannot read the model: {error.strerror}") from error
     except (ModelError, TokenizerError) as error:

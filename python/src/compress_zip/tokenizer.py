@@ -91,13 +91,15 @@ class Tokenizer:
 
     def _pieces(self, part: str) -> Iterator[bytes]:
         """Section 3: the pieces of a part, in UTF-8."""
-        start = 0
-        for match in self._pattern.finditer(part):
+        start = place = 0
+        while match := self._pattern.search(part, place):
+            if match.end() == match.start():
+                place = match.end() + 1
+                continue
             if match.start() > start:
                 yield part[start : match.start()].encode()
-            if match.end() > match.start():
-                yield match.group().encode()
-            start = match.end()
+            yield match.group().encode()
+            start = place = match.end()
         if start < len(part):
             yield part[start:].encode()
 
