@@ -209,8 +209,8 @@ def _check_format_options(options: argparse.Namespace) -> None:
             options.level = czip_v2.DEFAULT_LEVEL
         if options.level not in LEVELS:
             raise UsageError("levels run from 1 to 9, and from 1 to 5 in v1")
-        if options.segment is not None and not 1 <= options.segment <= v2.TEXT_LEN_MAX:
-            raise UsageError("a segment has 1 byte to 16M")
+        if options.segment is not None and not 1024 <= options.segment <= v2.TEXT_LEN_MAX:
+            raise UsageError("segments hold 1K to 16M")
 
 
 # Models.

@@ -86,13 +86,16 @@ class Tokenizer:
     def _encode_part(self, part: bytes, tokens: list[int]) -> None:
         """Append the tokens of a text without special tokens."""
         for stretch in _stretches(part):
-            for piece in self._pieces(stretch) if isinstance(stretch, str) else [stretch]:
-                tokens += self._piece_tokens(piece)
+            if isinstance(stretch, str):
+                for piece in self._pieces(stretch):
+                    tokens += self._piece_tokens(piece)
+            else:
+                tokens += [self.ranks[bytes([byte])] for byte in stretch]
 
     def _pieces(self, part: str) -> Iterator[bytes]:
         """Section 3: the pieces of a part, in UTF-8."""
         start = place = 0
-        while match := self._pattern.search(part, place):
+        while place <= len(part) and (match := self._pattern.search(part, place)):
             if match.end() == match.start():
                 place = match.end() + 1
                 continue
@@ -193,13 +196,15 @@ def _object(data: bytes) -> dict[str, Any]:
         raise ValueError(f"{constant} is no JSON")
 
     try:
-        pairs = json.loads(data.decode(), object_pairs_hook=_Pairs, parse_constant=refuse)
+        pairs = json.loads(data.decode(), object_pairs_hook=_Pairs, parse_constant=refuse, parse_int=_integer)
     except (ValueError, RecursionError) as error:
         raise TokenizerError(f"malformed tokenizer JSON: {error}") from error
     if not isinstance(pairs, _Pairs):
         raise TokenizerError("malformed tokenizer JSON: not an object")
     fields: dict[str, Any] = {}
     for key, value in pairs:
+        if not _is_text(key) or (key in _KEYS and isinstance(value, str) and not _is_text(value)):
+            raise TokenizerError(f"malformed tokenizer JSON: half of a surrogate pair at the key {key!r}")
         if key in fields and key in _KEYS:
             raise TokenizerError(f"malformed tokenizer JSON: the key `{key}` occurs twice")
         fields[key] = value
@@ -216,6 +221,16 @@ def _field(fields: dict[str, Any], key: str, kind: Any) -> Any:
     if not isinstance(value, kind):
         raise TokenizerError(f"malformed tokenizer JSON: `{key}` is of the wrong type")
     return value
+
+
+def _integer(digits: str) -> int | float:
+    # Too long for an id, and for Python; and -0, which is not written with digits only.
+    return float(digits) if len(digits) > 20 or digits == "-0" else int(digits)
+
+
+def _is_text(value: str) -> bool:
+    """Whether a string is without halves of surrogate pairs, which escapes can put into one."""
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _is_integer(value: Any) -> bool:
@@ -295,23 +310,33 @@ def _check_merges(ranks: dict[bytes, int]) -> None:
 
 def _compile(pattern: str) -> regex.Pattern[str]:
     """Rule 6, and section 3: the pattern in the notation of the module `regex`."""
-    try:
-        length = len(pattern.encode())
-    except UnicodeEncodeError as error:
-        raise TokenizerError("the pattern is no text") from error
+    length = len(pattern.encode())
     if length > PATTERN_LEN:
         raise TokenizerError(f"the pattern has {length} bytes, more than {PATTERN_LEN}")
     try:
         # Version 0 folds characters one by one, as (?i) means it here: no character matches two.
-        return regex.compile(_absolute_ends(pattern), regex.VERSION0)
+        return regex.compile(_translate(pattern), regex.VERSION0)
     except (regex.error, RecursionError, OverflowError) as error:
         raise TokenizerError(f"the pattern does not compile: {error}") from error
 
 
-# Where `$` is no end, escapes and classes of characters, in which `]` may come first; and `$`.
-_ENDS = re.compile(r"\\.|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\]|\$", re.DOTALL)
+# What is written otherwise in Python, and where it is not meant: in other escapes and in classes of
+# characters, in which a `]` may come first.
+_TRANSLATED = re.compile(
+    r"(?P<hex>\\x\{(?P<digits>[0-9A-Fa-f]{1,8})\})|(?P<group>\\k(?=<))|(?P<end>\$)"
+    r"|\\.|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\]",
+    re.DOTALL,
+)
 
 
-def _absolute_ends(pattern: str) -> str:
-    r"""Write `$` as `\Z`: in Python, `$` also matches before a line feed at the end."""
-    return _ENDS.sub(lambda match: r"\Z" if match.group() == "$" else match.group(), pattern)
+def _translate(pattern: str) -> str:
+    r"""Write `$` as `\Z`, since in Python it also matches before a last line feed; `\k<name>`, `\x{61}` likewise."""
+
+    def replace(match: re.Match[str]) -> str:
+        if match["hex"]:
+            return f"\\U{int(match['digits'], 16):08X}"
+        if match["group"]:
+            return r"\g"
+        return r"\Z" if match["end"] else match.group()
+
+    return _TRANSLATED.sub(replace, pattern)

@@ -247,43 +247,55 @@ def _is_size(value: Any) -> bool:
 
 
 def unzstd(data: bytes, limit: int, window: int) -> bytes:
-    """Decompress a zstd frame. Raises ValueError if it is broken, or has more than `limit` bytes."""
-    decompressor = zstandard.ZstdDecompressor(max_window_size=window).decompressobj()
+    """Decompress one or more zstd frames. Raises ValueError if they are broken, or have more than `limit` bytes."""
+    context = zstandard.ZstdDecompressor(max_window_size=window)
+    decompressor = context.decompressobj()
     parts: list[bytes] = []
-    size = 0
-    # Three bytes may stand for 128 KiB, so few at a time bound what comes out before the limit is seen.
-    step = 256
+    size = place = 0
     try:
-        for start in range(0, len(data), step):
-            parts.append(decompressor.decompress(data[start : start + step]))
+        while place < len(data):
+            if decompressor.eof:
+                decompressor = context.decompressobj()
+            # Four bytes may stand for 128 KiB, so few at a time bound what comes out before the limit is
+            # seen.
+            fed = data[place : place + 256]
+            parts.append(decompressor.decompress(fed))
+            place += len(fed) - len(decompressor.unused_data)
             size += len(parts[-1])
             if size > limit:
                 raise ValueError(f"more than {limit} bytes")
-            if decompressor.eof:
-                if decompressor.unused_data or start + step < len(data):
-                    raise ValueError("bytes after its end")
-                return b"".join(parts)
     except zstandard.ZstdError as error:
         raise ValueError(str(error)) from error
-    raise ValueError("it is cut short")
+    if not decompressor.eof:
+        raise ValueError("it is cut short")
+    return b"".join(parts)
 
 
 def unbrotli(data: bytes, limit: int) -> bytes:
-    """Decompress a brotli stream. Raises ValueError if it is broken, or has more than `limit` bytes."""
+    """Decompress a brotli stream. Raises ValueError if it is broken, or has more than `limit` bytes.
+
+    Bytes after its end are not looked at.
+    """
     decompressor = brotli.Decompressor()
+    parts: list[bytes] = []
+    size = 0
     try:
-        parts = [decompressor.process(data, output_buffer_limit=limit + 1)]
-        size = len(parts[0])
-        while size <= limit and not decompressor.can_accept_more_data():
-            parts.append(decompressor.process(b"", output_buffer_limit=limit + 1 - size))
-            size += len(parts[-1])
+        # One byte at a time, since the library refuses what comes after the end together with the end.
+        for place in range(len(data)):
+            fed = data[place : place + 1]
+            while True:
+                parts.append(decompressor.process(fed, output_buffer_limit=limit + 1 - size))
+                size += len(parts[-1])
+                if size > limit:
+                    raise ValueError(f"more than {limit} bytes")
+                if decompressor.can_accept_more_data():
+                    break
+                fed = b""
+            if decompressor.is_finished():
+                return b"".join(parts)
     except brotli.error as error:
         raise ValueError(str(error)) from error
-    if size > limit:
-        raise ValueError(f"more than {limit} bytes")
-    if not decompressor.is_finished():
-        raise ValueError("it is cut short")
-    return b"".join(parts)
+    raise ValueError("it is cut short")
 
 
 # ---- Hashes
