@@ -1,8 +1,8 @@
 """Texts to compare both implementations on, and the comparison.
 
-``python tests/cross.py [LENGTH]`` compares all texts, cut at LENGTH bytes (1,000 if not given), at all levels
-of both formats and with several models, which takes hours for long texts; the tests do a part of it. It prints
-a line for each text, with what differs.
+``python tests/cross.py [LENGTH]`` compares all texts, cut at LENGTH bytes (1,000 if not given), at all
+levels of both formats and with several models, which takes hours for long texts; tests do a part of it. It
+prints a line for each text, with what differs.
 """
 
 from __future__ import annotations
@@ -180,5 +180,4 @@ def main(length: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).parent))
     sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1000))

@@ -100,38 +100,41 @@ def decompress(data: bytes, models: Iterable[Model] = ()) -> bytes:
 
     Raises FormatError, DamagedError, or WrongModelError if a segment needs a model that is not among these.
     """
-    decoder = _Decoder(models)
+    decoder = SegmentDecoder(models)
     return b"".join(
-        decoder.decode(member.header, place, segment)
+        decoder.verified(member.header, place, segment)
         for member in read_members(data)
         for place, segment in enumerate(member.segments)
     )
 
 
-class _Decoder:
+class SegmentDecoder:
     """Decodes segments with the models that they need."""
 
     def __init__(self, models: Iterable[Model]) -> None:
         self._bytes = SegmentCoder(None)
         self._coders = {model.id: SegmentCoder(model) for model in models}
 
-    def decode(self, header: Header, place: int, segment: Segment) -> bytes:
-        """The text of a segment, whose checksum is right."""
-        if segment.mode is Mode.STORED:
-            text = segment.payload
-        else:
-            coder = self._bytes
-            if segment.mode is not Mode.BYTES:
-                assert header.model_id is not None
-                if header.model_id not in self._coders:
-                    raise WrongModelError(f"segment {place} needs the model {header.model_id.hex()}")
-                coder = self._coders[header.model_id]
-            try:
-                text = coder.decode(segment.payload, segment.mode, header.level, segment.text_len)
-            except DamagedError as error:
-                raise DamagedError(f"segment {place} at byte {segment.start}: {error}") from error
+    def verified(self, header: Header, place: int, segment: Segment) -> bytes:
+        """The text of the segment with the number `place` in its member, if its checksum is right."""
+        text = self.decode(header, segment)
         segment.verify(header, place, text)
         return text
+
+    def decode(self, header: Header, segment: Segment) -> bytes:
+        """The text of a segment, without a look at its checksum."""
+        if segment.mode is Mode.STORED:
+            return segment.payload
+        coder = self._bytes
+        if segment.mode is not Mode.BYTES:
+            assert header.model_id is not None
+            if header.model_id not in self._coders:
+                raise WrongModelError(f"segment at byte {segment.start} needs model {header.model_id.hex()}")
+            coder = self._coders[header.model_id]
+        try:
+            return coder.decode(segment.payload, segment.mode, header.level, segment.text_len)
+        except DamagedError as error:
+            raise DamagedError(f"segment at byte {segment.start}: {error}") from error
 
 
 class Reader(io.RawIOBase):
@@ -145,7 +148,7 @@ class Reader(io.RawIOBase):
         """Find the segments. Raises FormatError, or DamagedError for a segment without text."""
         super().__init__()
         self._data = data
-        self._decoder = _Decoder(models)
+        self._decoder = SegmentDecoder(models)
         self._places = find_segments(data)
         self._starts = [place.text_start for place in self._places]
         self._position = 0
@@ -193,5 +196,5 @@ class Reader(io.RawIOBase):
         if self._decoded is None or self._decoded[0] != number:
             place = self._places[number]
             segment = read_segment(self._data, place)
-            self._decoded = number, self._decoder.decode(place.header, place.number, segment)
+            self._decoded = number, self._decoder.verified(place.header, place.number, segment)
         return self._decoded[1]
