@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import brotli
 import numpy as np
 import pytest
+import zstandard
 from conftest import MODELS, VECTORS, shared, vector
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ from compress_zip.coder.arithmetic import ArithmeticEncoder
 from compress_zip.errors import CzipError, ModelError, TokenizerError
 from compress_zip.fixed import COSINE, EXP2, LOG2E_OVER_64_Q24, SINE, exp_weight
 from compress_zip.model import Integers, Model, Window, cumulative, v1, v2
-from compress_zip.model.file import ModelFile
+from compress_zip.model.file import ModelFile, unbrotli, unzstd
 
 MODEL1 = (VECTORS / "model.czm").read_bytes()
 MODEL2 = (VECTORS / "model2.czm").read_bytes()
@@ -404,6 +406,24 @@ def test_refused_models_of_version_2(metadata: dict[str, str | None], tensors: d
 def test_valid_models_of_version_2(metadata: dict[str, str | None], tensors: dict[str, Any]) -> None:
     model = Model.from_bytes(changed_model2(metadata, tensors))
     assert model.forward(model.new_cache(), [model.start_token]).min() >= 1
+
+
+def test_compressed_tensors() -> None:
+    text = b"hello " * 1000
+    frame = zstandard.compress(text)
+    skippable = bytes.fromhex("502a4d1803000000616263")
+    assert unzstd(skippable + frame + frame + skippable, 12_000, 1 << 24) == text + text
+    assert unbrotli(brotli.compress(text) + b"more", 6_000) == text
+    for data in (b"", frame[:-1], frame + b"x"):
+        with pytest.raises(ValueError, match=r"cut short|rror"):
+            unzstd(data, 6_000, 1 << 24)
+    for data in (b"", brotli.compress(text)[:-1], b"\xff"):
+        with pytest.raises(ValueError, match=r"cut short|failed"):
+            unbrotli(data, 6_000)
+    with pytest.raises(ValueError, match="more than 5999 bytes"):
+        unzstd(frame, 5_999, 1 << 24)
+    with pytest.raises(ValueError, match="more than 5999 bytes"):
+        unbrotli(brotli.compress(text), 5_999)
 
 
 @given(st.integers(0, len(MODEL2) - 1), st.integers(1, 255))

@@ -12,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from compress_zip.errors import TokenizerError
-from compress_zip.tokenizer import Tokenizer, _absolute_ends, merge
+from compress_zip.tokenizer import Tokenizer, _translate, merge
 
 JSON = (VECTORS / "tokenizer.json").read_bytes()
 TOKENIZER = Tokenizer(JSON)
+RANKS = json.loads(JSON)["mergeable_ranks"]
+SPECIAL = json.loads(JSON)["special_tokens"]
 TEXTS = sorted((VECTORS / "texts").iterdir())
 
 
@@ -114,12 +116,22 @@ def test_text_between_matches() -> None:
     assert list(tokenizer._pieces("aabba\n")) == [b"aa", b"b", b"b", b"a\n"]
 
 
+def test_empty_matches() -> None:
+    # As if they were not there.
+    assert list(Tokenizer(changed(pat_str="|a"))._pieces("aabaa")) == [b"aabaa"]
+    assert list(Tokenizer(changed(pat_str="a*"))._pieces("baab caa")) == [b"b", b"aa", b"b c", b"aa"]
+
+
+def test_bytes_that_are_not_utf_8() -> None:
+    # Each is a token by itself, though there is one for the first two together.
+    ranks = {**RANKS, "\xe2\x82": 283, "ab": 284}
+    tokenizer = Tokenizer(changed(explicit_n_vocab=None, mergeable_ranks=ranks))
+    assert tokenizer.encode(b"ab\xe2\x82ab") == [284, 0xE2, 0x82, 284]
+    assert tokenizer.encode(b"\xff\xf0\x9f\x98a") == [0xFF, 0xF0, 0x9F, 0x98, 97]
+
+
 def test_ends_of_the_part() -> None:
-    assert _absolute_ends(r"a$|\$[$][]$][^]$\]$][[:alpha:]$]$") == r"a\Z|\$[$][]$][^]$\]$][[:alpha:]$]\Z"
-
-
-RANKS = json.loads(JSON)["mergeable_ranks"]
-SPECIAL = json.loads(JSON)["special_tokens"]
+    assert _translate(r"a$|\$[$][]$][^]$\]$][[:alpha:]$]$") == r"a\Z|\$[$][]$][^]$\]$][[:alpha:]$]\Z"
 
 
 @pytest.mark.parametrize(
@@ -131,6 +143,9 @@ SPECIAL = json.loads(JSON)["special_tokens"]
         (b"{}", "malformed"),
         (b'{"name": NaN}', "malformed"),
         (b'{"name": "a", "name": "a"}', "occurs twice"),
+        (JSON.replace(b'"vectors"', b'"\\ud800"'), "malformed"),
+        (JSON.replace(b'"\\u0000": 0', b'"\\u0000": -0'), "no id"),
+        (JSON + b"x", "malformed"),
         (changed(name=None), "wrong type"),
         (changed(explicit_n_vocab=7), "`explicit_n_vocab` is 7, but there are 283 tokens"),
         (changed(explicit_n_vocab="283"), "explicit_n_vocab"),
@@ -145,7 +160,7 @@ SPECIAL = json.loads(JSON)["special_tokens"]
         (changed(mergeable_ranks={**RANKS, "zq": 283.0}), "no id"),
         (changed(special_tokens={**SPECIAL, "": 283}), "empty"),
         (changed(special_tokens={**SPECIAL, "é" * 128: 283}), "256 bytes"),
-        (changed(special_tokens={**SPECIAL, "\ud800": 283}), "no text"),
+        (changed(special_tokens={**SPECIAL, "\ud800": 283}), "malformed"),
         (changed(pat_str="a" * 8193), "8193 bytes"),
         (changed(pat_str="(a"), "compile"),
         (JSON.replace(b'"<|bos|>"', b'"<|eos|>"'), "occurs twice"),

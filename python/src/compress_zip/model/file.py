@@ -5,7 +5,6 @@ The file is a safetensors file (czm-v1.md, section 4; rules 1 and 2 of section 5
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ import numpy.typing as npt
 import xxhash
 import zstandard
 
+from .. import strict_json
 from ..errors import ModelError
 
 Integers = npt.NDArray[np.int64]
@@ -99,8 +99,8 @@ class ModelFile:
         if start > len(data):
             raise _malformed(f"its header of {header_len} bytes is cut short at byte {len(data)}")
         try:
-            header = json.loads(data[8:start].decode(), object_pairs_hook=_unique, parse_constant=_refuse)
-        except (ValueError, RecursionError) as error:
+            header = strict_json.loads(data[8:start], _unique)
+        except ValueError as error:
             raise _malformed(f"its header: {error}") from error
         metadata = header.pop("__metadata__", None) or {}
         if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
@@ -207,10 +207,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")
-
-
 def _tensors(header: dict[str, Any], data: memoryview) -> dict[str, Tensor]:
     """Rule 2: the tensors follow each other without gaps or overlaps."""
     places: list[tuple[int, int, str]] = []
@@ -247,7 +243,7 @@ def _is_size(value: Any) -> bool:
 
 
 def unzstd(data: bytes, limit: int, window: int) -> bytes:
-    """Decompress one or more zstd frames. Raises ValueError if they are broken, or have more than `limit` bytes."""
+    """Decompress zstd frames, at least one. Raises ValueError if they are broken or exceed `limit` bytes."""
     context = zstandard.ZstdDecompressor(max_window_size=window)
     decompressor = context.decompressobj()
     parts: list[bytes] = []
