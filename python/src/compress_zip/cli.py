@@ -250,9 +250,9 @@ def _open_model(path: Path) -> Model:
     try:
         return api.open_model(path)
     except OSError as error:
-        raise FileError(f"{path}: cannot read the model: {error.strerror}") from error
+        raise FileError(f"cannot read the model {path}: {error.strerror}") from error
     except (ModelError, TokenizerError) as error:
-        raise ModelError(f"{path}: bad model: {error}") from error
+        raise ModelError(f"bad model {path}: {error}") from error
 
 
 # Files.
@@ -266,7 +266,7 @@ def _read(path: str) -> bytes:
     if path == STANDARD_STREAM:
         return sys.stdin.buffer.read()
     if os.path.isdir(path):
-        raise UsageError("is a directory")
+        raise FileError("is a directory")
     try:
         return Path(path).read_bytes()
     except OSError as error:
@@ -280,11 +280,11 @@ def _check_output(options: argparse.Namespace, output: str) -> None:
     inputs = [*options.inputs, *(options.model or []), *([options.tokenizer] if options.tokenizer else [])]
     for path in inputs:
         if os.path.exists(output) and os.path.exists(path) and os.path.samefile(output, path):
-            raise UsageError(f"{output}: is also an input, and inputs are never overwritten")
+            raise UsageError(f"output {output} is also an input, and inputs are never overwritten")
     if os.path.exists(output) and not stat.S_ISREG(os.stat(output).st_mode):
-        raise FileError(f"{output}: is not a regular file")
+        raise FileError(f"output {output} is not a regular file")
     if os.path.exists(output) and not options.force:
-        raise FileError(f"{output}: already exists; -f overwrites it")
+        raise FileError(f"output {output} already exists; -f overwrites it")
 
 
 def _write(output: str, data: bytes, input_path: str, *, force: bool) -> None:
@@ -322,7 +322,7 @@ def _link(temporary: str, path: str) -> None:
     try:
         os.link(temporary, path)
     except FileExistsError as error:
-        raise FileError(f"{path}: already exists; -f overwrites it") from error
+        raise FileError(f"output {path} already exists; -f overwrites it") from error
     except OSError:
         # Some file systems have no links.
         os.replace(temporary, path)
