@@ -301,7 +301,7 @@ def online_softmax(
     """
     rows, count = scores.shape
     visible = np.arange(count) <= last[:, None]
-    first = np.full(rows, NO_MAXIMUM) if sinks is None else sinks
+    first = np.full(rows, NO_MAXIMUM, np.int64) if sinks is None else sinks
     # The maximum before each key, and after it; the sink comes before all keys. To be rescaled while all is
     # zero changes nothing, so the first key needs no special case.
     maxima = np.maximum.accumulate(np.concatenate([first[:, None], scores], axis=1), axis=1)
@@ -310,7 +310,7 @@ def online_softmax(
     maxima = maxima[:, 1:]
     weights = np.where(visible, exp_weight(scores - maxima, LOG2E_OVER_64_Q24, exp2), 0)
 
-    sums = np.full(rows, 0 if sinks is None else 65535)
+    sums = np.full(rows, 0 if sinks is None else 65535, np.int64)
     outputs = np.zeros((rows, HEAD_DIM), np.int64)
     previous = first.copy()
     last_run = run[:, -1]

@@ -23,7 +23,7 @@ BATCH = 64
 
 def attention_weights() -> Integers:
     """Section 7, step 3: the weights of D = 0 to 2304; from there on they are 0."""
-    d = np.arange(2305)
+    d = np.arange(2305, dtype=np.int64)
     return np.minimum(up(EXP2[d % 256], 8 + d // 256), 255)
 
 
@@ -121,7 +121,7 @@ class Net:
         self.float_type = float_type(max(17_689, 255 * 127 * self.window))
         # Section 8: f_i for D_i = 0 to 256 * c; from there on it is 1.
         c = 30 - (v - 1).bit_length()
-        d_i = np.arange(256 * c + 1)
+        d_i = np.arange(256 * c + 1, dtype=np.int64)
         self.frequency = np.maximum((EXP2[d_i % 256] << c) >> (16 + d_i // 256), 1)
 
     def _layer(self, file: ModelFile, prefix: str) -> Layer:
@@ -154,13 +154,13 @@ class Net:
 
     def _batch(self, cache: Cache, tokens: Sequence[int]) -> Integers:
         n = len(tokens)
-        positions = np.arange(cache.position, cache.position + n)
+        positions = np.arange(cache.position, cache.position + n, dtype=np.int64)
         if cache.held + n > cache.keys.shape[1]:
             kept = min(cache.held, self.window - 1)
             for rows in (cache.keys, cache.values):
                 rows[:, :kept] = rows[:, cache.held - kept : cache.held]
             cache.held = kept
-        x = self._embed(cache, np.asarray(tokens), positions)
+        x = self._embed(cache, np.asarray(tokens, np.int64), positions)
         angles = positions[:, None] * self.frequencies % 2048
         # For all heads, which are the axis between.
         rotation = COSINE[angles][:, None], SINE[angles][:, None]

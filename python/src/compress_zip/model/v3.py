@@ -148,13 +148,13 @@ class Projection:
 
 def _sigmoid_table() -> Integers:
     """Section 7.3, with a last element that is only multiplied by 0."""
-    z = up(np.arange(1025) * 378194, 16)
+    z = up(np.arange(1025, dtype=np.int64) * 378194, 16)
     return np.append((1 << 32) // (65536 + up(EXP2[z % 256], z // 256)), 0)
 
 
 def _weight_table() -> Integers:
     """Section 7.2, step 3: the weights of D = 0 to 4352; from there on they are 0."""
-    d = np.arange(4352)
+    d = np.arange(4352, dtype=np.int64)
     return np.append(up(EXP2[d % 256], d // 256), 0)
 
 
@@ -173,7 +173,7 @@ def silu(x: Integers) -> Integers:
 @cache
 def frequency_table(c: int) -> Integers:
     """Section 8: f_i(c) for D_i = 0 to 256 * c; from there on it is 1."""
-    d = np.arange(256 * c + 1)
+    d = np.arange(256 * c + 1, dtype=np.int64)
     table: Integers = np.maximum((EXP2[d % 256] << c) >> (16 + d // 256), 1)
     return table
 
@@ -325,7 +325,7 @@ class Net:
 
     def _batch(self, cache: Cache, tokens: Sequence[int]) -> Integers:
         n = len(tokens)
-        positions = np.arange(cache.position, cache.position + n)
+        positions = np.arange(cache.position, cache.position + n, dtype=np.int64)
         if cache.held + n > cache.layers[0].keys.shape[1]:
             kept = min(cache.held, self.window - 1)
             for stored in cache.layers:
