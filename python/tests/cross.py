@@ -22,12 +22,13 @@ from compress_zip.mix.variants import LEVELS, Mode
 from compress_zip.model import Model
 from compress_zip.segment import SegmentCoder
 
-# Models by name: of version 2 with priors of its own, of version 1, and of version 2 without priors.
+# Models by name: two of version 2 with priors of their own, and one without priors of each version.
 MODEL_FILES = {
     "standard": MODELS / "standard.czm",
     "fast": MODELS / "fast.czm",
     "v1": VECTORS / "model.czm",
     "v2": VECTORS / "model2.czm",
+    "v3": Path(__file__).parent / "data" / "model3-norms.czm",
 }
 
 EDGE_CASES = {

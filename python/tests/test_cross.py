@@ -5,10 +5,11 @@ from __future__ import annotations
 import cross
 import pytest
 import rust
+from conftest import shared
 
-from compress_zip import czip_v1
+from compress_zip import czip_v1, czip_v2
 from compress_zip.container.outer import Codec
-from compress_zip.mix.variants import LEVELS
+from compress_zip.mix.variants import LEVELS, Mode
 
 TEXTS = list(cross.texts(250))
 
@@ -38,3 +39,16 @@ def test_czip_v1_is_the_same(number: int) -> None:
     level = [None, *czip_v1.LEVELS][number % 6]
     model = list(cross.MODEL_FILES)[number // 2 % len(cross.MODEL_FILES)]
     assert cross.compare_v1(text, level, model, Codec(number // 3 % 2)) == []
+
+
+@pytest.mark.parametrize("level", [4, 5])
+def test_windows_of_version_1_are_the_same(level: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The golden model has a context of 128, which is less than any window.
+    folder = shared("conformance")
+    monkeypatch.setitem(cross.MODEL_FILES, "v001", folder / "models" / "v001_eng.czm")
+    text = (folder / "inputs" / "python.txt").read_bytes()[:3000]
+    model = cross.model("v001")
+    assert len(model.tokenizer.encode(text)) > 768
+    file = czip_v2.compress(text, model, level=level, mode=Mode.NET)
+    path = cross.MODEL_FILES["v001"]
+    assert rust.output(["compress", "-m", path, "-L", str(level), "-i", "-", "-o", "-"], text) == file
