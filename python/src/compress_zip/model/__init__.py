@@ -20,14 +20,9 @@ import numpy as np
 from ..errors import ModelError
 from ..tokenizer import Tokenizer
 from . import v1, v2, v3
-from .file import Cache, Integers, ModelFile, Net, Window, xxh3_128
+from .file import BATCH, Cache, Integers, ModelFile, Net, Window, xxh3_128
 
 __all__ = ["BATCH", "Cache", "Integers", "Model", "Net", "Window", "cumulative"]
-
-# How many tokens at a time make matrix products efficient, while the results (8 bytes for each symbol of the
-# vocabulary and each token) still fit in a cache.
-BATCH = 64
-
 
 # The start token of models that name no other.
 START = b"<|bos|>"

@@ -25,6 +25,10 @@ Integers = npt.NDArray[np.int64]
 # tests.
 Observer = Callable[[str, npt.NDArray[Any]], None]
 
+# How many tokens at a time make matrix products efficient, while the results (8 bytes for each symbol of the
+# vocabulary and each token) still fit in a cache.
+BATCH = 64
+
 HEADER_LEN = 1 << 20
 TOKENIZER_LEN = 1 << 24
 

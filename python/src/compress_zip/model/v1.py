@@ -23,7 +23,7 @@ from ..fixed import (
     rne_shr,
 )
 from ..kernels import Floats, Matrix
-from .file import Integers, ModelFile, Observer, Window
+from .file import BATCH, Integers, ModelFile, Observer, Window
 
 FORMAT = "czip-model-v1"
 HEAD_DIM = 64
@@ -158,7 +158,7 @@ class Net:
             if len(cache.laid_out) == cache.limit:
                 self._lay_out(cache)
             # Not too many positions at a time: each has a score for each head and each position before it.
-            count = min(len(tokens) - start, cache.limit - len(cache.laid_out), 64)
+            count = min(len(tokens) - start, cache.limit - len(cache.laid_out), BATCH)
             x = self._layers(cache, tokens[start : start + count])
             results.append(self._frequencies(self._logits(x)))
             cache.position += count
@@ -174,8 +174,8 @@ class Net:
         newest = cache.laid_out[len(cache.laid_out) - cache.keep :]
         again = [cache.laid_out[0], *newest]
         cache.laid_out = []
-        for start in range(0, len(again), 64):
-            self._layers(cache, again[start : start + 64])
+        for start in range(0, len(again), BATCH):
+            self._layers(cache, again[start : start + BATCH])
 
     # ---- Section 6: the forward pass
 

@@ -14,11 +14,10 @@ import numpy.typing as npt
 from ..errors import ModelError
 from ..fixed import COSINE, EXP2, SINE, Norm, clamp127, sat16, up
 from ..kernels import Floats, Matrix, float_type
-from .file import Integers, ModelFile, Observer, Window, xxh3_128
+from .file import BATCH, Integers, ModelFile, Observer, Window, xxh3_128
 
 FORMAT = "czip-model-v2"
 HEAD_DIM = 64
-BATCH = 64
 
 
 def attention_weights() -> Integers:

@@ -18,12 +18,11 @@ import numpy.typing as npt
 from ..errors import ModelError
 from ..fixed import COSINE, EXP2, SINE, up
 from ..kernels import Floats, Matrix
-from .file import Integers, ModelFile, Observer, Window, xxh3_128
+from .file import BATCH, Integers, ModelFile, Observer, Window, xxh3_128
 
 FORMAT = "czip-model-v3"
 TOKENIZER_LEN = 1 << 26
 INPUTS = ("qkv", "out", "gate_up", "down", "head")
-BATCH = 64
 
 BOUND = (1 << 28) - 1
 # Far below every score.
