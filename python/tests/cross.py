@@ -1,7 +1,8 @@
 """Texts to compare both implementations on, and the comparison.
 
-``python tests/cross.py [LENGTH]`` compares all texts, cut at LENGTH bytes (1,000 if not given), at all levels
-of both formats, with models in turn. It prints a line for each text, with what differs. Tests do a part of it.
+``python tests/cross.py [LENGTH]`` compares all texts, cut at LENGTH bytes (1,000 if not given), at all
+levels of both formats, with models in turn. It prints a line for each text, with what differs. Tests do
+a part of it.
 """
 
 from __future__ import annotations
