@@ -30,8 +30,8 @@ from compress_zip.model import Model
 
 FILES = vector("v2.json")["files"]
 # Texts whose files are quickly decoded; the others only for some levels.
-SHORT = ("json", "octets", "special", "runs", "byte", "empty")
-LONG = ("v2/prose.5.net.model2.index.czip", "v2/prose.4.net.segments.czip", "v2/joined.czip")
+SHORT = ("octets", "special", "runs", "byte", "empty")
+LONG = ("v2/prose.5.net.model2.index.czip", "v2/joined.czip", "v2/json.3.tokens.czip", "v2/json.4.net.czip")
 
 
 @cache
