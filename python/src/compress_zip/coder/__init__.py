@@ -1,0 +1,1 @@
+"""The entropy coders: intervals of symbols for CZIPv1, single decisions for czip v2."""

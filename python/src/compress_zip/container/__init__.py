@@ -1,0 +1,4 @@
+"""The framing of compressed files: headers, lengths, checksums, index.
+
+What the payloads stand for is not known here.
+"""

@@ -1,0 +1,34 @@
+"""Where the data of tests are: the golden vectors, and the shared data, which need not be there."""
+
+from __future__ import annotations
+
+# Before NumPy is, which reads the number of threads when it is imported.
+import compress_zip  # noqa: F401  # isort: skip
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+VECTORS = REPOSITORY / "crates" / "vectors" / "data"
+MODELS = REPOSITORY / "models"
+
+
+def vector(name: str) -> Any:
+    """The golden vectors in a JSON file."""
+    return json.loads((VECTORS / name).read_text(encoding="utf-8"))
+
+
+def shared(name: str) -> Path:
+    """A folder of the shared data. Without it a test is skipped, unless CZIP_REQUIRE_SHARED is set."""
+    root = os.environ.get("CZIP_SHARED")
+    candidates = [Path(root)] if root else [REPOSITORY / "shared", REPOSITORY.parent / "shared"]
+    for candidate in candidates:
+        if (candidate / name).is_dir():
+            return candidate / name
+    if os.environ.get("CZIP_REQUIRE_SHARED"):
+        pytest.fail(f"no folder {name} in {candidates}")
+    pytest.skip(f"no folder {name} in the shared data")

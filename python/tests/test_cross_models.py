@@ -1,0 +1,138 @@
+"""Both implementations on the same models: random ones, and some that are hardly valid or hardly not.
+
+``python tests/test_cross_models.py COUNT [SEED]`` compares COUNT random models of each version.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+import rust
+from patched import Parts, patched
+from random_models import TOKENIZER, VERSIONS
+from test_models import MODEL1, code, text_of
+
+from compress_zip.container import v1
+from compress_zip.errors import CzipError
+from compress_zip.model import Model
+
+TEXT = text_of("prose")[:900]
+CHUNK_LEN = 256
+
+
+@pytest.fixture(autouse=True)
+def _needs_the_rust_program() -> None:
+    rust.program()
+
+
+def compare(data: bytes, folder: Path) -> bool:
+    """Whether both code a text in the same chunks with a model."""
+    path = folder / "model.czm"
+    path.write_bytes(data)
+    arguments: list[str | Path] = ["compress", "--format", "v1", "-L", "3", "-m", path, "-i", "-", "-o", "-"]
+    theirs = v1.File.from_bytes(rust.output(arguments, TEXT))
+    model = Model.from_bytes(data)
+    ours = code(model, TEXT, min(CHUNK_LEN, model.context_length))
+    return ours == [chunk.hex() for chunk in theirs.chunks]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("seed", range(20))
+def test_random_models(version: int, seed: int, tmp_path: Path) -> None:
+    assert compare(VERSIONS[version](seed), tmp_path)
+
+
+def header(data: bytes) -> tuple[bytes, bytes]:
+    """The header of a safetensors file, and what follows it."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    return data[8:end], data[end:]
+
+
+def with_header(text: bytes, data: bytes) -> bytes:
+    return len(text).to_bytes(8, "little") + text + data
+
+
+def with_tensor(entry: str, data: bytes = b"") -> bytes:
+    """MODEL1 with another tensor; N stands for the place of its bytes, M for their end."""
+    text, rest = header(MODEL1)
+    entry = entry.replace("N", str(len(rest))).replace("M", str(len(rest) + len(data)))
+    return with_header(text.rstrip()[:-1] + b',"more":' + entry.encode() + b"}", rest + data)
+
+
+def files() -> dict[str, bytes]:
+    """Model files at the edge of the rules."""
+    text, rest = header(MODEL1)
+    result = {
+        "a header with spaces after it": with_header(text + b" \n\t", rest),
+        "a header with a zero after it": with_header(text + b"\0", rest),
+        "a header after a space": with_header(b" " + text, rest),
+        "a header of 1 MiB": with_header(text.ljust(1 << 20), rest),
+        "a header of 1 MiB and a byte": with_header(text.ljust((1 << 20) + 1), rest),
+        "a byte more": MODEL1 + b"x",
+        "a byte less": MODEL1[:-1],
+        "an empty tensor": with_tensor('{"dtype":"I8","shape":[0],"data_offsets":[N,N]}'),
+        "an empty tensor at the start": with_tensor('{"dtype":"I8","shape":[0],"data_offsets":[0,0]}'),
+        "an empty tensor elsewhere": with_tensor('{"dtype":"I8","shape":[0],"data_offsets":[5,5]}'),
+        "a tensor twice": with_tensor('{"dtype":"I8","shape":[3],"data_offsets":[0,3]}'),
+        "a gap": with_tensor('{"dtype":"I8","shape":[3],"data_offsets":[N1,M]}', b"123"),
+        "a shape of floats": with_tensor('{"dtype":"I8","shape":[3.0],"data_offsets":[N,M]}', b"123"),
+        "a negative size": with_tensor('{"dtype":"I8","shape":[-3],"data_offsets":[N,M]}', b"123"),
+        "a minus zero": with_tensor('{"dtype":"I8","shape":[-0],"data_offsets":[N,N]}'),
+        "another field": with_tensor('{"dtype":"I8","shape":[3],"data_offsets":[N,M],"x":1}', b"123"),
+        "no type": with_tensor('{"shape":[3],"data_offsets":[N,M]}', b"123"),
+        "an unknown type": with_tensor('{"dtype":"Q8","shape":[0],"data_offsets":[N,N]}'),
+        "elements of 4 bits": with_tensor('{"dtype":"F4","shape":[6],"data_offsets":[N,M]}', b"123"),
+        "half a byte": with_tensor('{"dtype":"F4","shape":[5],"data_offsets":[N,M]}', b"123"),
+        "not a number": with_tensor('{"dtype":"I8","shape":[3],"data_offsets":[N,M],"x":NaN}', b"123"),
+        "a number of metadata": with_header(text.replace(b'{"', b'{"__metadata__":{"x":1},"', 1), rest),
+        "no tokenizer": patched(MODEL1, {"tensors": {"tokenizer.data": {"shape": [0]}}}),
+    }
+    for number in ("+2", "002", "++2", "2 ", "-2", "2.0", "0x2", "2_0", "\u0662", "", "2" + "0" * 30):
+        result[f"`{number}` layers"] = patched(MODEL1, {"metadata": {"n_layers": number}})
+    skippable = bytes.fromhex("502a4d1803000000616263")
+    compressed = {
+        "a skippable frame before": skippable + TOKENIZER,
+        "a skippable frame after": TOKENIZER + skippable,
+        "bytes after": TOKENIZER + b"x",
+        "a frame cut short": TOKENIZER[:-1],
+    }
+    for name, data in compressed.items():
+        change: dict[str, Any] = {"shape": [len(data)], "data": data.hex()}
+        patch = {"metadata": {"tokenizer_codec": "zstd"}, "tensors": {"tokenizer.data": change}}
+        result[f"tokenizer: {name}"] = patched(MODEL1, patch)
+    for name in Parts.of(MODEL1).tensors:
+        result[f"without {name}"] = patched(MODEL1, {"tensors": {name: None}})
+    return result
+
+
+@pytest.mark.parametrize("name", files())
+def test_which_files_are_models(name: str, tmp_path: Path) -> None:
+    data = files()[name]
+    path = tmp_path / "model.czm"
+    path.write_bytes(data)
+    arguments: list[str | Path] = ["compress", "--format", "v1", "-m", path, "-i", "-", "-o", "-"]
+    theirs = rust.run(arguments)
+    fault = None
+    try:
+        Model.from_bytes(data)
+    except CzipError as error:
+        fault = error
+    assert (fault is None) == (theirs.returncode == 0), (fault, theirs.stderr.decode())
+
+
+def main() -> None:
+    count = int(sys.argv[1])
+    first = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    with tempfile.TemporaryDirectory() as folder:
+        for version, make in VERSIONS.items():
+            for seed in range(first, first + count):
+                if not compare(make(seed), Path(folder)):
+                    print(f"version {version}, seed {seed}: chunks differ")
+
+
+if __name__ == "__main__":
+    main()
