@@ -13,7 +13,7 @@ use czip_model::{ModelFile, v2};
 use czip_vectors::read;
 
 /// Files that a thread decodes together without guesses.
-const MANY: usize = 5;
+const MANY: usize = 8;
 
 /// The synthetic models of versions 1 and 2, and one of version 3 with the tokenizer of the second, with every instruction
 /// set of this machine, the fastest last.
