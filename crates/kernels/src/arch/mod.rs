@@ -104,22 +104,6 @@ macro_rules! portable_entry_points {
         }
 
         $(#[$feature])*
-        pub(crate) fn scale(sums: &mut [i32], mantissas: &[u16], exponents: &[u8], unit: czip_fixed::Factor) {
-            $crate::factored::scale(sums, mantissas, exponents, unit);
-        }
-
-        $(#[$feature])*
-        pub(crate) fn add_scaled(
-            sums: &[i32],
-            mantissas: &[u16],
-            exponents: &[u8],
-            unit: czip_fixed::Factor,
-            residual: &mut [i32],
-        ) {
-            $crate::factored::add_scaled(sums, mantissas, exponents, unit, residual);
-        }
-
-        $(#[$feature])*
         pub(crate) fn rotate_i32(x: &mut [i32], cos: &[i16], sin: &[i16]) {
             $crate::factored::rotate_i32(x, cos, sin);
         }
@@ -132,11 +116,6 @@ macro_rules! portable_entry_points {
         $(#[$feature])*
         pub(crate) fn maximum(x: &[i32]) -> i32 {
             $crate::factored::maximum(x)
-        }
-
-        $(#[$feature])*
-        pub(crate) fn weigh_scores(scores: &[i32], maximum: i32, out: &mut [u32]) -> u32 {
-            $crate::factored::weigh_scores(scores, maximum, out)
         }
 
         $(#[$feature])*
@@ -190,8 +169,9 @@ macro_rules! portable_entry_points {
     };
 }
 
-/// The entry points for frequencies, of instruction sets that have no faster way of looking up powers.
-macro_rules! portable_frequencies {
+/// The entry points of instruction sets that have no faster way of looking up powers, and no shifts to the right of signed
+/// numbers of 64 bits.
+macro_rules! portable_lookups {
     ($(#[$feature:meta])*) => {
         $(#[$feature])*
         pub(crate) fn frequencies(softmax: &$crate::frequencies::Softmax, logits: &[i32], out: &mut [u32]) {
@@ -201,6 +181,27 @@ macro_rules! portable_frequencies {
         $(#[$feature])*
         pub(crate) fn unscaled_frequencies(logits: &[i32], bits: u32, exp2: &[u16; 256], out: &mut [u32]) {
             $crate::frequencies::unscaled_frequencies(logits, bits, exp2, out);
+        }
+
+        $(#[$feature])*
+        pub(crate) fn weigh_scores(scores: &[i32], maximum: i32, out: &mut [u32]) -> u32 {
+            $crate::factored::weigh_scores(scores, maximum, out)
+        }
+
+        $(#[$feature])*
+        pub(crate) fn scale(sums: &mut [i32], mantissas: &[u16], exponents: &[u8], unit: czip_fixed::Factor) {
+            $crate::factored::scale(sums, mantissas, exponents, unit);
+        }
+
+        $(#[$feature])*
+        pub(crate) fn add_scaled(
+            sums: &[i32],
+            mantissas: &[u16],
+            exponents: &[u8],
+            unit: czip_fixed::Factor,
+            residual: &mut [i32],
+        ) {
+            $crate::factored::add_scaled(sums, mantissas, exponents, unit, residual);
         }
     };
 }
@@ -314,4 +315,4 @@ macro_rules! blocked_entry_points {
     };
 }
 
-pub(crate) use {blocked_entry_points, portable_entry_points, portable_frequencies, product_entry_points};
+pub(crate) use {blocked_entry_points, portable_entry_points, portable_lookups, product_entry_points};

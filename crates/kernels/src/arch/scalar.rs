@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::arch::{portable_entry_points, portable_frequencies};
+use crate::arch::{portable_entry_points, portable_lookups};
 use crate::attention::{self, AttentionInput, Portable, RunSums};
 use crate::layout::{Block, HEAD_DIM, ValueLayout, WeightLayout};
 use crate::matrix::{self, PackedMatrix};
@@ -11,7 +11,7 @@ use crate::sliding::{self, WeightsObserver, WindowInput};
 use crate::workspace::{Staging, Workspace};
 
 portable_entry_points!();
-portable_frequencies!();
+portable_lookups!();
 
 /// Weights and keys lie row by row.
 pub(crate) const WEIGHTS: WeightLayout = WeightLayout::Rows;

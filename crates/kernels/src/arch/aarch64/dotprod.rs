@@ -3,14 +3,14 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use crate::arch::{blocked_entry_points, portable_entry_points, portable_frequencies};
+use crate::arch::{blocked_entry_points, portable_entry_points, portable_lookups};
 use crate::attention::Portable;
 use crate::blocked::{Blocked, DotProduct, Staged};
 use crate::product::RowVector;
 use crate::workspace::Staging;
 
 portable_entry_points!(#[target_feature(enable = "neon,dotprod")]);
-portable_frequencies!(#[target_feature(enable = "neon,dotprod")]);
+portable_lookups!(#[target_feature(enable = "neon,dotprod")]);
 // Four vectors by six activations leave 8 of the 32 registers, four of them for the weights.
 blocked_entry_points!(Blocked<Sdot, 4>, Portable, #[target_feature(enable = "neon,dotprod")]);
 

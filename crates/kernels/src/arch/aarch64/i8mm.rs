@@ -7,7 +7,7 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 use std::ops::Range;
 
-use crate::arch::{blocked_entry_points, portable_entry_points, portable_frequencies};
+use crate::arch::{blocked_entry_points, portable_entry_points, portable_lookups};
 use crate::attention::Portable;
 use crate::layout::{BLOCK_COLS, BLOCK_ROWS, Block, WeightLayout};
 use crate::product::{Output, Product, RowVector};
@@ -16,7 +16,7 @@ use crate::workspace::Staging;
 use super::dotprod::Sdot;
 
 portable_entry_points!(#[target_feature(enable = "neon,dotprod,i8mm")]);
-portable_frequencies!(#[target_feature(enable = "neon,dotprod,i8mm")]);
+portable_lookups!(#[target_feature(enable = "neon,dotprod,i8mm")]);
 blocked_entry_points!(Smmla, Portable, #[target_feature(enable = "neon,dotprod,i8mm")]);
 
 /// The columns of an instruction.

@@ -4,14 +4,14 @@
 
 use std::arch::aarch64::*;
 
-use crate::arch::{blocked_entry_points, portable_entry_points, portable_frequencies};
+use crate::arch::{blocked_entry_points, portable_entry_points, portable_lookups};
 use crate::attention::Portable;
 use crate::blocked::{Blocked, DotProduct, Staged};
 use crate::product::RowVector;
 use crate::workspace::Staging;
 
 portable_entry_points!(#[target_feature(enable = "neon")]);
-portable_frequencies!(#[target_feature(enable = "neon")]);
+portable_lookups!(#[target_feature(enable = "neon")]);
 // With two accumulators for a vector of rows, two vectors by six activations leave 8 of the 32 registers.
 blocked_entry_points!(Blocked<Widening, 2>, Portable, #[target_feature(enable = "neon")]);
 

@@ -6,14 +6,14 @@
 
 use std::arch::wasm32::*;
 
-use crate::arch::{blocked_entry_points, portable_entry_points, portable_frequencies};
+use crate::arch::{blocked_entry_points, portable_entry_points, portable_lookups};
 use crate::attention::Portable;
 use crate::blocked::{Blocked, DotProduct, Staged};
 use crate::product::RowVector;
 use crate::workspace::Staging;
 
 portable_entry_points!();
-portable_frequencies!();
+portable_lookups!();
 blocked_entry_points!(Blocked<Dot, 1>, Portable,);
 
 /// Four rows a vector; weights and activations are widened to 16 bits, and each row's sum is in two lanes.

@@ -4,7 +4,7 @@
 
 use std::arch::x86_64::*;
 
-use crate::arch::{blocked_entry_points, portable_entry_points, portable_frequencies};
+use crate::arch::{blocked_entry_points, portable_entry_points, portable_lookups};
 use crate::attention::{Run, RunSums};
 use crate::blocked::{Blocked, DotProduct, Staged};
 use crate::frequencies;
@@ -15,7 +15,7 @@ use crate::sliding::{MAX_POSITIONS, WeightedSums};
 use crate::workspace::{Staging, WeightSpace};
 
 portable_entry_points!(#[target_feature(enable = "avx2")]);
-portable_frequencies!(#[target_feature(enable = "avx2")]);
+portable_lookups!(#[target_feature(enable = "avx2")]);
 blocked_entry_points!(Blocked<Madd, 1>, Madd, #[target_feature(enable = "avx2")]);
 
 /// Eight rows a vector; weights and activations are widened to 16 bits, and each row's sum is in two lanes.

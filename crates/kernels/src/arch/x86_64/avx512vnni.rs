@@ -2,12 +2,14 @@
 
 use std::arch::x86_64::*;
 
-use czip_fixed::tables::ATTENTION_COEFFICIENT;
+use czip_fixed::Factor;
+use czip_fixed::tables::{ATTENTION_COEFFICIENT, EXP2};
 
 use crate::arch::{blocked_entry_points, portable_entry_points};
 use crate::attention::{Run, RunSums};
 use crate::blocked::{Blocked, DotProduct, Staged};
 use crate::exp;
+use crate::factored::{self, LIMIT};
 use crate::frequencies::{MAX_OCTAVES, Softmax, distances, frequencies_of_distances, share_total};
 use crate::layout::{Block, GROUP_BLOCKS, HEAD_DIM, ValueLayout};
 use crate::product::RowVector;
@@ -67,6 +69,125 @@ pub(crate) fn unscaled_frequencies(logits: &[i32], bits: u32, exp2: &[u16; 256],
         }
     }
     frequencies_of_distances(rest, bits, exp2);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+pub(crate) fn weigh_scores(scores: &[i32], maximum: i32, out: &mut [u32]) -> u32 {
+    let (whole, rest) = scores.as_chunks::<WINDOW>();
+    let (whole_out, rest_out) = out[..scores.len()].as_chunks_mut::<WINDOW>();
+    // SAFETY: this function has the features that the instructions need. 32 scores are two vectors.
+    let sum = unsafe {
+        let powers = Powers::new(&EXP2);
+        let maximum = _mm512_set1_epi32(maximum);
+        let in_order = _mm512_loadu_si512(EVEN_LANES.as_ptr().cast());
+        let mut sum = _mm512_setzero_si512();
+        for (scores, out) in whole.iter().zip(whole_out) {
+            let (scores, out) = (
+                scores.as_ptr().cast::<__m512i>(),
+                out.as_mut_ptr().cast::<__m512i>(),
+            );
+            let distances =
+                [0, 1].map(|i| _mm512_sub_epi32(maximum, _mm512_loadu_si512(scores.add(i).cast())));
+            let powers = powers.at(_mm512_permutex2var_epi16(distances[0], in_order, distances[1]));
+            let halves = [
+                _mm512_castsi512_si256(powers),
+                _mm512_extracti64x4_epi64::<1>(powers),
+            ];
+            for (i, (half, distances)) in halves.into_iter().zip(distances).enumerate() {
+                // Half a unit is added after a shift that leaves one more bit. A shift by 32 or more gives zero.
+                let octaves = _mm512_srli_epi32::<8>(distances);
+                let twice = _mm512_srlv_epi32(_mm512_slli_epi32::<1>(_mm512_cvtepu16_epi32(half)), octaves);
+                let weights = _mm512_srli_epi32::<1>(_mm512_add_epi32(twice, _mm512_set1_epi32(1)));
+                _mm512_storeu_si512(out.add(i).cast(), weights);
+                sum = _mm512_add_epi32(sum, weights);
+            }
+        }
+        _mm512_reduce_add_epi32(sum) as u32
+    };
+    sum.wrapping_add(factored::weigh_scores(rest, maximum, rest_out))
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+pub(crate) fn scale(sums: &mut [i32], mantissas: &[u16], exponents: &[u8], unit: Factor) {
+    let (whole, rest) = sums.as_chunks_mut::<ROWS>();
+    let (whole_mantissas, rest_mantissas) = mantissas.as_chunks::<ROWS>();
+    let (whole_exponents, rest_exponents) = exponents.as_chunks::<ROWS>();
+    let rows = whole.iter_mut().zip(whole_mantissas).zip(whole_exponents);
+    for ((sums, mantissas), exponents) in rows {
+        // SAFETY: this function has the features that the instructions need. 16 sums are a vector.
+        unsafe {
+            let scaled = scaled(sums, mantissas, exponents, unit);
+            _mm512_storeu_si512(sums.as_mut_ptr().cast(), scaled);
+        }
+    }
+    factored::scale(rest, rest_mantissas, rest_exponents, unit);
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vnni")]
+pub(crate) fn add_scaled(
+    sums: &[i32],
+    mantissas: &[u16],
+    exponents: &[u8],
+    unit: Factor,
+    residual: &mut [i32],
+) {
+    let (whole, rest) = sums.as_chunks::<ROWS>();
+    let (whole_mantissas, rest_mantissas) = mantissas.as_chunks::<ROWS>();
+    let (whole_exponents, rest_exponents) = exponents.as_chunks::<ROWS>();
+    let (whole_residual, rest_residual) = residual.as_chunks_mut::<ROWS>();
+    let rows = whole.iter().zip(whole_mantissas).zip(whole_exponents);
+    for (((sums, mantissas), exponents), residual) in rows.zip(whole_residual) {
+        // SAFETY: this function has the features that the instructions need. 16 sums are a vector.
+        unsafe {
+            let before = _mm512_loadu_si512(residual.as_ptr().cast());
+            let sum = _mm512_add_epi32(before, scaled(sums, mantissas, exponents, unit));
+            let sum = _mm512_max_epi32(sum, _mm512_set1_epi32(-LIMIT));
+            let sum = _mm512_min_epi32(sum, _mm512_set1_epi32(LIMIT));
+            _mm512_storeu_si512(residual.as_mut_ptr().cast(), sum);
+        }
+    }
+    factored::add_scaled(rest, rest_mantissas, rest_exponents, unit, rest_residual);
+}
+
+/// Rows that [`scaled`] takes.
+const ROWS: usize = 16;
+
+/// Sums times the factors of their rows and of a vector's unit, saturated: the vector form of what [`factored::scale`] does.
+///
+/// # Safety
+///
+/// Needs AVX-512F.
+#[inline(always)]
+unsafe fn scaled(
+    sums: &[i32; ROWS],
+    mantissas: &[u16; ROWS],
+    exponents: &[u8; ROWS],
+    unit: Factor,
+) -> __m512i {
+    // SAFETY: the caller has the instructions; the arrays are as long as the vectors.
+    unsafe {
+        let sums = _mm512_loadu_si512(sums.as_ptr().cast());
+        let mantissas = _mm512_cvtepu16_epi32(_mm256_loadu_si256(mantissas.as_ptr().cast()));
+        let exponents = _mm512_cvtepu8_epi32(_mm_loadu_si128(exponents.as_ptr().cast()));
+        let factors = _mm512_mullo_epi32(mantissas, _mm512_set1_epi32(unit.mantissa.into()));
+        // Of the shift, 1 to 62, all but the last bit, which follows when half a unit is added.
+        let shifts = _mm512_add_epi32(exponents, _mm512_set1_epi32(i32::from(unit.exponent) - 1));
+        let shifts = _mm512_max_epi32(shifts, _mm512_setzero_si512());
+        let shifts = _mm512_min_epi32(shifts, _mm512_set1_epi32(61));
+        // In 64 bits: the even lanes where they are, the odd ones after a move.
+        let [even, odd] = [
+            [sums, factors, _mm512_maskz_mov_epi32(0x5555, shifts)],
+            [sums, factors, shifts].map(|lanes| _mm512_srli_epi64::<32>(lanes)),
+        ]
+        .map(|[sums, factors, shifts]| {
+            let twice = _mm512_srav_epi64(_mm512_mul_epi32(sums, factors), shifts);
+            let rounded = _mm512_srai_epi64::<1>(_mm512_add_epi64(twice, _mm512_set1_epi64(1)));
+            let limit = i64::from(LIMIT);
+            let saturated = _mm512_max_epi64(rounded, _mm512_set1_epi64(-limit));
+            _mm512_min_epi64(saturated, _mm512_set1_epi64(limit))
+        });
+        _mm512_mask_shuffle_epi32::<0b10_10_00_00>(even, 0xaaaa, odd)
+    }
 }
 
 /// Sixteen rows a vector.

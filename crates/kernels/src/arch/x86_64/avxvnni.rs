@@ -9,7 +9,7 @@ use std::arch::x86_64::_mm256_dpbusd_avx_epi32 as dpbusd;
 use std::arch::x86_64::_mm256_dpbusd_epi32 as dpbusd;
 use std::arch::x86_64::*;
 
-use crate::arch::{blocked_entry_points, portable_entry_points, portable_frequencies};
+use crate::arch::{blocked_entry_points, portable_entry_points, portable_lookups};
 use crate::attention::{Run, RunSums};
 use crate::blocked::{Blocked, DotProduct, Staged};
 use crate::frequencies;
@@ -25,7 +25,7 @@ portable_entry_points!(
     #[cfg_attr(not(czip_evex_vnni), target_feature(enable = "avx2,avxvnni"))]
     #[cfg_attr(czip_evex_vnni, target_feature(enable = "avx2,avx512vl,avx512vnni"))]
 );
-portable_frequencies!(
+portable_lookups!(
     #[cfg_attr(not(czip_evex_vnni), target_feature(enable = "avx2,avxvnni"))]
     #[cfg_attr(czip_evex_vnni, target_feature(enable = "avx2,avx512vl,avx512vnni"))]
 );
