@@ -63,23 +63,22 @@ impl Import {
         let source = Source::open(&self.model).map_err(failed)?;
         let corpus_options = self.corpus_options();
         let mut inputs = Identities::default();
-        let mut corpus = None;
+        let mut texts = None;
         if !self.calibration.is_empty() {
             let outputs = std::slice::from_ref(&self.output);
-            let mut texts = Texts::find(&self.calibration, &corpus_options, outputs)?;
-            inputs = mem::take(&mut texts.inputs);
-            corpus = Some(texts.read()?);
+            let mut found = Texts::find(&self.calibration, &corpus_options, outputs)?;
+            inputs = mem::take(&mut found.inputs);
+            texts = Some(found);
         }
         source.files().for_each(|path| inputs.add(path));
         inputs.add(&self.model);
-        // Read now: minutes later would be too late to say that it is missing.
-        let mut measured = None;
-        if let Some(path) = &self.measured {
-            inputs.add(path);
-            measured = Some(fs::read(path).map_err(|error| Error::Read(error).of(path.display()))?);
-        }
+        self.measured.iter().for_each(|path| inputs.add(path));
         let target = Target::from(self.output.clone());
         let mut output = target.create_compressed(&inputs, None, self.overwrite)?;
+        // Read now: minutes later would be too late to say that something is missing.
+        let corpus = texts.map(Texts::read).transpose()?;
+        let read = |path: &PathBuf| fs::read(path).map_err(|error| Error::Read(error).of(path.display()));
+        let measured = self.measured.as_ref().map(read).transpose()?;
 
         let config = source.config();
         ui.note(format_args!(

@@ -86,8 +86,10 @@ pub(crate) fn weigh_scores(scores: &[i32], maximum: i32, out: &mut [u32]) -> u32
                 scores.as_ptr().cast::<__m512i>(),
                 out.as_mut_ptr().cast::<__m512i>(),
             );
-            let distances =
-                [0, 1].map(|i| _mm512_sub_epi32(maximum, _mm512_loadu_si512(scores.add(i).cast())));
+            let distances = [
+                _mm512_sub_epi32(maximum, _mm512_loadu_si512(scores.cast())),
+                _mm512_sub_epi32(maximum, _mm512_loadu_si512(scores.add(1).cast())),
+            ];
             let powers = powers.at(_mm512_permutex2var_epi16(distances[0], in_order, distances[1]));
             let halves = [
                 _mm512_castsi512_si256(powers),
@@ -175,18 +177,29 @@ unsafe fn scaled(
         let shifts = _mm512_max_epi32(shifts, _mm512_setzero_si512());
         let shifts = _mm512_min_epi32(shifts, _mm512_set1_epi32(61));
         // In 64 bits: the even lanes where they are, the odd ones after a move.
-        let [even, odd] = [
-            [sums, factors, _mm512_maskz_mov_epi32(0x5555, shifts)],
-            [sums, factors, shifts].map(|lanes| _mm512_srli_epi64::<32>(lanes)),
-        ]
-        .map(|[sums, factors, shifts]| {
-            let twice = _mm512_srav_epi64(_mm512_mul_epi32(sums, factors), shifts);
-            let rounded = _mm512_srai_epi64::<1>(_mm512_add_epi64(twice, _mm512_set1_epi64(1)));
-            let limit = i64::from(LIMIT);
-            let saturated = _mm512_max_epi64(rounded, _mm512_set1_epi64(-limit));
-            _mm512_min_epi64(saturated, _mm512_set1_epi64(limit))
-        });
+        let even = rounded(sums, factors, _mm512_maskz_mov_epi32(0x5555, shifts));
+        let odd = rounded(
+            _mm512_srli_epi64::<32>(sums),
+            _mm512_srli_epi64::<32>(factors),
+            _mm512_srli_epi64::<32>(shifts),
+        );
         _mm512_mask_shuffle_epi32::<0b10_10_00_00>(even, 0xaaaa, odd)
+    }
+}
+
+/// Products of even 32-bit lanes over `2^(shift + 1)`, rounded half up and saturated, in 64-bit lanes.
+///
+/// # Safety
+///
+/// Needs AVX-512F.
+#[inline(always)]
+unsafe fn rounded(sums: __m512i, factors: __m512i, shifts: __m512i) -> __m512i {
+    // SAFETY: the caller has the instructions.
+    unsafe {
+        let twice = _mm512_srav_epi64(_mm512_mul_epi32(sums, factors), shifts);
+        let rounded = _mm512_srai_epi64::<1>(_mm512_add_epi64(twice, _mm512_set1_epi64(1)));
+        let saturated = _mm512_max_epi64(rounded, _mm512_set1_epi64(i64::from(-LIMIT)));
+        _mm512_min_epi64(saturated, _mm512_set1_epi64(i64::from(LIMIT)))
     }
 }
 
@@ -588,7 +601,11 @@ impl Exp {
             let none = _mm512_testn_epi16_mask(octaves, octaves);
             let weights = _mm512_mask_mov_epi16(rounded, none, power);
             // That of the maximum does not depend on the table.
-            let maxima = distances.map(|distances| u32::from(_mm512_testn_epi32_mask(distances, distances)));
+            // No closures here: they are functions that lack the features.
+            let maxima = [
+                u32::from(_mm512_testn_epi32_mask(distances[0], distances[0])),
+                u32::from(_mm512_testn_epi32_mask(distances[1], distances[1])),
+            ];
             let least = _mm512_mask_mov_epi16(
                 _mm512_set1_epi16(1),
                 maxima[1] << 16 | maxima[0],
