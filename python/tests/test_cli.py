@@ -244,6 +244,11 @@ COMMANDS = [
     (0, ["decompress", "-m", str(VECTORS), "v2.czip", "-o", "out"]),
     (3, ["decompress", "-m", "none", "v2.czip", "-o", "out"]),
     (1, ["decompress", "-m", "missing", "v2.czip", "-o", "out"]),
+    (1, ["decompress", "-m", "missing", "stored.czip", "-o", "out"]),
+    (0, ["decompress", "-m", "none", "stored.czip", "-o", "out"]),
+    (0, ["decompress", "stored.czip", "-o", "/dev/stdout"]),
+    (0, ["compress", "-m", "none", "a.txt", "-o", os.devnull]),
+    (1, ["compress", "-m", "none", "a.txt", "-o", "folder"]),
     (0, ["decompress", "-m", OTHER, "standard.czip", "-o", "out"]),
     (3, ["decompress", "-m", "none", "standard.czip", "-o", "out"]),
 ]
@@ -258,6 +263,7 @@ def files(folder: Path) -> Path:
     (folder / "v2.czip").write_bytes((VECTORS / "v2" / "special.5.net.model2.czip").read_bytes())
     assert run("compress", "-q", "-m", TINY, "-c", "zstd", "a.txt", "-o", "v1.czip") == 0
     assert run("compress", "-q", "a.txt", "-o", "standard.czip") == 0
+    assert run("compress", "-q", "-m", "none", "b.bin", "-o", "stored.czip") == 0
     damaged = bytearray((folder / "v2.czip").read_bytes())
     damaged[-10] ^= 1
     (folder / "damaged.czip").write_bytes(damaged)

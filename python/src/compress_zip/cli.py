@@ -31,6 +31,9 @@ from .mix.variants import LEVELS
 from .model import Model
 
 STANDARD_STREAM = "-"
+# Other names of the standard streams.
+_STANDARD_INPUTS = ("/dev/stdin", "/dev/fd/0")
+_STANDARD_OUTPUTS = ("/dev/stdout", "/dev/fd/1")
 _SUFFIX = ".czip"
 
 # Exit codes.
@@ -190,6 +193,9 @@ def _check_options(options: argparse.Namespace) -> None:
         raise UsageError("there is no input")
     if getattr(options, "output", None) and len(options.inputs) > 1:
         raise UsageError(f"-o names one output, but there are {len(options.inputs)} inputs")
+    options.inputs = [STANDARD_STREAM if path in _STANDARD_INPUTS else path for path in options.inputs]
+    if getattr(options, "output", None) in _STANDARD_OUTPUTS:
+        options.output = STANDARD_STREAM
     if options.inputs.count(STANDARD_STREAM) > 1:
         raise UsageError("standard input is named twice")
     if options.command in ("compress", "verify"):
@@ -304,9 +310,9 @@ def _check_output(options: argparse.Namespace, output: str) -> None:
     for path in inputs:
         if os.path.exists(output) and os.path.exists(path) and os.path.samefile(output, path):
             raise UsageError(f"output {output} is also an input, and inputs are never overwritten")
-    if os.path.exists(output) and not stat.S_ISREG(os.stat(output).st_mode):
-        raise FileError(f"output {output} is not a regular file")
-    if os.path.exists(output) and not options.force:
+    if os.path.isdir(output):
+        raise FileError(f"output {output} is a directory")
+    if os.path.isfile(output) and not options.force:
         raise FileError(f"output {output} already exists; -f overwrites it")
 
 
@@ -319,6 +325,11 @@ def _write(output: str, data: bytes, input_path: str, *, force: bool) -> None:
         except BrokenPipeError:
             # The reader may stop at any time. What is left in the buffer must not be tried again at the end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return
+    if os.path.exists(output) and not os.path.isfile(output):
+        # Devices and pipes are written to, and never replaced.
+        with open(output, "wb") as device:
+            device.write(data)
         return
     path = os.path.realpath(output)
     handle, temporary = tempfile.mkstemp(prefix=".czip-", suffix=".tmp", dir=os.path.dirname(path))
@@ -410,7 +421,7 @@ def _models_for(options: argparse.Namespace, data: bytes) -> list[Model]:
     """The models to restore a compressed file with."""
     if not api.is_v1(data):
         facts = api.info(data)
-        return _models_by_id(options, set(facts["models"])) if facts["needs_model"] else []
+        return _models_by_id(options, set(facts["models"]) if facts["needs_model"] else set())
     if len(_model_names(options)) > 1:
         raise UsageError("CZIPv1 files do not record which model they need: name only the right one")
     model = _one_model(options, default=[])[1]
