@@ -19,6 +19,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import rust
@@ -182,7 +183,7 @@ def main(count: int, seed: int) -> int:
     done = accepted = found = 0
     files = changed_files(count, seed)
     while done < count:
-        batch = [file for file, _ in zip(files, range(min(BATCH, count - done)))]
+        batch = list(islice(files, BATCH))
         accepted += sum(ours(file) is not None for file in batch)
         for file, our_text, their_text in disagreements(batch):
             found += 1

@@ -139,7 +139,10 @@ def test_models_are_found_in_the_environment(folder: Path, monkeypatch: pytest.M
     assert run("compress", "-c", "zstd", "a.txt", "-o", "v1.czip") == 0
     monkeypatch.setenv("CZIP_MODEL", os.pathsep.join([OTHER, str(VECTORS)]))
     assert run("decompress", "a.txt.czip", "-f") == 0
-    assert run("decompress", "v1.czip") == 3
+    # Such a file does not say which of them it needs.
+    assert run("decompress", "v1.czip", "-o", "b") == 2
+    monkeypatch.setenv("CZIP_MODEL", OTHER)
+    assert run("decompress", "v1.czip", "-o", "b") == 3
 
 
 def test_the_english_model_is_the_default(folder: Path) -> None:
@@ -235,6 +238,19 @@ COMMANDS = [
     (4, ["verify", "-m", TINY, "damaged.czip"]),
     (0, ["decompress", "v2.czip", "-m", OTHER, "-m", TINY, "-o", "out"]),
     (0, ["compress", "-m", TINY, "-L", "5", "--", "a.txt"]),
+    (2, ["compress", "-m", TINY, "-m", OTHER, "a.txt"]),
+    (2, ["verify", "v1.czip"]),
+    (2, ["decompress", "-m", TINY, "-m", OTHER, "v1.czip", "-o", "out"]),
+    (0, ["decompress", "-m", str(VECTORS), "v2.czip", "-o", "out"]),
+    (3, ["decompress", "-m", "none", "v2.czip", "-o", "out"]),
+    (1, ["decompress", "-m", "missing", "v2.czip", "-o", "out"]),
+    (1, ["decompress", "-m", "missing", "stored.czip", "-o", "out"]),
+    (0, ["decompress", "-m", "none", "stored.czip", "-o", "out"]),
+    (0, ["decompress", "stored.czip", "-o", "/dev/stdout"]),
+    (0, ["compress", "-m", "none", "a.txt", "-o", os.devnull]),
+    (1, ["compress", "-m", "none", "a.txt", "-o", "folder"]),
+    (0, ["decompress", "-m", OTHER, "standard.czip", "-o", "out"]),
+    (3, ["decompress", "-m", "none", "standard.czip", "-o", "out"]),
 ]
 
 
@@ -246,6 +262,8 @@ def files(folder: Path) -> Path:
     # Nets with random weights are never chosen, so that this file comes from elsewhere.
     (folder / "v2.czip").write_bytes((VECTORS / "v2" / "special.5.net.model2.czip").read_bytes())
     assert run("compress", "-q", "-m", TINY, "-c", "zstd", "a.txt", "-o", "v1.czip") == 0
+    assert run("compress", "-q", "a.txt", "-o", "standard.czip") == 0
+    assert run("compress", "-q", "-m", "none", "b.bin", "-o", "stored.czip") == 0
     damaged = bytearray((folder / "v2.czip").read_bytes())
     damaged[-10] ^= 1
     (folder / "damaged.czip").write_bytes(damaged)

@@ -16,6 +16,7 @@ from .errors import FormatError, LimitError, TokenizerError, WrongModelError
 from .mix.priors import Priors
 from .mix.variants import Mode
 from .model import START, Model
+from .model.file import xxh3_128
 from .tokenizer import Tokenizer
 
 __all__ = [
@@ -37,21 +38,30 @@ Reader = czip_v2.Reader
 compress = czip_v2.compress
 compress_v1 = czip_v1.compress
 
-# A symbolic link to the model that is built into the Rust program; a package that was built has the model
-# instead.
-_BUILTIN = Path(__file__).with_name("standard.czm")
+# A symbolic link to the model that is built into the Rust program; a package that was built has it instead.
+BUILTIN_MODEL = Path(__file__).with_name("standard.czm")
 
 
-def open_model(path: str | PathLike[str]) -> Model:
-    """Read a model file, for both formats. Raises ModelError, TokenizerError or OSError."""
-    model = Model.open(path)
+def read_model(data: bytes) -> Model:
+    """Read a model, for both formats. Raises ModelError or TokenizerError."""
+    model = Model.from_bytes(data)
     _check_priors(model)
     return model
 
 
+def open_model(path: str | PathLike[str]) -> Model:
+    """Read a model file, for both formats. Raises ModelError, TokenizerError or OSError."""
+    return read_model(Path(path).read_bytes())
+
+
 def builtin_model() -> Model:
     """The model that is used if no other is named: standard.czm, for English."""
-    return open_model(_BUILTIN)
+    return open_model(BUILTIN_MODEL)
+
+
+def model_id(data: bytes) -> bytes:
+    """What a czip v2 file knows a model by (czip-v2.md, section 6.1): four bytes of the hash of its file."""
+    return xxh3_128(data)[:4]
 
 
 def _check_priors(model: Model) -> None:
@@ -123,8 +133,7 @@ def info(data: bytes) -> dict[str, Any]:
         return _info_v1(data)
     if data.startswith(v2.MAGIC):
         return _info_v2(data)
-    model = Model.from_bytes(data)
-    _check_priors(model)
+    model = read_model(data)
     return {
         "kind": "model",
         "format": f"czip-model-v{model.version}",

@@ -31,6 +31,9 @@ from .mix.variants import LEVELS
 from .model import Model
 
 STANDARD_STREAM = "-"
+# Other names of the standard streams.
+_STANDARD_INPUTS = ("/dev/stdin", "/dev/fd/0")
+_STANDARD_OUTPUTS = ("/dev/stdout", "/dev/fd/1")
 _SUFFIX = ".czip"
 
 # Exit codes.
@@ -180,6 +183,8 @@ def _size(text: str) -> int:
 
 def _check_options(options: argparse.Namespace) -> None:
     """Find the contradictions that the parser does not know of, and fill in defaults."""
+    # Models by path.
+    options.loaded = {}
     if getattr(options, "input", None) is not None:
         if options.inputs:
             raise UsageError("-i cannot be used with other inputs")
@@ -188,6 +193,9 @@ def _check_options(options: argparse.Namespace) -> None:
         raise UsageError("there is no input")
     if getattr(options, "output", None) and len(options.inputs) > 1:
         raise UsageError(f"-o names one output, but there are {len(options.inputs)} inputs")
+    options.inputs = [STANDARD_STREAM if path in _STANDARD_INPUTS else path for path in options.inputs]
+    if getattr(options, "output", None) in _STANDARD_OUTPUTS:
+        options.output = STANDARD_STREAM
     if options.inputs.count(STANDARD_STREAM) > 1:
         raise UsageError("standard input is named twice")
     if options.command in ("compress", "verify"):
@@ -216,43 +224,64 @@ def _check_format_options(options: argparse.Namespace) -> None:
 # Models.
 
 
-def _models(options: argparse.Namespace, *, needed: bool, with_default: bool) -> list[Model]:
-    """The models that are named, by -m or else by the environment, or the default.
+def _model_names(options: argparse.Namespace) -> list[str]:
+    """The models that are named by -m, or else by the environment."""
+    named: list[str] = options.model or []
+    return named or [name for name in os.environ.get("CZIP_MODEL", "").split(os.pathsep) if name]
 
-    If a model is `needed`, there must be one.
-    """
-    names: list[str] = options.model or []
+
+def _one_model(options: argparse.Namespace, default: list[str]) -> tuple[str, Model | None]:
+    """The model to compress with, or for CZIPv1, and its name; None if the name is `none`."""
+    names = _model_names(options) or default
     if not names:
-        names = [name for name in os.environ.get("CZIP_MODEL", "").split(os.pathsep) if name]
-    if not names and with_default:
-        names = ["standard"]
-    models = [model for name in names for model in _open_models(name)]
-    if getattr(options, "tokenizer", None):
-        tokenizer = _read(options.tokenizer)
-        models = [api.with_tokenizer(model, tokenizer) for model in models]
-    if needed and not models:
         raise UsageError("no model: name one with -m MODEL or in the environment variable CZIP_MODEL")
-    return models
+    if len(options.model or []) > 1:
+        raise UsageError("-m takes one model here; only restoring files of czip v2 takes several")
+    if names[0] == "none":
+        return names[0], None
+    return names[0], _load(options, api.BUILTIN_MODEL if names[0] == "standard" else Path(names[0]))
 
 
-def _open_models(name: str) -> list[Model]:
-    """The models of a name: a file, a folder of models, `standard`, or `none`."""
-    if name == "none":
+def _models_by_id(options: argparse.Namespace, ids: set[str]) -> list[Model]:
+    """The models with these ids, among those that are named and the English one. No others are loaded."""
+    names = _model_names(options)
+    paths = [path for name in names for path in _model_paths(name)]
+    if "none" not in names:
+        paths.append(api.BUILTIN_MODEL)
+    found: dict[str, Model] = {}
+    for path in paths:
+        model_id = api.model_id(_read_model(path)).hex()
+        if model_id in ids and model_id not in found:
+            found[model_id] = _load(options, path)
+    return list(found.values())
+
+
+def _model_paths(name: str) -> list[Path]:
+    """The files of a name: a file or folder of models, `standard`, or `none`."""
+    if name in ("none", "standard"):
         return []
-    if name == "standard":
-        return [api.builtin_model()]
-    if os.path.isdir(name):
-        return [_open_model(path) for path in sorted(Path(name).glob("*.czm"))]
-    return [_open_model(Path(name))]
+    return sorted(Path(name).glob("*.czm")) if os.path.isdir(name) else [Path(name)]
 
 
-def _open_model(path: Path) -> Model:
+def _load(options: argparse.Namespace, path: Path) -> Model:
+    """Read a model, with the tokenizer that is named; once for all inputs."""
+    if path not in options.loaded:
+        try:
+            model = api.read_model(_read_model(path))
+        except (ModelError, TokenizerError) as error:
+            raise ModelError(f"bad model {path}: {error}") from error
+        if getattr(options, "tokenizer", None):
+            model = api.with_tokenizer(model, _read(options.tokenizer))
+        options.loaded[path] = model
+    loaded: Model = options.loaded[path]
+    return loaded
+
+
+def _read_model(path: Path) -> bytes:
     try:
-        return api.open_model(path)
+        return path.read_bytes()
     except OSError as error:
         raise FileError(f"cannot read the model {path}: {error.strerror}") from error
-    except (ModelError, TokenizerError) as error:
-        raise ModelError(f"bad model {path}: {error}") from error
 
 
 # Files.
@@ -281,9 +310,9 @@ def _check_output(options: argparse.Namespace, output: str) -> None:
     for path in inputs:
         if os.path.exists(output) and os.path.exists(path) and os.path.samefile(output, path):
             raise UsageError(f"output {output} is also an input, and inputs are never overwritten")
-    if os.path.exists(output) and not stat.S_ISREG(os.stat(output).st_mode):
-        raise FileError(f"output {output} is not a regular file")
-    if os.path.exists(output) and not options.force:
+    if os.path.isdir(output):
+        raise FileError(f"output {output} is a directory")
+    if os.path.isfile(output) and not options.force:
         raise FileError(f"output {output} already exists; -f overwrites it")
 
 
@@ -296,6 +325,11 @@ def _write(output: str, data: bytes, input_path: str, *, force: bool) -> None:
         except BrokenPipeError:
             # The reader may stop at any time. What is left in the buffer must not be tried again at the end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return
+    if os.path.exists(output) and not os.path.isfile(output):
+        # Devices and pipes are written to, and never replaced.
+        with open(output, "wb") as device:
+            device.write(data)
         return
     path = os.path.realpath(output)
     handle, temporary = tempfile.mkstemp(prefix=".czip-", suffix=".tmp", dir=os.path.dirname(path))
@@ -352,20 +386,16 @@ def _compress(options: argparse.Namespace, path: str) -> None:
 
 def _compressed(options: argparse.Namespace, text: bytes) -> bytes:
     """The file of a text, as the options want it."""
+    name, model = _one_model(options, default=["standard"] if options.format == "v2" else [])
     if options.format == "v1":
-        model = _models(options, needed=True, with_default=False)[0]
+        if model is None:
+            raise UsageError("CZIPv1 needs a model")
         codec = Codec[(options.codec or "brotli").upper()]
-        path = options.model[0] if options.model else os.environ["CZIP_MODEL"]
-        return api.compress_v1(text, model, model_path=path, level=options.level, codec=codec)
-    models = _models(options, needed=False, with_default=True)
-    if not models and not options.quiet:
+        return api.compress_v1(text, model, model_path=name, level=options.level, codec=codec)
+    if model is None and not options.quiet:
         print("note: no model, so all is coded as bytes; -m MODEL makes texts smaller", file=sys.stderr)
     return api.compress(
-        text,
-        models[0] if models else None,
-        level=options.level,
-        segment_len=options.segment,
-        index=not options.no_index,
+        text, model, level=options.level, segment_len=options.segment, index=not options.no_index
     )
 
 
@@ -389,11 +419,15 @@ def _restored_name(path: str) -> str:
 
 def _models_for(options: argparse.Namespace, data: bytes) -> list[Model]:
     """The models to restore a compressed file with."""
-    if api.is_v1(data):
-        return _models(options, needed=True, with_default=False)
-    if not api.info(data)["needs_model"]:
-        return []
-    return _models(options, needed=False, with_default=True)
+    if not api.is_v1(data):
+        facts = api.info(data)
+        return _models_by_id(options, set(facts["models"]) if facts["needs_model"] else set())
+    if len(_model_names(options)) > 1:
+        raise UsageError("CZIPv1 files do not record which model they need: name only the right one")
+    model = _one_model(options, default=[])[1]
+    if model is None:
+        raise UsageError("CZIPv1 needs a model")
+    return [model]
 
 
 def _info(options: argparse.Namespace, path: str) -> None:
@@ -403,7 +437,8 @@ def _info(options: argparse.Namespace, path: str) -> None:
     except (ModelError, TokenizerError) as error:
         raise ModelError(f"is neither a compressed file nor a model: {error}") from error
     if options.model and facts["format"] == "czip v2":
-        ids = {model.id.hex() for model in _models(options, needed=False, with_default=False)}
+        paths = [path for name in options.model for path in _model_paths(name)]
+        ids = {api.model_id(_read_model(path)).hex() for path in paths}
         facts["model_matches"] = set(facts["models"]) <= ids
     _print_facts(options, facts)
 

@@ -37,7 +37,7 @@ class Model:
     :ivar vocab_size: V; of these ids the first ``len(tokenizer)`` have tokens
     :ivar context_length: C: the most tokens of a CZIPv1 chunk
     :ivar start_token: the id that each sequence begins with, at position 0
-    :ivar mixing_priors: the tensors ``mixing.priors.0``, ... in their stored form (mixing.md, section 13),
+    :ivar mixing_priors: the tensors ``mixing.priors.0``, ... in their stored form (mixing.md, section 12),
         which is to say decompressed, and not otherwise looked at
     :ivar mixing_weights: the tensor ``mixing.weights``, int64 [V], or None
     """
