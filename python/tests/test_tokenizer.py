@@ -10,8 +10,12 @@ import pytest
 from conftest import REPOSITORY, VECTORS, fnv1a, shared, vector
 from hypothesis import given
 from hypothesis import strategies as st
+from random_models import version_3
 
-from compress_zip.errors import TokenizerError
+from compress_zip import api, czip_v1, czip_v2
+from compress_zip.errors import CzipError, TokenizerError
+from compress_zip.mix.variants import Mode
+from compress_zip.model import Model
 from compress_zip.tokenizer import PAIR_COUNT, VOCAB_SIZE, Tokenizer, _translate
 
 JSON = (VECTORS / "tokenizer.json").read_bytes()
@@ -126,8 +130,6 @@ def test_golden_tokens(name: str) -> None:
 
 
 def test_shared_texts() -> None:
-    from compress_zip.model import Model  # noqa: PLC0415
-
     tokenizer = Model.open(shared("conformance/models") / "v001_eng.czm").tokenizer
     inputs = shared("conformance/inputs")
     files = sorted(shared("conformance/tokens").iterdir())
@@ -338,3 +340,22 @@ def test_limit_of_pairs() -> None:
     assert len(Tokenizer(runs(a=1448, b=44, c=2, d=2)).merges) == PAIR_COUNT
     with pytest.raises(TokenizerError, match="pairs"):
         Tokenizer(runs(a=1448, b=44, c=2, d=2, e=2))
+
+
+def test_unused_ids_do_not_decode(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In files, which no encoder writes, they are an error in either format."""
+    model = Model.from_bytes(version_3(5))
+    (unused, *_) = [token for token in range(model.vocab_size) if token not in model.tokenizer]
+    assert unused < len(model.tokenizer)
+    a = model.tokenizer.mergeable[b"a"]
+    text = b"a" * 50
+    monkeypatch.setattr(model.tokenizer, "encode", lambda *_, **__: [a] * 49 + [unused])
+    files = [
+        czip_v1.compress(text, model),
+        czip_v2.compress(text, model, level=1, mode=Mode.TOKENS),
+        czip_v2.compress(text, model, level=4, mode=Mode.NET),
+    ]
+    monkeypatch.undo()
+    for file in files:
+        with pytest.raises(CzipError, match=f"(id|token) {unused}, which has no"):
+            api.decompress(file, [model])
