@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -20,6 +22,14 @@ MODELS = REPOSITORY / "models"
 def vector(name: str) -> Any:
     """The golden vectors in a JSON file."""
     return json.loads((VECTORS / name).read_text(encoding="utf-8"))
+
+
+def fnv1a(values: npt.ArrayLike) -> str:
+    """The hash of the golden vectors, of 32-bit numbers."""
+    result = 0xCBF29CE484222325
+    for byte in (np.asarray(values, np.int64) & 0xFFFF_FFFF).astype("<u4").tobytes():
+        result = (result ^ byte) * 0x100000001B3 % (1 << 64)
+    return f"{result:016x}"
 
 
 def shared(name: str) -> Path:

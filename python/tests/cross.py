@@ -28,7 +28,7 @@ MODEL_FILES = {
     "fast": MODELS / "fast.czm",
     "v1": VECTORS / "model.czm",
     "v2": VECTORS / "model2.czm",
-    "v3": Path(__file__).parent / "data" / "model3-norms.czm",
+    "v3": VECTORS / "model3.czm",
 }
 
 EDGE_CASES = {

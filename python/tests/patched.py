@@ -11,7 +11,7 @@ import brotli
 import zstandard
 from conftest import VECTORS
 
-from compress_zip.model.file import TYPES, ModelFile
+from compress_zip.model.file import TYPES, ModelFile, xxh3_128
 
 
 @dataclass
@@ -44,6 +44,13 @@ class Parts:
         return b"".join(
             [len(text).to_bytes(8, "little"), text, *(tensor[2] for tensor in self.tensors.values())]
         )
+
+    def with_data_hash(self) -> bytes:
+        """The file with the hash that a model of version 3 has."""
+        data = self.to_bytes()
+        assert self.metadata is not None
+        self.metadata["data_hash"] = xxh3_128(data[8 + int.from_bytes(data[:8], "little") :]).hex()
+        return self.to_bytes()
 
 
 def patched(data: bytes, patch: dict[str, Any]) -> bytes:

@@ -14,9 +14,11 @@ import numpy.typing as npt
 import zstandard
 from conftest import VECTORS
 from patched import Parts
+from random_tokenizers import random_tokenizer
 
 from compress_zip.model import v2
-from compress_zip.model.file import ModelFile, xxh3_128
+from compress_zip.model.file import ModelFile
+from compress_zip.tokenizer import Tokenizer
 
 TOKENIZER = zstandard.compress((VECTORS / "tokenizer.json").read_bytes())
 TOKEN_COUNT = 283
@@ -29,6 +31,7 @@ class Writer:
         self.random = np.random.default_rng([version, seed])
         self.metadata = {"format": f"czip-model-v{version}"}
         self.tensors: dict[str, tuple[str, list[int], bytes]] = {}
+        self.tokenizer = TOKENIZER
 
     def set(self, **values: Any) -> None:
         self.metadata.update({key: str(value) for key, value in values.items()})
@@ -49,12 +52,12 @@ class Writer:
         self.add(name, kind, self.random.integers(low, high, shape))
 
     def parts(self) -> Parts:
-        self.add("tokenizer.data", "U8", np.frombuffer(TOKENIZER, np.uint8))
+        self.add("tokenizer.data", "U8", np.frombuffer(self.tokenizer, np.uint8))
         return Parts(self.metadata, self.tensors)
 
 
 def version_1(seed: int) -> bytes:
-    """czm-v1.md. The table exp2 begins with 65535, and the coefficient is below 2^24."""
+    """czm-v1.md."""
     w = Writer(1, seed)
     heads = w.one_of(4, 6, 8)
     d, f, v = 64 * heads, w.below(1, 200), w.one_of(TOKEN_COUNT, 300, 700)
@@ -83,12 +86,12 @@ def version_1(seed: int) -> bytes:
             w.add_random(f"{layer}attn.sink_key", "I8", -128, 128, 64)
     exp2 = np.minimum(np.round(2.0 ** (16 - np.arange(256) / 256)), 65535)
     if seed % 5 == 0:
-        exp2[1:] = w.random.integers(0, 65536, 255)
+        exp2 = w.random.integers(0, 65536, 256)
     w.add("lut.exp2", "U16", exp2)
     for name in ("lut.rope_cos", "lut.rope_sin"):
         w.add_random(name, "I16", -(2**15), 2**15, c, 32)
     if w.one_of(0, 1):
-        w.add("softmax.coef_q24", "U32", w.one_of(0, 1, 37819, 400_000, 2**24 - 1))
+        w.add("softmax.coef_q24", "U32", w.one_of(0, 1, 37819, 400_000, 2**24 - 1, 2**24, 2**31, 2**32 - 1))
     if w.one_of(0, 1):
         w.add("softmax.target_total", "U32", w.one_of(v + 1, 5_000, 2**20, 2**30))
     return w.parts().to_bytes()
@@ -131,10 +134,14 @@ def version_2(seed: int) -> bytes:
 
 
 def version_3(seed: int) -> bytes:
-    """czm-v3.md."""
+    """czm-v3.md. With an odd seed the tokenizer is random, too."""
     w = Writer(3, seed)
     heads, groups = [(2, 1), (4, 2), (3, 3), (6, 2), (1, 1)][seed % 5]
     v, layers, d, f = TOKEN_COUNT, w.below(1, 4), w.below(4, 80), w.below(4, 100)
+    if seed % 2:
+        text = random_tokenizer(seed)
+        w.tokenizer = zstandard.compress(text)
+        v = len(Tokenizer(text)) + w.one_of(0, 0, 9)
     size = w.one_of(32, 34, 48, 64)
     rotated = w.one_of(2, size, size // 4 * 2)
     bias, norms = w.one_of(0, 1), w.one_of(0, 1)
@@ -173,10 +180,7 @@ def version_3(seed: int) -> bytes:
         matrix(f"{layer}ffn.gate_up", 2 * f, d, 4096 / d**0.5)
         matrix(f"{layer}ffn.down", d, f, w.one_of(1, 10, 30) / 10 / f**0.5)
     matrix("head", v, d, w.one_of(50, 300, 1500) / d**0.5)
-    parts = w.parts()
-    file = ModelFile.from_bytes(parts.to_bytes())
-    w.set(data_hash=xxh3_128(memoryview(file.data)[file.tensors_start :]).hex())
-    return parts.to_bytes()
+    return w.parts().with_data_hash()
 
 
 VERSIONS = {1: version_1, 2: version_2, 3: version_3}

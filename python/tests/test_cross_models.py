@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -12,13 +13,18 @@ from typing import Any
 
 import pytest
 import rust
+import zstandard
+from conftest import VECTORS
 from patched import Parts, patched
 from random_models import TOKENIZER, VERSIONS
 from test_models import MODEL1, code, text_of
 
+from compress_zip import czip_v2
 from compress_zip.container import v1
 from compress_zip.errors import CzipError
+from compress_zip.mix.variants import Mode
 from compress_zip.model import Model
+from compress_zip.tokenizer import Tokenizer
 
 TEXT = text_of("prose")[:900]
 CHUNK_LEN = 256
@@ -29,14 +35,14 @@ def _needs_the_rust_program() -> None:
     rust.program()
 
 
-def compare(data: bytes, folder: Path) -> bool:
-    """Whether both code a text in the same chunks with a model."""
+def compare(data: bytes, folder: Path, text: bytes = TEXT) -> bool:
+    """Whether both code a text in the same chunks with a model, which needs the same tokens."""
     path = folder / "model.czm"
     path.write_bytes(data)
     arguments: list[str | Path] = ["compress", "--format", "v1", "-L", "3", "-m", path, "-i", "-", "-o", "-"]
-    theirs = v1.File.from_bytes(rust.output(arguments, TEXT))
+    theirs = v1.File.from_bytes(rust.output(arguments, text))
     model = Model.from_bytes(data)
-    ours = code(model, TEXT, min(CHUNK_LEN, model.context_length))
+    ours = code(model, text, min(CHUNK_LEN, model.context_length))
     return ours == [chunk.hex() for chunk in theirs.chunks]
 
 
@@ -44,6 +50,17 @@ def compare(data: bytes, folder: Path) -> bool:
 @pytest.mark.parametrize("seed", range(20))
 def test_random_models(version: int, seed: int, tmp_path: Path) -> None:
     assert compare(VERSIONS[version](seed), tmp_path)
+
+
+@pytest.mark.parametrize("seed", range(1, 41, 2))
+def test_random_tokenizers(seed: int, tmp_path: Path) -> None:
+    data = VERSIONS[3](seed)
+    text = text_of("unicode")[:600] + b"<|bos|><|bos|><|eos|> the  then" + TEXT[:300]
+    assert compare(data, tmp_path, text)
+    # Unused ids are symbols without bytes in the tree of czip v2.
+    file = czip_v2.compress(text, Model.from_bytes(data), level=1, mode=Mode.TOKENS)
+    arguments: list[str | Path] = ["decompress", "-m", tmp_path / "model.czm", "-i", "-", "-o", "-"]
+    assert rust.output(arguments, file) == text
 
 
 def header(data: bytes) -> tuple[bytes, bytes]:
@@ -109,9 +126,80 @@ def files() -> dict[str, bytes]:
     return result
 
 
+def tokenizers() -> dict[str, bytes]:
+    """Tokenizers at the edge of the rules, for a model of 283 tokens."""
+    plain: dict[str, Any] = json.loads((VECTORS / "tokenizer.json").read_bytes())
+    ranks, special = plain["mergeable_ranks"], plain["special_tokens"]
+    merges = [token for pair in Tokenizer(json.dumps(plain).encode()).merges for token in pair]
+    without_the_last = {key: value for key, value in special.items() if value != 282}
+    edits: dict[str, dict[str, Any]] = {
+        "all merges": {"merges": merges},
+        "half of a merge": {"merges": merges[:-1]},
+        "a merge twice": {"merges": merges + merges[:2]},
+        "a merge of an unknown token": {"merges": [*merges, 97, 283]},
+        "a merge of a special token": {"merges": [*merges, 97, 282]},
+        "a merge that makes no token": {"merges": [*merges, 0, 0]},
+        "a merge of an unused id": {"merges": [97, 282], "special_tokens": without_the_last},
+        "a last id that is unused": {
+            "special_tokens": without_the_last,
+            "merges": [],
+            "explicit_n_vocab": 283,
+        },
+        "a first id that is unused": {
+            "mergeable_ranks": {**ranks, "\0": 282},
+            "special_tokens": without_the_last,
+            "merges": [],
+        },
+        "an unused id without a list": {"special_tokens": without_the_last, "explicit_n_vocab": 283},
+        "an unused id beyond the model": {"merges": [], "explicit_n_vocab": 284},
+        "a vocabulary that is too small": {"merges": [], "explicit_n_vocab": 282},
+        "a token for each of two ids": {"merges": [], "special_tokens": {**special, "x": 281}},
+        "pairs as arrays": {"merges": [merges[:2], merges[2:4]]},
+        "merges as an object": {"merges": {}},
+        "merges as a string": {"merges": ""},
+        "pieces that are merged without a list": {"ignore_merges": False},
+    }
+    values: list[Any] = [0, 283, 284, 1 << 18, (1 << 18) + 1, 1 << 32, 1 << 64, -1, True, 283.0, "283", []]
+    for value in values:
+        edits[f"a vocabulary of {value!r}"] = {"explicit_n_vocab": value}
+        edits[f"a vocabulary of {value!r} with merges"] = {"explicit_n_vocab": value, "merges": merges}
+    values = [1.0, -1, "97", True, None, [], 1 << 64, 1 << 32, -0.0]
+    edits.update({f"merges of {value!r}": {"merges": [value, value]} for value in values})
+    values = [0, 1, True, False, "true", [], {}]
+    edits.update({f"ignore_merges {value!r}": {"ignore_merges": value} for value in values})
+    values = [None, 1, True, [], [1], {}, "", [["a", 97]]]
+    for key in ("name", "pat_str", "mergeable_ranks", "special_tokens"):
+        edits.update({f"{key} {value!r}": {key: value} for value in values})
+    result = {name: json.dumps({**plain, **edit}).encode() for name, edit in edits.items()}
+    text = json.dumps(plain).encode()
+    for key in ("merges", "ignore_merges", "explicit_n_vocab", "name", "other"):
+        two = f'{{"{key}": null, "{key}": null, '.encode()
+        result[f"`{key}` twice"] = two + text.replace(f'"{key}"'.encode(), b'"x"')[1:]
+    for number in (b"1e2", b"97.0", b"-0", b"00", b"+97", b" 97 ", b"0x61", b"NaN"):
+        with_number = b'"a": %b' % number
+        result[f"the id {number.decode()} for `a`"] = text.replace(b'"a": 97', with_number)
+    return result
+
+
+def with_tokenizer(text: bytes) -> bytes:
+    """A model of version 3 with a tokenizer."""
+    parts = Parts.of(VERSIONS[3](0))
+    data = zstandard.compress(text)
+    parts.tensors["tokenizer.data"] = ("U8", [len(data)], data)
+    return parts.with_data_hash()
+
+
+@pytest.mark.parametrize("name", tokenizers())
+def test_which_tokenizers_are_valid(name: str, tmp_path: Path) -> None:
+    _compare_acceptance(with_tokenizer(tokenizers()[name]), tmp_path)
+
+
 @pytest.mark.parametrize("name", files())
 def test_which_files_are_models(name: str, tmp_path: Path) -> None:
-    data = files()[name]
+    _compare_acceptance(files()[name], tmp_path)
+
+
+def _compare_acceptance(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "model.czm"
     path.write_bytes(data)
     arguments: list[str | Path] = ["compress", "--format", "v1", "-m", path, "-i", "-", "-o", "-"]

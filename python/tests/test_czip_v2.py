@@ -31,7 +31,10 @@ from compress_zip.model import Model
 FILES = vector("v2.json")["files"]
 # Texts whose files are quickly decoded; the others only for some levels.
 SHORT = ("octets", "special", "runs", "byte", "empty")
-LONG = ("v2/prose.5.net.model2.index.czip", "v2/joined.czip", "v2/json.3.tokens.czip", "v2/json.4.net.czip")
+LONG = (
+    *("v2/prose.5.net.model2.index.czip", "v2/prose.5.net.model3.czip"),
+    *("v2/joined.czip", "v2/json.3.tokens.czip", "v2/json.4.net.czip"),
+)
 
 
 @cache
@@ -40,7 +43,7 @@ def model(name: str) -> Model:
 
 
 def models() -> list[Model]:
-    return [model("model.czm"), model("model2.czm")]
+    return [model("model.czm"), model("model2.czm"), model("model3.czm")]
 
 
 def text_of(name: str) -> bytes:

@@ -16,7 +16,6 @@ from compress_zip.mix.buckets import Buckets
 from compress_zip.mix.shipped import fnv_1a
 from compress_zip.mix.variants import Mode
 from compress_zip.model import Model
-from compress_zip.model.file import xxh3_128
 
 DATA = Path(__file__).parent / "data"
 TEXT = (VECTORS / "texts" / "json.txt").read_bytes()[:300]
@@ -34,9 +33,7 @@ def with_more_tokens(count: int) -> bytes:
             parts.tensors[f"{name}.{part}"] = (kind, new_shape, whole[:size])
     assert parts.metadata is not None
     parts.metadata["vocab_size"] = str(count)
-    data = parts.to_bytes()
-    parts.metadata["data_hash"] = xxh3_128(data[8 + int.from_bytes(data[:8], "little") :]).hex()
-    return parts.to_bytes()
+    return parts.with_data_hash()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,6 @@ from test_models import code, text_of
 from compress_zip.errors import CzipError, ModelError
 from compress_zip.fixed import EXP2
 from compress_zip.model import Integers, Model, v3
-from compress_zip.model.file import ModelFile, xxh3_128
 
 DATA = Path(__file__).parent / "data"
 GOLDEN = json.loads((DATA / "model3.json").read_text())
@@ -148,9 +147,7 @@ def test_frequencies(logits: list[int]) -> None:
 
 def changed(metadata: dict[str, str | None], tensors: dict[str, Any]) -> bytes:
     """MODEL3 with a patch, and the hash that it then has."""
-    file = ModelFile.from_bytes(patched(MODEL3, {"metadata": metadata, "tensors": tensors}))
-    value = xxh3_128(memoryview(file.data)[file.tensors_start :]).hex()
-    return patched(file.data, {"metadata": {"data_hash": value}})
+    return Parts.of(patched(MODEL3, {"metadata": metadata, "tensors": tensors})).with_data_hash()
 
 
 @pytest.mark.parametrize("key", sorted(set(Parts.of(MODEL3).metadata or {}) - {"format"}))

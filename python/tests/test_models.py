@@ -1,4 +1,4 @@
-"""czm-v1.md and czm-v2.md: the golden vectors, the files of another implementation, and properties."""
+"""The golden vectors of all models, files of another implementation, and properties: czm-v1.md, czm-v2.md."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import brotli
 import numpy as np
 import pytest
 import zstandard
-from conftest import MODELS, VECTORS, shared, vector
+from conftest import MODELS, VECTORS, fnv1a, shared, vector
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from patched import Parts, patched
@@ -21,14 +21,6 @@ from compress_zip.model.file import ModelFile, unbrotli, unzstd
 
 MODEL1 = (VECTORS / "model.czm").read_bytes()
 MODEL2 = (VECTORS / "model2.czm").read_bytes()
-
-
-def fnv1a(values: Integers) -> str:
-    """The hash of the golden vectors, of 32-bit numbers."""
-    result = 0xCBF29CE484222325
-    for byte in (values & 0xFFFF_FFFF).astype("<u4").tobytes():
-        result = (result ^ byte) * 0x100000001B3 % (1 << 64)
-    return f"{result:016x}"
 
 
 def test_hash() -> None:
@@ -225,14 +217,15 @@ def test_windows_of_short_contexts() -> None:
         model.forward(model.new_cache(), [model.start_token] * 129)
 
 
-# ---- Version 2
+# ---- Versions 2 and 3
 
 
 @pytest.mark.parametrize("cut", [1, 7, 64])
-def test_version_2(cut: int) -> None:
-    model = Model.from_bytes(MODEL2)
+@pytest.mark.parametrize("name", ["model2", "model3"])
+def test_versions_2_and_3(name: str, cut: int) -> None:
+    model = Model.open(VECTORS / f"{name}.czm")
     observed = Observed(model)
-    golden = vector("model2.json")
+    golden = vector(f"{name}.json")
     inputs = [step["input"] for step in golden["steps"]]
     assert inputs == [model.start_token, *model.tokenizer.encode(text_of("prose"))][: len(inputs)]
     cache = model.new_cache()
@@ -252,9 +245,10 @@ def test_version_2(cut: int) -> None:
             assert list(observed[stage["stage"]][i]) == stage["values"], stage["stage"]
 
 
-def test_chunks_of_version_2() -> None:
-    golden = vector("model2.json")["chunks"]
-    model = Model.from_bytes(MODEL2)
+@pytest.mark.parametrize("name", ["model2", "model3"])
+def test_chunks_of_versions_2_and_3(name: str) -> None:
+    golden = vector(f"{name}.json")["chunks"]
+    model = Model.open(VECTORS / f"{name}.czm")
     assert code(model, text_of(golden["text"]), golden["chunk_len"]) == golden["bytes"]
 
 

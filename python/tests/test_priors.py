@@ -18,7 +18,7 @@ from compress_zip.mix.variants import LIGHT, MAX, Mode, Variant
 from compress_zip.model import Model
 
 # They repeat themselves, so that they become smaller even from such priors, and are not stored: the second
-# one even where there are priors for every row.
+# one even where the priors are for every row of the tree.
 TEXTS = {False: (VECTORS / "texts" / "prose.txt").read_bytes()[:80] * 8, True: b"ab" * 400}
 MODEL = (VECTORS / "model.czm").read_bytes()
 LEVELS = {LIGHT: 4, MAX: 7}

@@ -109,7 +109,7 @@ def decode_chunk(model: Model, chunk: bytes, token_count: int) -> list[int]:
         token = int(np.searchsorted(row, decoder.value(total), side="right")) - 1
         decoder.decode(int(row[token]), int(row[token + 1]), total)
         tokens.append(token)
-        if token >= len(model.tokenizer):
+        if token not in model.tokenizer:
             raise DamagedError(f"id {token}, which has no token")
     decoder.finish()
     return tokens

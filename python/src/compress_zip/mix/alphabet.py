@@ -96,10 +96,7 @@ def byte_alphabet() -> Alphabet:
 
 def token_alphabet(model: Model) -> Alphabet:
     """The alphabet of modes 2 and 3: all token ids of a model."""
-    tokenizer = model.tokenizer
-    # Ids that the net knows and the tokenizer does not have no bytes.
-    spellings = [tokenizer.token_bytes(token) for token in range(len(tokenizer))]
-    spellings += [b""] * (model.vocab_size - len(tokenizer))
+    spellings = model.tokenizer.spellings(model.vocab_size)
     if model.mixing_weights is not None:
         weights: Sequence[int] = model.mixing_weights.tolist()
     elif shipped.vocabulary_hash(spellings) == shipped.vocabulary().hash:

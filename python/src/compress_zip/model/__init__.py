@@ -34,7 +34,7 @@ class Model:
     :ivar id: the first four bytes of XXH3-128 of the file, as in a czip v2 header (czip-v2.md, section 6.1)
     :ivar version: 1, 2 or 3
     :ivar metadata: all metadata of the file
-    :ivar vocab_size: V; of these ids the first ``len(tokenizer)`` have tokens
+    :ivar vocab_size: V; ids from ``len(tokenizer)`` on have no tokens
     :ivar context_length: C: the most tokens of a CZIPv1 chunk
     :ivar start_token: the id that each sequence begins with, at position 0
     :ivar mixing_priors: the tensors ``mixing.priors.0``, ... in their stored form (mixing.md, section 12),

@@ -363,7 +363,7 @@ class Net:
         u = sat(up(silu(y[:, : self.d_ff]) * y[:, self.d_ff :], 12))
         self._observe(f"{number}.hidden", u)
         x = sat(x + layer.down(self._round(u, "down", fraction_bits=12)))
-        self._observe(f"{number}.feed_forward", x)
+        self._observe(f"{number}.residual", x)
         return x
 
     def _round(
