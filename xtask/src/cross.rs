@@ -150,17 +150,19 @@ const PORTABLE: [&str; 6] = [
 ];
 
 /// Test files that need them.
-const WHOLE: [&str; 10] = [
+const WHOLE: [&str; 12] = [
     "coder/tests/it/main.rs",
     "container/tests/it/main.rs",
     "container/tests/vectors.rs",
     "model/tests/vectors.rs",
     "model/tests/window.rs",
+    "model/tests/traces.rs",
     "model/tests/v2/main.rs",
+    "model/tests/v3/main.rs",
     "mix/tests/it/main.rs",
     "czip/tests/vectors.rs",
     "czip/tests/conformance.rs",
-    "czip/tests/model_v2.rs",
+    "czip/tests/nets.rs",
 ];
 
 /// Dependencies of crates only for their benchmarks.
