@@ -14,7 +14,7 @@ use crate::{
 /// Each crate of the workspace and which of the others it may depend on.
 ///
 /// Arrows point downward only. Development dependencies are free, but only tasks may depend on tasks.
-const LAYERS: [(&str, &[&str]); 17] = [
+const LAYERS: [(&str, &[&str]); 18] = [
     ("czip-fixed", &[]),
     ("czip-kernels", &["czip-fixed"]),
     (FLOATS, &["czip-kernels"]),
@@ -50,7 +50,8 @@ const LAYERS: [(&str, &[&str]); 17] = [
         ],
     ),
     (IMPORTER, &["czip-model", "czip-tokenizer"]),
-    ("czip-cli", &["czip", IMPORTER, "czip-models", TRAINER]),
+    (PROGRAM, &["czip", IMPORTER, "czip-models", TRAINER]),
+    ("czip-py", &["czip", PROGRAM]),
     (TEST_DATA, &[]),
     (XTASK, &[]),
     ("xtask-golden", &[XTASK]),

@@ -151,3 +151,28 @@ fn kinds_of_errors_are_kept() {
         }
     }
 }
+
+/// A batch is read no further than its end, so text can be had before the rest of the file has arrived.
+#[test]
+fn a_batch_of_segments_is_decoded_once_it_is_there() {
+    let options = options().segment_len(1 << 10);
+    let text = b"Integers are the same everywhere. ".repeat(200);
+    let file = czip::compress(None, &text, &options).unwrap();
+    let segments = czip::Index::open(&mut Cursor::new(&file)).unwrap();
+    // The end of the second segment and that of the third.
+    let ends = [2, 3].map(|segment| segments.segments()[segment].offset as usize);
+    let mut decoder = Decoder::new(None, Failing::new(&file, ends[0], ErrorKind::Other), &options);
+    decoder.set_batch(const { NonZeroUsize::new(2).unwrap() });
+    let mut found = vec![0; 2 << 10];
+    decoder.read_exact(&mut found).unwrap();
+
+    decoder.get_mut().left = ends[1] - ends[0];
+    decoder.set_batch(NonZeroUsize::MIN);
+    found.resize(3 << 10, 0);
+    decoder.read_exact(&mut found[2 << 10..]).unwrap();
+    assert_eq!(found, text[..3 << 10]);
+
+    decoder.get_mut().left = file.len();
+    decoder.read_to_end(&mut found).unwrap();
+    assert_eq!(found, text);
+}

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::io::{self, BufRead, Read, Seek, SeekFrom};
+use std::num::NonZeroUsize;
 use std::ops::Range;
 
 use czip_container::v2::{Index, IndexEntry, ReadError, Reader, Segment};
@@ -56,6 +57,8 @@ pub struct Decoder<'a, R> {
     decoders: Decoders<'a>,
     counter: Counter,
     max_text_len: u64,
+    /// Segments that are read and decoded at a time, at most.
+    max_batch: usize,
     reader: Box<Reader<R>>,
     /// Members that have begun, while the file is read from its start.
     members: u64,
@@ -95,6 +98,7 @@ impl<'a, R: Read> Decoder<'a, R> {
             decoders: Decoders::new(models.into(), options),
             counter: Counter::new(Unit::Bytes, None, options),
             max_text_len: options.limits.max_text_len,
+            max_batch: usize::MAX,
             reader: Box::new(Reader::new(reader)),
             members: 0,
             index: None,
@@ -124,6 +128,14 @@ impl<'a, R: Read> Decoder<'a, R> {
     #[must_use]
     pub fn into_inner(self) -> R {
         self.reader.into_inner()
+    }
+
+    /// From here on, reads and decodes at most this many segments at a time, instead of some for each thread.
+    ///
+    /// A decoder reads no further than these segments need, so text can be had before the rest of its file has arrived:
+    /// once `segments` of them are there, as many are decoded side by side.
+    pub fn set_batch(&mut self, segments: NonZeroUsize) {
+        self.max_batch = segments.get();
     }
 
     /// What has been read and decoded so far. The length of the file is not known here.
@@ -175,7 +187,7 @@ impl<'a, R: Read> Decoder<'a, R> {
         }
         let (batch, end) = match &mut self.index {
             Some(indexed) => {
-                let mut batch = Batch::new(&self.decoders, indexed.batch);
+                let mut batch = Batch::new(&self.decoders, indexed.batch.min(self.max_batch));
                 indexed.batch = indexed.batch.saturating_mul(4);
                 let (reader, decoders) = (self.reader.get_mut(), &mut self.decoders);
                 indexed.next = indexed.read_from(reader, indexed.next, usize::MAX, decoders, &mut batch)?;
@@ -190,7 +202,7 @@ impl<'a, R: Read> Decoder<'a, R> {
 
     /// Reads the next segments, for a file that is read from its start, and the error after them.
     fn read_some(&mut self) -> Result<(Batch<'a>, Option<Error>), Error> {
-        let mut batch = Batch::new(&self.decoders, usize::MAX);
+        let mut batch = Batch::new(&self.decoders, self.max_batch);
         while !batch.is_full() {
             let segment = match self.reader.read() {
                 Ok(Some(segment)) => segment,

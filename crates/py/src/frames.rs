@@ -1,0 +1,125 @@
+//! How long the parts of a czip v2 file are, as its first bytes tell: see sections 6.1 to 6.3 of `docs/spec/czip-v2.md`.
+
+use czip::Mode;
+use czip::v2::container::{MAGIC, SegmentHeader};
+
+/// The first three bytes of an index.
+const INDEX_MAGIC: [u8; 3] = [0xfa, b'c', b'i'];
+
+/// Bytes of a header without a model id, and those before the length of an index's body.
+const START_LEN: usize = 4;
+
+/// Bytes of an index after its body: checksum, length and end.
+const INDEX_END_LEN: usize = 12;
+
+/// What some bytes begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begins<T> {
+    /// A whole part.
+    Whole(T),
+    /// The beginning of one; more bytes are needed.
+    Part,
+    /// No such part.
+    Other,
+}
+
+/// A segment, by its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    /// Its bytes.
+    pub(crate) len: usize,
+    pub(crate) text_len: usize,
+    /// Whether it is its member's last.
+    pub(crate) last: bool,
+}
+
+/// The length of the header of a member.
+pub(crate) fn header(bytes: &[u8]) -> Begins<usize> {
+    match magic(bytes, MAGIC) {
+        Begins::Whole(tag) if tag >> 5 == 2 && (1..=9).contains(&(tag & 15)) => {
+            whole(bytes, if tag & 16 == 0 { START_LEN } else { START_LEN + 4 })
+        }
+        Begins::Part => Begins::Part,
+        _ => Begins::Other,
+    }
+}
+
+/// The segment.
+pub(crate) fn segment(bytes: &[u8]) -> Begins<Frame> {
+    let (kind, kind_len) = match number(bytes) {
+        Begins::Whole(number) => number,
+        Begins::Part => return Begins::Part,
+        Begins::Other => return Begins::Other,
+    };
+    let (text_len, text_len_len) = match number(&bytes[kind_len..]) {
+        Begins::Whole(number) => number,
+        Begins::Part => return Begins::Part,
+        Begins::Other => return Begins::Other,
+    };
+    let mode = match kind & 3 {
+        0 => Mode::Stored,
+        1 => Mode::Bytes,
+        2 => Mode::Tokens,
+        _ => Mode::Net,
+    };
+    let (last, payload_len) = (kind & 4 != 0, (kind >> 3) as usize);
+    let text_len = text_len as usize;
+    let Ok(header) = SegmentHeader::new(mode, last, payload_len, text_len) else {
+        return Begins::Other;
+    };
+    let len = kind_len + text_len_len + payload_len + header.checksum_len() as usize;
+    match whole(bytes, len) {
+        Begins::Whole(len) => Begins::Whole(Frame { len, text_len, last }),
+        _ => Begins::Part,
+    }
+}
+
+/// The length of an index, which may be malformed.
+pub(crate) fn index(bytes: &[u8]) -> Begins<usize> {
+    match magic(bytes, INDEX_MAGIC) {
+        Begins::Whole(_) => {}
+        Begins::Part => return Begins::Part,
+        Begins::Other => return Begins::Other,
+    }
+    match number(&bytes[START_LEN..]) {
+        Begins::Whole((body_len, len)) => whole(bytes, START_LEN + len + body_len as usize + INDEX_END_LEN),
+        Begins::Part => Begins::Part,
+        // The decoder says what is wrong.
+        Begins::Other => Begins::Whole(bytes.len()),
+    }
+}
+
+fn whole(bytes: &[u8], len: usize) -> Begins<usize> {
+    if bytes.len() < len {
+        Begins::Part
+    } else {
+        Begins::Whole(len)
+    }
+}
+
+/// The tag after three bytes.
+fn magic(bytes: &[u8], magic: [u8; 3]) -> Begins<u8> {
+    let len = bytes.len().min(magic.len());
+    match bytes.get(magic.len()) {
+        _ if bytes[..len] != magic[..len] => Begins::Other,
+        Some(&tag) => Begins::Whole(tag),
+        None => Begins::Part,
+    }
+}
+
+/// A number and its length.
+fn number(bytes: &[u8]) -> Begins<(u32, usize)> {
+    const MAX_LEN: usize = 5;
+    let mut number: u64 = 0;
+    for (at, &byte) in bytes.iter().take(MAX_LEN).enumerate() {
+        number |= u64::from(byte & 0x7f) << (7 * at);
+        if byte & 0x80 == 0 {
+            return u32::try_from(number).map_or(Begins::Other, |number| Begins::Whole((number, at + 1)));
+        }
+    }
+    if bytes.len() < MAX_LEN {
+        Begins::Part
+    } else {
+        Begins::Other
+    }
+}
