@@ -15,6 +15,7 @@ mod python_file;
 mod reader;
 mod settings;
 mod stream;
+mod training;
 
 /// The module `czip._czip`. What of it is public is in the package `czip`, in `python/`.
 #[pyo3::pymodule]
@@ -31,6 +32,8 @@ mod _czip {
     use crate::models::{Model, NoModel};
     #[pymodule_export]
     use crate::reader::Reader;
+    #[pymodule_export]
+    use crate::training::{TrainingProgress, train};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

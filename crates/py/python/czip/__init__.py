@@ -21,11 +21,13 @@ from ._czip import (
     Decompressor,
     Model,
     NoModel,
+    TrainingProgress,
     __version__,
     compress,
     compress_many,
     decompress,
     decompress_many,
+    train,
 )
 from ._exceptions import CzipError, LimitError, MalformedError, ModelError, TruncatedError, UnsupportedError
 from ._file import CzipFile, open
@@ -41,6 +43,7 @@ __all__ = [
     "Model",
     "ModelError",
     "NoModel",
+    "TrainingProgress",
     "TruncatedError",
     "UnsupportedError",
     "__version__",
@@ -49,4 +52,5 @@ __all__ = [
     "decompress",
     "decompress_many",
     "open",
+    "train",
 ]

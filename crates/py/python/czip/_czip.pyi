@@ -1,5 +1,5 @@
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import IO, Any, Final, Literal, final, overload
 
 from _typeshed import ReadableBuffer
@@ -12,12 +12,14 @@ __all__ = [
     "Model",
     "NoModel",
     "Reader",
+    "TrainingProgress",
     "__version__",
     "compress",
     "compress_many",
     "decompress",
     "decompress_many",
     "run",
+    "train",
 ]
 
 __version__: Final[str]
@@ -146,4 +148,30 @@ class Reader:
     def read_all(self) -> bytes: ...
     def seek(self, offset: int, whence: int) -> int: ...
 
+@final
+class TrainingProgress:
+    @property
+    def done(self) -> float: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def train(self) -> float | None: ...
+    @property
+    def heldout(self) -> float | None: ...
+
+def train(
+    texts: Sequence[str | os.PathLike[str]],
+    *,
+    minutes: float = 30.0,
+    tokens: int | None = None,
+    preset: Literal["fast", "standard", "large"] = "standard",
+    vocab_size: int | None = None,
+    field: str | None = None,
+    heldout: float = 0.05,
+    seed: int = 0,
+    threads: int = 0,
+    progress: Callable[[TrainingProgress], object] | None = None,
+) -> bytes: ...
 def run(command_line: list[str]) -> int: ...
