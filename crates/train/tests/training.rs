@@ -313,10 +313,10 @@ fn a_model_of_version_2_is_adapted() {
         czip_mix::Priors::from_bytes(priors).unwrap();
     }
 
-    // Each token is coded in two passes for three variants, and each text is reported.
+    // Each token is coded in two passes, by all variants at a time, and each batch of at most 64 tokens is reported.
     let seen = seen.into_inner().unwrap();
-    assert_eq!(seen.len(), 6 * sample.len());
-    assert_eq!(seen.last(), Some(&(6 * tokens, 6 * tokens)));
+    assert!(seen.len() as u64 >= 2 * tokens / 64, "{} batches", seen.len());
+    assert_eq!(seen.last(), Some(&(2 * tokens, 2 * tokens)));
     assert!(seen.is_sorted());
 
     let text = text(9, 20_000);
