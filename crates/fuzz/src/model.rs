@@ -187,9 +187,11 @@ fn resize(tensor: &mut Tensor) {
     }
 }
 
+/// How a hash is computed.
+type Hash = fn(&ModelFile) -> String;
+
 /// The keys of hashes, and how they are computed.
-const HASHES: [(&str, fn(&ModelFile) -> String); 2] =
-    [("content_hash", content_hash), ("data_hash", data_hash)];
+const HASHES: [(&str, Hash); 2] = [("content_hash", content_hash), ("data_hash", data_hash)];
 
 /// Section 4.1 of `docs/spec/czm-v3.md`.
 fn data_hash(model: &ModelFile) -> String {
