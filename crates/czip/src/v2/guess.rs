@@ -234,12 +234,17 @@ impl Costs {
     /// As measured, for `lanes` lanes. `None` if hardly any guess would save what its row costs. `docs/performance.md` has the
     /// figures.
     pub(super) fn of(transformer: &AnyTransformer, lanes: usize) -> Option<Self> {
+        let instruction_set = transformer.kernels().instruction_set();
+        Self::measured(instruction_set, transformer.config().multiply_adds, lanes)
+    }
+
+    /// Of a net with this many weights that each token is multiplied by.
+    fn measured(instruction_set: InstructionSet, weights: usize, lanes: usize) -> Option<Self> {
         /// Bytes of weights that may be in a cache.
         const CACHED: usize = 32 << 20;
         /// Guesses that need a higher chance are too rare, Q0.16.
         const LEAST_CHANCE: u32 = 7 << 13;
-        let instruction_set = transformer.kernels().instruction_set();
-        let is_cached = transformer.config().multiply_adds <= CACHED;
+        let is_cached = weights <= CACHED;
         let rows = match (instruction_set.has_byte_products(), is_cached) {
             // Weights come slower than they are multiplied, unless many rows need them.
             (true, true) => [39, 86, 125],
@@ -295,7 +300,6 @@ const FRACTION: u32 = 16;
 #[cfg(test)]
 mod tests {
     use czip_kernels::Kernels;
-    use czip_model::ModelFile;
 
     use super::*;
 
@@ -413,10 +417,9 @@ mod tests {
     #[test]
     fn who_guesses() {
         for kernels in Kernels::available() {
-            let bytes = czip_vectors::read("model2.czm");
-            let net = AnyTransformer::new(kernels, ModelFile::from_bytes(&bytes).unwrap());
-            let guesses = |lanes| Costs::of(&net, lanes).is_some();
-            let has_vectors = kernels.instruction_set() != InstructionSet::Scalar;
+            let instruction_set = kernels.instruction_set();
+            let guesses = |lanes| Costs::measured(instruction_set, 1 << 20, lanes).is_some();
+            let has_vectors = instruction_set != InstructionSet::Scalar;
             assert_eq!((guesses(1), guesses(2)), (has_vectors, has_vectors));
             assert!(!guesses(8) && !guesses(32));
         }
