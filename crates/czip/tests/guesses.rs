@@ -8,17 +8,14 @@ use std::sync::LazyLock;
 
 use czip::v2::container::Reader;
 use czip::{Decoder, Kernels, Level, Mode, Model, Options};
-use czip_model::v3::{Config, Contents, Layer, Matrix, Weights};
-use czip_model::{ModelFile, v2};
 use czip_vectors::read;
 
 /// Files that a thread decodes together without guesses.
 const MANY: usize = 8;
 
-/// The synthetic models of versions 1 and 2, and one of version 3 with the tokenizer of the second, with every instruction
-/// set of this machine, the fastest last.
+/// The synthetic models of all versions, with every instruction set of this machine, the fastest last.
 static MODELS: LazyLock<Vec<Model>> = LazyLock::new(|| {
-    let models = [read("model.czm"), read("model2.czm"), version_3()];
+    let models = ["model.czm", "model2.czm", "model3.czm"].map(read);
     let with = |kernels| {
         models
             .each_ref()
@@ -30,68 +27,6 @@ static MODELS: LazyLock<Vec<Model>> = LazyLock::new(|| {
 /// Those of the fastest instruction set.
 fn fastest() -> &'static [Model] {
     &MODELS[MODELS.len() - 3..]
-}
-
-/// A small model of version 3 that knows nothing.
-fn version_3() -> Vec<u8> {
-    let bytes = read("model2.czm");
-    let file = ModelFile::from_bytes(&bytes).unwrap();
-    let ModelFile::V2(net) = &file else {
-        panic!("a model of version 2");
-    };
-    let v2::Config { vocab_size, .. } = net.weights.config;
-    let config = Config {
-        vocab_size,
-        layers: 2,
-        d_model: 64,
-        heads: 4,
-        kv_heads: 2,
-        head_dim: 32,
-        rotary_dim: 32,
-        d_ff: 96,
-        window: 21,
-        sinks: 3,
-        start_token: 1,
-        wide_inputs: [false, false, false, true, false],
-        qkv_bias: false,
-        head_norms: false,
-        epsilon: 4000,
-        head_epsilon: 5000,
-        // 256 * log2(e) / sqrt(32) = 65.3.
-        score_mantissa: 16_715,
-        score_exponent: 8,
-    };
-    let mut state = 1u32;
-    let mut matrix = |rows: usize, cols: usize, exponent: u8| Matrix {
-        weights: std::iter::repeat_with(|| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 24) as i8
-        })
-        .take(rows * cols)
-        .collect(),
-        mantissas: vec![20_000; rows],
-        exponents: vec![exponent; rows],
-    };
-    let layers = (0..config.layers)
-        .map(|_| Layer {
-            qkv: matrix(config.qkv_rows(), config.d_model, 12),
-            qkv_bias: Vec::new(),
-            query_gains: Vec::new(),
-            key_gains: Vec::new(),
-            out: matrix(config.d_model, config.attended(), 12),
-            gate_up: matrix(2 * config.d_ff, config.d_model, 12),
-            down: matrix(config.d_model, config.d_ff, 12),
-        })
-        .collect();
-    let weights = Weights {
-        frequencies: (0..16).map(|pair| 683_565_276 >> pair).collect(),
-        embedding: matrix(config.vocab_size, config.d_model, 11),
-        layers,
-        head: matrix(config.vocab_size, config.d_model, 17),
-        config,
-    };
-    let tokenizer = file.extras().tokenizer_json().unwrap();
-    Contents::new(weights, &tokenizer).to_bytes().unwrap()
 }
 
 fn net(level: u8) -> Options {

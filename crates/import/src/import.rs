@@ -9,7 +9,6 @@ use std::io::Write;
 
 use czip_model::v3::{self, Config, Contents, Layer, Matrix, MatrixKind, StreamError, Weights};
 use czip_model::{AnyTransformer, Kernels};
-
 use czip_tokenizer::Tokenizer;
 
 use crate::error::Error;

@@ -2,15 +2,14 @@
 
 use std::ops::Range;
 
-use czip_model::{AnyTransformer, Row};
+use czip_model::{AnyCache, AnyScratch, AnyTransformer, Row};
 use czip_tokenizer::Tokenizer;
 
 use crate::error::Error;
 use crate::float;
 use crate::source::Source;
 
-/// The most tokens that are taken after one start token. They are within the window of an integer net as it is made by
-/// default, so both nets see the same.
+/// The most tokens that are taken after one start token.
 const PIECE: usize = 512;
 
 /// Rows of a batch.
@@ -63,36 +62,57 @@ pub fn loss(
         tokens: tokens.len(),
         ..Loss::default()
     };
-    for piece in tokens.chunks(PIECE) {
+    // Within the window, so that both nets see the same.
+    let piece_len = net.config().window.map_or(PIECE, |window| window.min(PIECE));
+    let mut integers = Integers::new(net, source.start_token(), threads);
+    for piece in tokens.chunks(piece_len) {
         loss.float_bits += float::bits(source, piece)?.iter().sum::<f64>();
-        loss.integer_bits += integer_bits(net, source.start_token(), piece, threads);
+        loss.integer_bits += integers.bits(piece);
     }
     Ok(loss)
 }
 
-/// The cost in bits of all tokens of a text after the start token.
-fn integer_bits(net: &AnyTransformer, start_token: u32, tokens: &[u32], threads: usize) -> f64 {
-    let mut caches = [net.cache(PIECE)];
-    let mut scratch = net.scratch_for(BATCH, threads.clamp(1, net.max_threads()));
-    let mut frequencies = vec![0; net.config().vocab_size];
-    let inputs: Vec<u32> = std::iter::once(start_token)
-        .chain(tokens.iter().copied())
-        .collect();
-    let mut bits = 0.0;
-    for (number, coded) in tokens.chunks(BATCH).enumerate() {
-        let first = number * BATCH;
-        let rows: Vec<Row> = (first..first + coded.len())
-            .map(|position| Row {
-                sequence: 0,
-                position,
-                token: inputs[position],
-            })
-            .collect();
-        net.forward(&rows, &mut caches, &mut scratch);
-        for (row, &token) in coded.iter().enumerate() {
-            let total = net.frequencies(scratch.logits(row), &mut frequencies);
-            bits += (f64::from(total) / f64::from(frequencies[token as usize])).log2();
+/// The net in integers, and what it works with.
+struct Integers<'n> {
+    net: &'n AnyTransformer,
+    start_token: u32,
+    caches: [AnyCache; 1],
+    scratch: AnyScratch,
+    frequencies: Vec<u32>,
+}
+
+impl<'n> Integers<'n> {
+    fn new(net: &'n AnyTransformer, start_token: u32, threads: usize) -> Self {
+        Self {
+            net,
+            start_token,
+            caches: [net.cache(PIECE)],
+            scratch: net.scratch_for(BATCH, threads.clamp(1, net.max_threads())),
+            frequencies: vec![0; net.config().vocab_size],
         }
     }
-    bits
+
+    /// The cost in bits of all tokens of a text after the start token.
+    fn bits(&mut self, tokens: &[u32]) -> f64 {
+        let inputs = std::iter::once(&self.start_token).chain(tokens);
+        let rows: Vec<Row> = (0..)
+            .zip(inputs)
+            .map(|(position, &token)| Row {
+                sequence: 0,
+                position,
+                token,
+            })
+            .collect();
+        let mut bits = 0.0;
+        for (rows, coded) in rows.chunks(BATCH).zip(tokens.chunks(BATCH)) {
+            let rows = &rows[..coded.len()];
+            self.net.forward(rows, &mut self.caches, &mut self.scratch);
+            for (row, &token) in coded.iter().enumerate() {
+                let frequencies = &mut self.frequencies;
+                let total = self.net.frequencies(self.scratch.logits(row), frequencies);
+                bits += (f64::from(total) / f64::from(frequencies[token as usize])).log2();
+            }
+        }
+        bits
+    }
 }

@@ -70,20 +70,21 @@ pub(crate) fn codegen(check: bool) -> Result<()> {
     let variants = variants(&bytes, tokenizer_json.as_bytes(), &texts)?;
     folder.put_json("variants.json", &variants)?;
     put_errors(&mut folder, &weights, &bytes)?;
+    let prose = &find(&texts, "prose")?.tokens;
     put_model(
         &mut folder,
         "model2",
         &model_v2::model(&tokenizer_json)?,
-        model_v2::trace,
-        model_v2::code_chunk,
+        model_v2::with_net(|net| trace::of_text(prose, net, model_v2::most_zeros))?,
+        |chunk| model_v2::with_net(|net| trace::code_chunk(chunk, net)),
         &texts,
     )?;
     put_model(
         &mut folder,
         "model3",
         &model_v3::model(&tokenizer_json)?,
-        model_v3::trace,
-        model_v3::code_chunk,
+        model_v3::with_net(|net| trace::of_text(prose, net, |_| 15))?,
+        |chunk| model_v3::with_net(|net| trace::code_chunk(chunk, net)),
         &texts,
     )?;
     put_v2(&mut folder, &texts)?;
@@ -429,20 +430,19 @@ fn put_files(folder: &mut Folder, weights: &Weights<'_>, texts: &[Text]) -> Resu
     folder.put_json("files.json", &index)
 }
 
-/// A model of version 2 or 3, what it computes, and chunks of CZIPv1 that it codes.
+/// A model of version 2 or 3, what it computes (`index`), and chunks of CZIPv1 that it codes.
 fn put_model(
     folder: &mut Folder,
     name: &str,
     bytes: &[u8],
-    trace: fn(&[u32]) -> Result<Value>,
-    code_chunk: fn(&[u32]) -> Vec<u8>,
+    mut index: Value,
+    code_chunk: impl Fn(&[u32]) -> Vec<u8>,
     texts: &[Text],
 ) -> Result<()> {
     const CHUNK_LEN: usize = 64;
     folder.put_unless(&format!("{name}.czm"), bytes, |present| {
         same_model(present, bytes)
     })?;
-    let mut index = trace(&find(texts, "prose")?.tokens)?;
     let text = find(texts, "unicode")?;
     index["chunks"] = json!({
         "text": text.name,

@@ -11,15 +11,15 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use czip::{Model, Options};
-use czip_train::adapt::{self, Work};
+use czip_train::adapt;
 use czip_train::corpus::{Corpus, CorpusOptions};
 
+use crate::commands::fitting::Fitting;
 use crate::commands::texts::{Texts, describe, heldout_text};
 use crate::error::{Error, Failure};
 use crate::exit::Exit;
 use crate::models;
 use crate::output::Target;
-use crate::progress::Progress;
 use crate::ui::Ui;
 
 /// The command, with all choices made.
@@ -66,22 +66,18 @@ impl Adapt {
 
     /// The new model's file.
     fn adapt(&self, model: &[u8], corpus: &Corpus, ui: &Ui) -> Result<Vec<u8>, Failure> {
-        let sample = adapt::sample(corpus, self.corpus.seed, self.sample_len);
-        let sample_len: usize = sample.iter().map(|text| text.len()).sum();
-        let mut facts = self.facts.clone();
-        facts.insert(
-            "adaptation.program".to_owned(),
-            concat!("czip ", env!("CARGO_PKG_VERSION")).to_owned(),
-        );
-        facts.insert("adaptation.seed".to_owned(), self.corpus.seed.to_string());
-        facts.insert("adaptation.text_bytes".to_owned(), sample_len.to_string());
-        ui.note(format_args!("fitting the mixing priors to {sample_len} bytes"));
-        let progress = Progress::start(ui, self.model.display().to_string(), false);
-        let work = Work {
+        let fitting = Fitting {
+            model: &self.model,
+            corpus,
+            seed: self.corpus.seed,
+            sample_len: self.sample_len,
             threads: self.threads,
-            observe: &|done, total| progress.show(done, Some(total)),
         };
-        adapt::adapt(model, sample, facts, work).map_err(|error| Error::Fitting(Box::new(error)).into())
+        fitting.run(ui, |sample, of_sample, work| {
+            let mut facts = self.facts.clone();
+            facts.extend(of_sample);
+            adapt::adapt(model, sample, facts, work)
+        })
     }
 
     /// Says what the new model is worth.

@@ -16,10 +16,11 @@ use std::time::Instant;
 
 use czip::{Model, Options};
 use czip_import::{Imported, Loss, Source, Tokenizer, net};
-use czip_train::adapt::{self, Work};
+use czip_train::adapt;
 use czip_train::corpus::{Corpus, CorpusOptions, Heldout};
 
 use crate::args;
+use crate::commands::fitting::Fitting;
 use crate::commands::texts::{Texts, describe};
 use crate::error::{Error, Failure};
 use crate::exit::Exit;
@@ -156,21 +157,21 @@ impl Import {
         corpus: &Corpus,
         ui: &Ui,
     ) -> Result<(), Failure> {
-        let sample = adapt::sample(corpus, self.corpus_options().seed, self.sample_len);
-        let sample_len: usize = sample.iter().map(|text| text.len()).sum();
-        ui.note(format_args!("fitting the mixing priors to {sample_len} bytes"));
-        let progress = Progress::start(ui, self.model.display().to_string(), false);
-        let work = Work {
+        let net = net(imported.weights.clone());
+        let fitting = Fitting {
+            model: &self.model,
+            corpus,
+            seed: self.corpus_options().seed,
+            sample_len: self.sample_len,
             threads: self.threads(),
-            observe: &|done, total| progress.show(done, Some(total)),
         };
-        let calibration = adapt::calibrate(&net(imported.weights.clone()), tokenizer, sample, work)
-            .map_err(|error| Error::Fitting(Box::new(error)))?;
-        imported.mixing_priors = calibration.priors;
-        imported.mixing_weights = Some(calibration.counts);
-        let fact = ("adaptation.text_bytes".to_owned(), sample_len.to_string());
-        imported.facts.extend([fact]);
-        Ok(())
+        fitting.run(ui, |sample, of_sample, work| {
+            let calibration = adapt::calibrate(&net, tokenizer, sample, work)?;
+            imported.mixing_priors = calibration.priors;
+            imported.mixing_weights = Some(calibration.counts);
+            imported.facts.extend(of_sample);
+            Ok(())
+        })
     }
 
     /// Says what the model does on this machine.

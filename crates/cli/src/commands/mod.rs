@@ -5,6 +5,7 @@ mod bench;
 mod compare;
 mod compress;
 mod decompress;
+mod fitting;
 mod group;
 #[cfg(feature = "import")]
 mod import;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use czip_import::{Imported, Options, Source, float, import};
+use czip_import::{Imported, Options, Source, float, import, loss, net};
 use czip_model::v3::reference::Reference;
 use czip_model::v3::{Contents, File, Matrix, MatrixKind, Weights};
 use czip_tokenizer::{TokenId, Tokenizer};
@@ -650,4 +650,36 @@ fn contents_take_what_is_imported() {
     contents.mixing_priors = imported.mixing_priors.clone();
     assert_eq!(contents.mixing_priors.len(), 3);
     assert!(contents.to_bytes().unwrap() == imported.into_bytes().unwrap());
+}
+
+#[test]
+fn both_nets_are_charged_for_the_same_tokens() {
+    let temporary = tempfile::tempdir().unwrap();
+    let mut options = Options::default();
+    options.wide_inputs = [true; 5];
+    let source = gguf_source(temporary.path(), &Model::new(LLAMA, 31), "F32");
+    let imported = imported(&source, &options);
+    let window = imported.weights.config.window;
+    let tokenizer = imported.tokenizer().unwrap();
+    let net = net(imported.weights);
+    let text = "in the end, and at the beginning. ".repeat(20);
+    let mut tokens = Vec::new();
+    tokenizer.encode_bytes(text.as_bytes(), &mut tokens).unwrap();
+    // More than the window holds, so they are taken in parts.
+    assert!(tokens.len() > 2 * window);
+    let whole = loss(&source, &net, &tokenizer, text.as_bytes(), usize::MAX, 1).unwrap();
+    let wanted: f64 = tokens
+        .chunks(window)
+        .flat_map(|part| float::bits(&source, part).unwrap())
+        .sum();
+    assert_eq!(whole.tokens, tokens.len());
+    assert!((whole.float_bits - wanted).abs() < 1e-6 * wanted, "{whole:?}");
+    assert!(whole.relative().abs() < 0.03, "{whole:?}");
+    assert_eq!(
+        whole,
+        loss(&source, &net, &tokenizer, text.as_bytes(), usize::MAX, 3).unwrap()
+    );
+    let first = loss(&source, &net, &tokenizer, text.as_bytes(), 10, 1).unwrap();
+    assert_eq!(first.tokens, 10);
+    assert!(first.integer_bits < whole.integer_bits);
 }

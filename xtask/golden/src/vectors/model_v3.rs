@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use czip_model::v3::{Config, Contents, Layer, Matrix, Weights, reference::Reference};
-use serde_json::Value;
 
 use super::model::{BOS, VOCAB};
 use super::plain::Random;
-use super::trace::{self, Step, inputs};
+use super::trace::Step;
 use xtask::Result;
 
 const SEED: u64 = 0x637a_6970_5f76_3300;
@@ -89,21 +88,11 @@ pub(super) fn model(tokenizer_json: &str) -> Result<Vec<u8>> {
     Ok(contents.to_bytes()?)
 }
 
-/// The bytes of a chunk of CZIPv1.
-pub(super) fn code_chunk(tokens: &[u32]) -> Vec<u8> {
+/// Hands over the net, which takes one token after another.
+pub(super) fn with_net<T>(run: impl FnOnce(&mut dyn FnMut(u32) -> Step) -> T) -> T {
     let weights = weights();
     let mut reference = Reference::new(&weights);
-    trace::code_chunk(tokens, |input| {
-        reference.step(input);
-        reference.frequencies()
-    })
-}
-
-/// Logits and frequencies of the first tokens of a text, and the numbers between.
-pub(super) fn trace(tokens: &[u32]) -> Result<Value> {
-    let weights = weights();
-    let mut reference = Reference::new(&weights);
-    let steps = inputs(tokens).map(|input| {
+    run(&mut |input| {
         let (stages, logits) = reference.step_observed(input);
         let logits = logits.to_vec();
         Step {
@@ -112,6 +101,5 @@ pub(super) fn trace(tokens: &[u32]) -> Result<Value> {
             logits,
             frequencies: reference.frequencies(),
         }
-    });
-    trace::of_steps(steps, |_| 15)
+    })
 }

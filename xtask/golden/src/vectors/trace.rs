@@ -24,20 +24,17 @@ pub(super) struct Step {
     pub(super) frequencies: Vec<u32>,
 }
 
-/// The tokens that a net takes to predict the first ones of a text.
-pub(super) fn inputs(tokens: &[u32]) -> impl Iterator<Item = u32> {
-    std::iter::once(BOS).chain(tokens.iter().copied()).take(STEPS)
-}
-
-/// Logits and frequencies of steps, and the numbers between. `most_zeros` gives the most zeros, in percent, that a stage may
-/// have.
-pub(super) fn of_steps(
-    steps: impl Iterator<Item = Step>,
+/// Logits and frequencies of the first tokens of a text, and the numbers between. `most_zeros` gives the most zeros, in
+/// percent, that a stage may have.
+pub(super) fn of_text(
+    tokens: &[u32],
+    net: &mut dyn FnMut(u32) -> Step,
     most_zeros: impl Fn(&str) -> usize,
 ) -> Result<Value> {
     let (mut all, mut observed) = (Vec::new(), Vec::new());
     let mut values: BTreeMap<String, Vec<i64>> = BTreeMap::new();
-    for (position, step) in steps.enumerate() {
+    let inputs = std::iter::once(BOS).chain(tokens.iter().copied());
+    for (position, step) in inputs.take(STEPS).map(net).enumerate() {
         let Step {
             input,
             stages,
@@ -92,10 +89,10 @@ fn check_liveliness(name: &str, values: &[i64], most_zeros: usize) -> Result<()>
     Ok(())
 }
 
-/// The bytes of a chunk of CZIPv1. `step` gives the frequencies of the token after the one it takes.
-pub(super) fn code_chunk(tokens: &[u32], mut step: impl FnMut(u32) -> Vec<u32>) -> Vec<u8> {
+/// The bytes of a chunk of CZIPv1.
+pub(super) fn code_chunk(tokens: &[u32], net: &mut dyn FnMut(u32) -> Step) -> Vec<u8> {
     let share = |(&input, &coded): (&u32, &u32)| {
-        let frequencies = step(input);
+        let frequencies = net(input).frequencies;
         let (before, rest) = frequencies.split_at(coded as usize);
         let low = before.iter().sum::<u32>();
         [low, low + rest[0], low + rest.iter().sum::<u32>()]
