@@ -217,6 +217,79 @@ fn data_that_do_not_compress_hardly_grow() {
     }
 }
 
+/// Text in which a long passage comes twice, the second time with its start over and over.
+fn repetitive() -> Vec<u8> {
+    let passage: Vec<u8> = (0..700)
+        .flat_map(|n: u32| format!("{} sheep\n", n * n * n % 9973).into_bytes())
+        .collect();
+    [
+        &passage[..],
+        &mixed(300),
+        &passage,
+        &passage[..50].repeat(200),
+        b"the end",
+    ]
+    .concat()
+}
+
+#[test]
+fn long_passages_that_repeat_are_copied_at_every_level_and_in_every_mode() {
+    let text = repetitive();
+    for number in [1, 5, 9] {
+        for mode in MODES {
+            let file = check(&text, |threads| options(threads).level(level(number)).only(mode));
+            let segment = Reader::new(&file[..]).next().unwrap().unwrap();
+            let (copies, coded) = segment.copies().unwrap();
+            let Some(copies) = copies else {
+                assert_eq!(mode, Mode::Stored, "level {number}");
+                continue;
+            };
+            let rest = copies.rest_of(&text);
+            assert!(rest.len() < text.len() / 2, "{}", rest.len());
+            // The rest is coded as if it were a text of its own.
+            let alone = czip::compress(&*MODEL, &rest, &options(1).level(level(number)).only(mode)).unwrap();
+            let alone = Reader::new(&alone[..]).next().unwrap().unwrap();
+            assert_eq!(segment.info.header.mode(), alone.info.header.mode());
+            assert!(coded == alone.payload, "level {number}, {mode}");
+        }
+    }
+    // In each segment by itself, and a stored rest.
+    let text = [noise(9000), noise(9000), mixed(500)].concat();
+    for segment_len in [9000, 1 << 20] {
+        let file = check(&text, |threads| options(threads).segment_len(segment_len));
+        let stored = if segment_len == 9000 { 18_000 } else { 9000 };
+        let expected = stored..stored + 600;
+        assert!(expected.contains(&file.len()), "{segment_len}: {}", file.len());
+        let mut decoder = Decoder::new(&*MODEL, Cursor::new(&file), &options(2));
+        assert!(decoder.read_range(8000..12_345).unwrap() == text[8000..12_345]);
+    }
+}
+
+#[test]
+fn damaged_copies_are_errors() {
+    let text = [noise(9000), noise(9000), mixed(500)].concat();
+    let file = czip::compress(&*MODEL, &text, &options(1)).unwrap();
+    let segment = Reader::new(&file[..]).next().unwrap().unwrap();
+    let start =
+        segment.info.header.to_bytes().len() + file.len() - segment.info.header.segment_len() as usize;
+    for at in start..start + 12 {
+        for flip in [1, 0x40, 0x80] {
+            let mut damaged = file.clone();
+            damaged[at] ^= flip;
+            let error = czip::decompress(&*MODEL, &damaged, &options(1)).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Malformed, "{at}: {error}");
+        }
+    }
+    let mut damaged = file;
+    // No copied passage.
+    damaged[start] = 0;
+    let error = czip::decompress(&*MODEL, &damaged, &options(1)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "segment 0 of member 0, at byte 4: it is said to have copied passages, but has none: the file is damaged"
+    );
+}
+
 #[test]
 fn joined_files_hold_the_joined_texts() {
     let texts = [mixed(2500), Vec::new(), b"middle".to_vec(), noise(1500)];

@@ -5,6 +5,7 @@ use czip_container::v2::Mode;
 use czip_mix::{Mixer, Variant};
 use czip_model::{AnyCache, AnyScratch, Row, Window};
 
+use super::copies;
 use super::levels::{LevelParameters, NetWindow};
 use super::models::EncodingModel;
 use crate::model::Model;
@@ -24,23 +25,30 @@ const SAMPLE_SHARE: usize = 32;
 /// Pieces that a sample is taken in.
 const SLICES: usize = 4;
 
-/// What became of a segment. The payload of a stored one is empty here: it is the text.
+/// What became of a segment. The payload of a stored one without copies is empty here: it is the text.
 #[derive(Debug)]
 pub(crate) struct Encoded {
     pub(crate) mode: Mode,
+    /// Whether the payload begins with copies.
+    pub(crate) copies: bool,
     pub(crate) payload: Vec<u8>,
 }
 
 impl Encoded {
-    fn stored() -> Self {
+    fn new(mode: Mode, payload: Vec<u8>) -> Self {
         Self {
-            mode: Mode::Stored,
-            payload: Vec::new(),
+            mode,
+            copies: false,
+            payload,
         }
     }
 
+    fn stored() -> Self {
+        Self::new(Mode::Stored, Vec::new())
+    }
+
     pub(crate) fn payload<'s>(&'s self, text: &'s [u8]) -> &'s [u8] {
-        if self.mode == Mode::Stored {
+        if self.mode == Mode::Stored && !self.copies {
             text
         } else {
             &self.payload
@@ -120,6 +128,24 @@ impl<'a> SegmentEncoder<'a> {
     }
 
     fn encode(&mut self, text: &[u8], counter: &Counter) -> Encoded {
+        let wanted = self.only != Some(Mode::Stored);
+        let Some(copies) = wanted.then(|| copies::find(text)).flatten() else {
+            return self.encode_whole(text, counter);
+        };
+        let rest = copies.rest_of(text);
+        counter.add(text.len() - rest.len());
+        let encoded = self.encode_whole(&rest, counter);
+        let mut payload = copies.to_bytes();
+        payload.extend_from_slice(encoded.payload(&rest));
+        Encoded {
+            mode: encoded.mode,
+            copies: true,
+            payload,
+        }
+    }
+
+    /// Encodes a text without copies.
+    fn encode_whole(&mut self, text: &[u8], counter: &Counter) -> Encoded {
         let encoded = self.encode_as_chosen(text, counter);
         if encoded.mode != Mode::Stored && encoded.payload.len() >= text.len() {
             return Encoded::stored();
@@ -261,10 +287,7 @@ impl<'a> SegmentEncoder<'a> {
             }
         }
         progress.end();
-        Encoded {
-            mode,
-            payload: encoder.finish(),
-        }
+        Encoded::new(mode, encoder.finish())
     }
 }
 
