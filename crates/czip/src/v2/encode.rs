@@ -25,6 +25,19 @@ const SAMPLE_SHARE: usize = 32;
 /// Pieces that a sample is taken in.
 const SLICES: usize = 4;
 
+/// The net must make a payload smaller by this part: it takes many times as long, for decoders too.
+const NET_GAIN: usize = 1000;
+
+/// Data are stored unless mixing makes a sample smaller by this part.
+const STORED_GAIN: usize = 128;
+
+/// What is done with a segment.
+enum Choice {
+    Mode(Mode),
+    /// It has been coded already, to find out.
+    Encoded(Encoded),
+}
+
 /// What became of a segment. The payload of a stored one without copies is empty here: it is the text.
 #[derive(Debug)]
 pub(crate) struct Encoded {
@@ -97,7 +110,6 @@ struct SegmentEncoder<'a> {
     only: Option<Mode>,
     tokens: Vec<u32>,
     sample: Vec<u8>,
-    spare: Vec<u8>,
     bytes: Option<Mixer<'a>>,
     without_net: Option<Mixer<'a>>,
     net: Option<NetEncoder<'a>>,
@@ -112,7 +124,6 @@ impl<'a> SegmentEncoder<'a> {
             only: options.only,
             tokens: Vec::new(),
             sample: Vec::new(),
-            spare: Vec::new(),
             bytes: None,
             without_net: None,
             net: None,
@@ -158,14 +169,19 @@ impl<'a> SegmentEncoder<'a> {
             counter.add(text.len());
             return Encoded::stored();
         }
-        // A split pattern may take more than its engine allows. The text is then coded as bytes.
-        let only = self.only;
-        let mode = match only {
-            Some(mode) => self.possible(mode),
-            None if self.parameters.thorough && self.tokenize(text) => return self.try_all(text, counter),
+        let choice = match self.only {
+            Some(mode) => Choice::Mode(self.possible(mode)),
             None => self.choose(text, counter),
         };
-        let mode = if mode != Mode::Bytes && !self.tokenize(text) {
+        let mode = match choice {
+            Choice::Mode(mode) => mode,
+            Choice::Encoded(encoded) => {
+                counter.add(text.len());
+                return encoded;
+            }
+        };
+        // A split pattern may take more than its engine allows. The text is then coded as bytes.
+        let mode = if mode.needs_model() && !self.tokenize(text) {
             Mode::Bytes
         } else {
             mode
@@ -182,71 +198,101 @@ impl<'a> SegmentEncoder<'a> {
         }
     }
 
+    /// The smallest of all modes.
     fn try_all(&mut self, text: &[u8], counter: &Counter) -> Encoded {
         let mut best = Encoded::stored();
         let mut len = text.len();
+        let tokenized = self.tokenize(text);
         for mode in [Mode::Bytes, Mode::Tokens, Mode::Net] {
-            if self.possible(mode) == mode {
-                let encoded = self.code(mode, text, &mut SegmentProgress::uncounted(counter));
-                if encoded.payload.len() < len {
+            if self.possible(mode) == mode && (tokenized || !mode.needs_model()) {
+                let encoded = self.trial(mode, text, counter);
+                // The net takes many times as long, to decode as well. It has to gain something.
+                let margin = if mode == Mode::Net { len / NET_GAIN } else { 0 };
+                if encoded.payload.len() + margin < len {
                     len = encoded.payload.len();
                     best = encoded;
                 }
             }
         }
-        counter.add(text.len());
         best
     }
 
-    /// The mode that promises the smallest payload, by a sample.
-    fn choose(&mut self, text: &[u8], counter: &Counter) -> Mode {
-        if self.model.model.is_none() {
-            return Mode::Bytes;
+    /// The mode that promises the smallest payload by a sample, or the payload itself.
+    fn choose(&mut self, text: &[u8], counter: &Counter) -> Choice {
+        let len = (text.len() / SAMPLE_SHARE).clamp(MIN_SAMPLE, MAX_SAMPLE);
+        if text.len() <= len {
+            return if self.parameters.thorough {
+                Choice::Encoded(self.try_all(text, counter))
+            } else {
+                self.choose_by(text, counter)
+            };
         }
         let mut sample = std::mem::take(&mut self.sample);
         sample.clear();
-        let len = (text.len() / SAMPLE_SHARE).clamp(MIN_SAMPLE, MAX_SAMPLE);
-        if text.len() <= len {
-            sample.extend_from_slice(text);
-        } else {
-            for slice in 0..SLICES {
-                let start = (text.len() - len / SLICES) * slice / (SLICES - 1);
-                sample.extend_from_slice(&text[start..start + len / SLICES]);
-            }
+        for slice in 0..SLICES {
+            let start = (text.len() - len / SLICES) * slice / (SLICES - 1);
+            sample.extend_from_slice(&text[start..start + len / SLICES]);
         }
-        let mode = self.choose_by(&sample, counter);
+        let choice = if self.parameters.thorough {
+            // What does not compress at all is not worth trying.
+            if self.trial(Mode::Bytes, &sample, counter).payload.len() < sample.len() {
+                Choice::Encoded(self.try_all(text, counter))
+            } else {
+                Choice::Mode(Mode::Stored)
+            }
+        } else {
+            match self.choose_by(&sample, counter) {
+                // That of the sample.
+                Choice::Encoded(encoded) => Choice::Mode(encoded.mode),
+                choice => choice,
+            }
+        };
         self.sample = sample;
-        mode
+        match choice {
+            Choice::Mode(Mode::Stored) => Choice::Encoded(Encoded::stored()),
+            choice => choice,
+        }
     }
 
-    fn choose_by(&mut self, sample: &[u8], counter: &Counter) -> Mode {
-        if !self.tokenize(sample) {
-            return Mode::Bytes;
+    fn choose_by(&mut self, sample: &[u8], counter: &Counter) -> Choice {
+        let is_text = self.model.model.is_some() && self.tokenize(sample);
+        let tokens = self.tokens.len();
+        if is_text && self.parameters.net.is_some() && tokens * 5 / 2 < sample.len() {
+            // Long tokens: the model knows such text, and nothing makes it smaller than the net and mixing together.
+            return Choice::Mode(Mode::Net);
         }
-        let bytes = self.trial(Mode::Bytes, sample, counter);
-        let tokens = self.trial(Mode::Tokens, sample, counter);
         // The net rarely helps where tokens are hardly longer than bytes: such data are no text, or none that the model
         // knows.
-        let is_known = self.tokens.len() < sample.len() - sample.len() / 8;
-        let simple = if bytes < tokens { Mode::Bytes } else { Mode::Tokens };
+        let is_known = is_text && tokens < sample.len() - sample.len() / 8;
+        let bytes = self.trial(Mode::Bytes, sample, counter);
+        let bytes_len = bytes.payload.len();
+        if !is_known && bytes_len >= sample.len() - sample.len() / STORED_GAIN {
+            return Choice::Mode(Mode::Stored);
+        }
+        if !is_text {
+            return Choice::Encoded(bytes);
+        }
+        let tokens = self.trial(Mode::Tokens, sample, counter);
+        let tokens_len = tokens.payload.len();
+        let simple = if bytes_len < tokens_len { bytes } else { tokens };
         if self.parameters.net.is_none() || !is_known {
-            return simple;
+            return Choice::Encoded(simple);
         }
         // Mixing with the net is nearly always smaller than without, but so slow that it is only tried in doubt.
-        if simple == Mode::Tokens
-            || bytes > tokens - tokens / 4 && self.trial(Mode::Net, sample, counter) <= bytes
-        {
-            Mode::Net
-        } else {
-            Mode::Bytes
+        if simple.mode == Mode::Tokens {
+            return Choice::Mode(Mode::Net);
         }
+        if bytes_len > tokens_len - tokens_len / 4 {
+            let net = self.trial(Mode::Net, sample, counter);
+            if net.payload.len() + bytes_len / NET_GAIN <= bytes_len {
+                return Choice::Encoded(net);
+            }
+        }
+        Choice::Encoded(simple)
     }
 
-    fn trial(&mut self, mode: Mode, sample: &[u8], counter: &Counter) -> usize {
-        let encoded = self.code(mode, sample, &mut SegmentProgress::uncounted(counter));
-        let len = encoded.payload.len();
-        self.spare = encoded.payload;
-        len
+    fn trial(&mut self, mode: Mode, sample: &[u8], counter: &Counter) -> Encoded {
+        self.code(mode, sample, &mut SegmentProgress::uncounted(counter))
     }
 
     /// Cuts a text into tokens, none without a model.
@@ -260,9 +306,7 @@ impl<'a> SegmentEncoder<'a> {
 
     /// Codes a text, or its tokens where they are known.
     fn code(&mut self, mode: Mode, text: &[u8], progress: &mut SegmentProgress<'_>) -> Encoded {
-        let mut buffer = std::mem::take(&mut self.spare);
-        buffer.clear();
-        let mut encoder = Encoder::from_vec(buffer);
+        let mut encoder = Encoder::new();
         match (mode, self.model.model, self.parameters.net) {
             (Mode::Net, Some(model), Some(net)) => {
                 let (variant, threads) = (self.parameters.tokens, self.net_threads);
