@@ -163,7 +163,7 @@ fn v2_files_of(model_name: &str) {
 
 #[test]
 fn v2_files_at_every_level_with_any_threads() {
-    assert_eq!(array(&json("v2.json")["files"]).len(), 89);
+    assert_eq!(array(&json("v2.json")["files"]).len(), 71);
     v2_files_of("model.czm");
 }
 

@@ -185,7 +185,7 @@ impl<'i> Importer<'i> {
                 .0
                 .vocabulary
                 .to_json(self.source.name().unwrap_or_default())?,
-            mixing_priors: priors::GENERAL.map(<[u8]>::to_vec).into(),
+            mixing_priors: vec![priors::GENERAL.to_vec()],
             mixing_weights: None,
             facts: self.source.facts(),
             weights: Weights {

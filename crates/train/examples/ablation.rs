@@ -122,7 +122,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             observe: &|_, _| {},
         };
         let calibration = adapt::calibrate(&net, &tokenizer, sample, work)?;
-        contents.mixing_priors = calibration.priors;
+        contents.mixing_priors = vec![calibration.priors];
         contents.mixing_weights = Some(calibration.counts);
     }
     let file = contents.to_bytes()?;

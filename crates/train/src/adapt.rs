@@ -39,8 +39,8 @@ pub enum Error {
 /// What a mixer knows before a text begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calibration {
-    /// The priors of each variant with a net, in their stored form.
-    pub priors: Vec<Vec<u8>>,
+    /// The priors of mixing with a net, in their stored form.
+    pub priors: Vec<u8>,
     /// How often each symbol occurs, `[vocab]`.
     pub counts: Vec<u16>,
 }
@@ -98,7 +98,7 @@ pub fn calibrate<'t>(
     let predictor = Predictor { net, start_token };
     let priors = priors::with_net(predictor, &alphabet, &sample, work.threads, &observe);
     Ok(Calibration {
-        priors: priors.iter().map(|priors| priors.as_bytes().to_vec()).collect(),
+        priors: priors.as_bytes().to_vec(),
         counts,
     })
 }
@@ -123,7 +123,7 @@ pub fn adapt<'t>(
     match file {
         ModelFile::V1(_) => {
             let Calibration { priors, counts } = calibration;
-            Ok(v1::with_mixing(model, &priors, &counts, facts)?)
+            Ok(v1::with_mixing(model, &[priors], &counts, facts)?)
         }
         ModelFile::V2(file) => replace_v2(*file, &tokenizer_json, calibration, facts),
         ModelFile::V3(file) => {
@@ -136,7 +136,7 @@ pub fn adapt<'t>(
             let mut contents = v3::Contents {
                 weights,
                 tokenizer_json: &tokenizer_json,
-                mixing_priors: calibration.priors,
+                mixing_priors: vec![calibration.priors],
                 mixing_weights: Some(calibration.counts),
                 facts: all,
             };
@@ -156,7 +156,7 @@ fn replace_v2(
     let contents = Contents {
         weights: &file.weights,
         tokenizer_json,
-        mixing_priors: calibration.priors,
+        mixing_priors: vec![calibration.priors],
         mixing_weights: Some(calibration.counts),
         facts: all,
     };

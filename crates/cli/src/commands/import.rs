@@ -167,7 +167,7 @@ impl Import {
         };
         fitting.run(ui, |sample, of_sample, work| {
             let calibration = adapt::calibrate(&net, tokenizer, sample, work)?;
-            imported.mixing_priors = calibration.priors;
+            imported.mixing_priors = vec![calibration.priors];
             imported.mixing_weights = Some(calibration.counts);
             imported.facts.extend(of_sample);
             Ok(())

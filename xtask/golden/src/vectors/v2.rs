@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use xtask::Result;
 
 /// A level of each row of the table in `docs/spec/mixing.md`.
-const LEVELS: [u8; 7] = [1, 2, 3, 4, 5, 7, 9];
+const LEVELS: [u8; 5] = [1, 2, 3, 4, 9];
 
 /// The first level with the net.
 const FIRST_NET: u8 = 4;
