@@ -1,6 +1,8 @@
 //! Mixing priors: a sample of text goes in, and perhaps a net; the weights and maps of mixers that have coded it come
 //! out.
 
+use std::ops::ControlFlow;
+
 use czip_coder::binary::Encoder;
 use czip_kernels::Kernels;
 use czip_mix::{Alphabet, Mixer, Priors, Tree, Variant};
@@ -128,15 +130,16 @@ pub struct Predictor<'a> {
 }
 
 /// Priors of each of [`TOKEN_VARIANTS`] with a net, on at most this many threads. All variants learn from one run of the
-/// net. `observe` is called with numbers of tokens that have been coded, which add up to [`token_count`].
+/// net. `observe` is called with numbers of tokens that have been coded, which add up to [`token_count`], and may end the
+/// work: the result then is `None`.
 #[must_use]
 pub fn with_net(
     predictor: Predictor<'_>,
     alphabet: &Alphabet,
     sample: &Sample,
     threads: usize,
-    observe: &(dyn Fn(u64) + Sync),
-) -> Vec<Priors> {
+    observe: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
+) -> Option<Vec<Priors>> {
     let work = || fit(predictor, alphabet, sample, threads, observe);
     match ThreadPoolBuilder::new().num_threads(threads.max(1)).build() {
         Ok(pool) => pool.install(work),
@@ -150,8 +153,8 @@ fn fit(
     alphabet: &Alphabet,
     sample: &Sample,
     threads: usize,
-    observe: &(dyn Fn(u64) + Sync),
-) -> Vec<Priors> {
+    observe: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
+) -> Option<Vec<Priors>> {
     let mut mixers = TOKEN_VARIANTS.map(|variant| Mixer::new(alphabet, variant, true, 0));
     for rate in RATES {
         for mixer in &mut mixers {
@@ -162,17 +165,20 @@ fn fit(
                 mixer.forget_text(len);
                 (mixer, Encoder::new())
             });
-            predictor.predict(alphabet.tree(), tokens, threads, |tokens, predicted| {
+            let flow = predictor.predict(alphabet.tree(), tokens, threads, |tokens, predicted| {
                 streams.par_iter_mut().for_each(|(mixer, encoder)| {
                     for (&token, cumulative) in tokens.iter().zip(predicted) {
                         mixer.encode(token, Some(cumulative), encoder);
                     }
                 });
-                observe(tokens.len() as u64);
+                observe(tokens.len() as u64)
             });
+            if flow.is_break() {
+                return None;
+            }
         }
     }
-    mixers.iter().map(Mixer::priors).collect()
+    Some(mixers.iter().map(Mixer::priors).collect())
 }
 
 /// The number of tokens that [`with_net`] codes: each of the sample in each pass.
@@ -183,14 +189,14 @@ pub fn token_count(sample: &Sample) -> u64 {
 }
 
 impl Predictor<'_> {
-    /// Calls back with a batch of tokens, and the cumulative frequencies that the net predicts for each.
+    /// Calls back with a batch of tokens, and the cumulative frequencies that the net predicts for each, until that ends it.
     fn predict(
         self,
         tree: &Tree,
         tokens: &[TokenId],
         threads: usize,
-        mut each: impl FnMut(&[TokenId], &[Vec<u32>]),
-    ) {
+        mut each: impl FnMut(&[TokenId], &[Vec<u32>]) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let Self {
             net: transformer,
             start_token,
@@ -220,8 +226,9 @@ impl Predictor<'_> {
                     tree.accumulate(frequencies, cumulative);
                 },
             );
-            each(&tokens[coded..coded + more], &predicted[..more]);
+            each(&tokens[coded..coded + more], &predicted[..more])?;
             coded += more;
         }
+        ControlFlow::Continue(())
     }
 }
