@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import rust
-from conftest import MODELS, REPOSITORY, VECTORS
+from conftest import MODELS, REPOSITORY, VECTORS, find_shared
 
 from compress_zip import czip_v1, czip_v2
 from compress_zip.container import v1, v2
@@ -77,15 +77,11 @@ def texts(length: int) -> Iterator[tuple[str, bytes]]:
     """
     for name, data in EDGE_CASES.items():
         yield name, data[:length]
-    folders = [
-        VECTORS / "texts",
-        REPOSITORY / "docs" / "spec",
-        REPOSITORY.parent / "shared" / "conformance" / "inputs",
-        REPOSITORY.parent / "shared" / "bench" / "canterbury",
-        REPOSITORY.parent / "shared" / "bench" / "calgary",
-    ]
+    folders = [VECTORS / "texts", REPOSITORY / "docs" / "spec"]
+    shared = ["conformance/inputs", "bench/canterbury", "bench/calgary"]
+    folders += [folder for folder in map(find_shared, shared) if folder is not None]
     for folder in folders:
-        for path in sorted(folder.glob("*")) if folder.is_dir() else []:
+        for path in sorted(folder.glob("*")):
             data = path.read_bytes()
             start = max(len(data) - length, 0) // 2
             yield f"{folder.name}/{path.name}", data[start : start + length]

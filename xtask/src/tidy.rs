@@ -51,7 +51,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
     ),
     (IMPORTER, &["czip-model", "czip-tokenizer"]),
     (PROGRAM, &["czip", IMPORTER, "czip-models", TRAINER]),
-    ("czip-py", &["czip", PROGRAM, TRAINER]),
+    ("czip-py", &["czip", IMPORTER, PROGRAM, TRAINER]),
     (TEST_DATA, &[]),
     (XTASK, &[]),
     ("xtask-golden", &[XTASK]),

@@ -305,6 +305,11 @@ fn every_error_has_its_kind() {
             ErrorKind::Mismatch,
             Io::InvalidData,
         ),
+        (
+            czip::TokenizerError::UnusedId { id: 7, index: 0 }.into(),
+            ErrorKind::Mismatch,
+            Io::InvalidData,
+        ),
     ];
     for (error, kind, io) in cases {
         assert_eq!(error.kind(), kind, "{error}");

@@ -8,6 +8,7 @@ mod decompressor;
 mod errors;
 mod frames;
 mod functions;
+mod importing;
 mod interrupts;
 mod models;
 mod pending;
@@ -18,7 +19,7 @@ mod stream;
 mod training;
 
 /// The module `czip._czip`. What of it is public is in the package `czip`, in `python/`.
-#[pyo3::pymodule]
+#[pyo3::pymodule(gil_used = false)]
 mod _czip {
     use pyo3::prelude::*;
 
@@ -28,6 +29,8 @@ mod _czip {
     use crate::decompressor::Decompressor;
     #[pymodule_export]
     use crate::functions::{compress, compress_many, decompress, decompress_many, run};
+    #[pymodule_export]
+    use crate::importing::{ImportProgress, import_model};
     #[pymodule_export]
     use crate::models::{Model, NoModel};
     #[pymodule_export]

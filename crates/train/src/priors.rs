@@ -1,6 +1,8 @@
 //! Mixing priors: a sample of text goes in, and perhaps a net; the weights and maps of mixers that have coded it come
 //! out.
 
+use std::ops::ControlFlow;
+
 use czip_coder::binary::Encoder;
 use czip_kernels::Kernels;
 use czip_mix::{Alphabet, Mixer, Priors, Tree, Variant};
@@ -131,15 +133,15 @@ pub struct Predictor<'a> {
 }
 
 /// Priors of mixing with a net, on at most this many threads. `observe` is called with numbers of tokens that have been coded,
-/// which add up to [`token_count`].
+/// which add up to [`token_count`], and may end the work: the result then is `None`.
 #[must_use]
 pub fn with_net(
     predictor: Predictor<'_>,
     alphabet: &Alphabet,
     sample: &Sample,
     threads: usize,
-    observe: &(dyn Fn(u64) + Sync),
-) -> Priors {
+    observe: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
+) -> Option<Priors> {
     let work = || fit(predictor, alphabet, sample, threads, observe);
     match ThreadPoolBuilder::new().num_threads(threads.max(1)).build() {
         Ok(pool) => pool.install(work),
@@ -153,23 +155,26 @@ fn fit(
     alphabet: &Alphabet,
     sample: &Sample,
     threads: usize,
-    observe: &(dyn Fn(u64) + Sync),
-) -> Priors {
+    observe: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
+) -> Option<Priors> {
     let mut mixer = Mixer::new(alphabet, NET_VARIANT, true, 0);
     for rate in RATES {
         mixer.set_rate(rate);
         for (tokens, len) in sample.texts() {
             let mut encoder = Encoder::new();
             mixer.forget_text(len);
-            predictor.predict(alphabet.tree(), tokens, threads, |tokens, predicted| {
+            let flow = predictor.predict(alphabet.tree(), tokens, threads, |tokens, predicted| {
                 for (&token, cumulative) in tokens.iter().zip(predicted) {
                     mixer.encode(token, Some(cumulative), &mut encoder);
                 }
-                observe(tokens.len() as u64);
+                observe(tokens.len() as u64)
             });
+            if flow.is_break() {
+                return None;
+            }
         }
     }
-    mixer.priors()
+    Some(mixer.priors())
 }
 
 /// The number of tokens that [`with_net`] codes: each of the sample in each pass.
@@ -180,14 +185,14 @@ pub fn token_count(sample: &Sample) -> u64 {
 }
 
 impl Predictor<'_> {
-    /// Calls back with a batch of tokens, and the cumulative frequencies that the net predicts for each.
+    /// Calls back with a batch of tokens, and the cumulative frequencies that the net predicts for each, until that ends it.
     fn predict(
         self,
         tree: &Tree,
         tokens: &[TokenId],
         threads: usize,
-        mut each: impl FnMut(&[TokenId], &[Vec<u32>]),
-    ) {
+        mut each: impl FnMut(&[TokenId], &[Vec<u32>]) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let Self {
             net: transformer,
             start_token,
@@ -217,8 +222,9 @@ impl Predictor<'_> {
                     tree.accumulate(frequencies, cumulative);
                 },
             );
-            each(&tokens[coded..coded + more], &predicted[..more]);
+            each(&tokens[coded..coded + more], &predicted[..more])?;
             coded += more;
         }
+        ControlFlow::Continue(())
     }
 }

@@ -1,6 +1,7 @@
 //! Training as a whole, on a tiny net and a text of few words.
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex};
@@ -284,13 +285,16 @@ fn a_model_of_version_2_is_adapted() {
     let model = model();
     let sample = adapt::sample(&CORPUS, 1, 30_000);
     let seen = Mutex::new(Vec::new());
-    let observe = |done, total| seen.lock().unwrap().push((done, total));
+    let observe = |done, total| {
+        seen.lock().unwrap().push((done, total));
+        ControlFlow::Continue(())
+    };
     let adapted = |threads, observe| {
         let facts = [("licence".to_owned(), "mine".to_owned())].into();
         adapt::adapt(&model, sample.iter().copied(), facts, Work { threads, observe }).unwrap()
     };
     let bytes = adapted(1, &observe);
-    assert_eq!(adapted(3, &|_, _| {}), bytes);
+    assert_eq!(adapted(3, &|_, _| ControlFlow::Continue(())), bytes);
 
     let (before, after) = (
         File::from_bytes(&model).unwrap(),
@@ -330,12 +334,33 @@ fn a_model_of_version_2_is_adapted() {
 }
 
 #[test]
+fn fitting_ends_when_told_to() {
+    let sample = adapt::sample(&CORPUS, 1, 30_000);
+    let seen = Mutex::new(Vec::new());
+    let work = Work {
+        threads: 2,
+        observe: &|done, _| {
+            let mut seen = seen.lock().unwrap();
+            seen.push(done);
+            if seen.len() == 3 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        },
+    };
+    let error = adapt::adapt(&model(), sample, BTreeMap::new(), work).unwrap_err();
+    assert!(matches!(error, adapt::Error::Stopped), "{error}");
+    assert_eq!(seen.into_inner().unwrap().len(), 3);
+}
+
+#[test]
 fn a_model_of_version_1_is_adapted() {
     let model = czip_vectors::read("model.czm");
     let text = text(9, 6_000);
     let work = Work {
         threads: 2,
-        observe: &|_, _| {},
+        observe: &|_, _| ControlFlow::Continue(()),
     };
     let facts = [("format", "other"), ("name", "mine")];
     let facts = facts.map(|(key, value)| (key.to_owned(), value.to_owned()));

@@ -270,6 +270,8 @@ def _load(options: argparse.Namespace, path: Path) -> Model:
             model = api.read_model(_read_model(path))
         except (ModelError, TokenizerError) as error:
             raise ModelError(f"bad model {path}: {error}") from error
+        except WrongModelError as error:
+            raise WrongModelError(f"{path}: {error}") from error
         if getattr(options, "tokenizer", None):
             model = api.with_tokenizer(model, _read(options.tokenizer))
         options.loaded[path] = model

@@ -5,6 +5,7 @@
 //! depends on the machine, so the same text and the same model give the same files.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
@@ -84,7 +85,7 @@ pub(crate) fn train_general(model: &Path) -> Result<()> {
     let texts = texts.iter().take(IMPORTED_DOCUMENTS).map(Vec::as_slice);
     let work = Work {
         threads: thread::available_parallelism()?.get(),
-        observe: &|_, _| {},
+        observe: &|_, _| ControlFlow::Continue(()),
     };
     let calibration = calibrate(&net, &tokenizer, texts, work)?;
     let general = Priors::from_bytes(&calibration.priors)?.general();
@@ -130,14 +131,18 @@ pub(crate) fn train(model: &Path) -> Result<()> {
     };
     let threads = thread::available_parallelism()?.get();
     thread::scope(|scope| {
-        let with_net = scope.spawn(|| with_net(predictor, &alphabet, &tokens, threads, &|_| {}));
+        let with_net = scope.spawn(|| {
+            with_net(predictor, &alphabet, &tokens, threads, &|_| {
+                ControlFlow::Continue(())
+            })
+        });
         for (variant, name) in TOKEN_VARIANTS.into_iter().zip(TOKEN_NAMES) {
             keep(format!("{name}-alone"), without_net(&alphabet, variant, &tokens));
         }
         for (variant, name) in BYTE_VARIANTS {
             keep(name.to_owned(), without_net(&bytes, variant, &letters));
         }
-        if let Ok(trained) = with_net.join() {
+        if let Ok(Some(trained)) = with_net.join() {
             keep(NET_NAME.to_owned(), trained);
         }
     });

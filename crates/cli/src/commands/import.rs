@@ -10,6 +10,7 @@ use std::fmt;
 use std::fs;
 use std::mem;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Instant;
@@ -93,6 +94,7 @@ impl Import {
         let progress = Progress::start(ui, self.model.display().to_string(), false).of("weights");
         let imported = czip_import::import(&source, &self.options, &|done, total| {
             progress.show(done, Some(total));
+            ControlFlow::Continue(())
         });
         drop(progress);
         let mut imported = imported.map_err(failed)?;

@@ -207,7 +207,7 @@ impl Train {
         let sample = adapt::sample(corpus, self.session.hyperparameters.seed, SAMPLE_LEN);
         let work = Work {
             threads: self.session.hyperparameters.threads,
-            observe: &|_, _| {},
+            observe: &|_, _| ControlFlow::Continue(()),
         };
         adapt::adapt(&file, sample, BTreeMap::new(), work)
             .map_err(|error| Error::Fitting(Box::new(error)).into())
