@@ -253,7 +253,7 @@ impl Run {
         let tokenizer = imported.tokenizer().map_err(of_import)?;
         let net = net(imported.weights.clone());
         let calibration = adapt::calibrate(&net, &tokenizer, sample, work).map_err(failed)?;
-        imported.mixing_priors = calibration.priors;
+        imported.mixing_priors = vec![calibration.priors];
         imported.mixing_weights = Some(calibration.counts);
         imported.facts.extend(facts);
         Ok(())
