@@ -68,7 +68,7 @@ impl Import {
         let mut texts = None;
         if !self.calibration.is_empty() {
             let outputs = std::slice::from_ref(&self.output);
-            let mut found = Texts::find(&self.calibration, &corpus_options, outputs)?;
+            let mut found = Texts::find(&self.calibration, &corpus_options, outputs, ui)?;
             inputs = mem::take(&mut found.inputs);
             texts = Some(found);
         }
