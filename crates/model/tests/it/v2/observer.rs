@@ -7,7 +7,7 @@ use czip_model::Kernels;
 use czip_model::v2::reference::Reference;
 use czip_model::v2::{Cache, HEAD_DIM, Norm, Observer, Row, Transformer};
 
-use crate::random::{Random, config};
+use super::random::{Random, config};
 
 /// The numbers of a batch by stage and row, under the names that the plainest form gives them.
 #[derive(Default)]

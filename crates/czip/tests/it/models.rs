@@ -1,6 +1,5 @@
 //! Files and members that need different models.
 #![cfg(all(feature = "v1", feature = "brotli", feature = "zstd"))]
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::num::NonZeroUsize;

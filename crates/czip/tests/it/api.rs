@@ -1,5 +1,4 @@
 //! What other crates rely on: what types can be used for, readers and writers that come back, and errors.
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::error::Error as _;
 use std::io::{self, BufRead, Cursor, Read, Write};

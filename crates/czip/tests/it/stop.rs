@@ -1,6 +1,5 @@
 //! Work can be stopped, and is asked about often enough.
 #![cfg(all(feature = "v1", feature = "brotli", feature = "zstd"))]
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::io::{Cursor, Read, Write};
 use std::num::NonZeroUsize;

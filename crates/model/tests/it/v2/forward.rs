@@ -6,7 +6,7 @@ use czip_model::v2::reference::Reference;
 use czip_model::v2::{self, MAX_BATCH, Matrix, Weights};
 use czip_model::{AnyTransformer, Kernels, Row};
 
-use crate::random::{Random, config};
+use super::random::{Random, config};
 
 /// The logits and frequencies after each token.
 struct Expected {

@@ -1,5 +1,4 @@
 //! What is the same for models of either version, and what must not be mixed.
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use czip_model::{AnyTransformer, Error, Kernels, MAX_HEADER_LEN, MAX_TOKENIZER_LEN, ModelFile, Row, v2};
 use czip_vectors::read;

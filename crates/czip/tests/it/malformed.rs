@@ -1,6 +1,5 @@
 //! Damaged files and models: whatever the bytes are, the answer is a text of the declared length or an error.
 #![cfg(all(feature = "v1", feature = "brotli", feature = "zstd"))]
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::num::NonZeroUsize;
 use std::sync::LazyLock;

@@ -1,6 +1,5 @@
 //! Errors of readers and writers come through as they are.
 #![cfg(all(feature = "v1", feature = "brotli", feature = "zstd"))]
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::io::{self, Cursor, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::num::NonZeroUsize;

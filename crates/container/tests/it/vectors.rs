@@ -1,6 +1,5 @@
 //! The golden vectors: files, their parts, and files that must be refused.
 #![cfg(all(feature = "v1", feature = "brotli", feature = "zstd"))]
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::io::Read;
 

@@ -1,7 +1,5 @@
 //! Trained tokenizers, read and used as any other.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
-
 use czip_tokenizer::Tokenizer;
 use czip_train::bpe::{self, BOS, BpeOptions, EOS, Error, Split, Trained};
 use proptest::prelude::*;

@@ -1,5 +1,4 @@
 //! What holds of all texts, however they are written, read and sought in.
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::io::{BufRead, Cursor, Read, Seek, SeekFrom, Write};
 use std::num::NonZeroUsize;

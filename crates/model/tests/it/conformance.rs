@@ -1,5 +1,4 @@
 //! Logits and frequencies of existing models, as another implementation computed them.
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use czip_model::v1::reference::Reference;
 use czip_model::v1::{self, Weights};

@@ -1,5 +1,4 @@
 //! Training as a whole, on a tiny net and a text of few words.
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,4 @@
 //! Checkpoints that were cut, changed or made up: going on from them is an error, or fine.
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::fs::{self, OpenOptions};
 use std::ops::ControlFlow;

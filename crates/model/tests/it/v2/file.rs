@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::random::{Random, config, contents};
+use super::random::{Random, config, contents};
 
 static WEIGHTS: LazyLock<Weights> = LazyLock::new(|| Random(9).weights(&config([6, 2, 8, 2, 10, 33, 4, 6])));
 

@@ -1,5 +1,4 @@
 //! Files of version 1: what is read from one, and everything that must be refused.
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use czip_model::v1::{FORMAT, Weights};
 use czip_model::{Error, Kernels, TensorProblem};

@@ -1,6 +1,5 @@
 //! Decoders of few segments guess tokens and share passes, and those of many do not: all give the same texts and errors.
 #![cfg(all(feature = "brotli", feature = "zstd"))]
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::num::NonZeroUsize;

@@ -1,5 +1,4 @@
 //! What needs a feature says so without it, and all else works.
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use czip::{ErrorKind, Format, Level, Mode, Model, Options};
 use czip_vectors::read;

@@ -7,7 +7,7 @@ use czip_model::{Error, TensorProblem};
 use czip_vectors::{ModelFile, Tensor};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::random::{config, weights};
+use super::random::{config, weights};
 
 fn small() -> Weights {
     weights(

@@ -1,6 +1,5 @@
 //! Damaged files: what is whole is restored, what is not is named, and nothing else is written.
 #![cfg(all(feature = "v1", feature = "brotli", feature = "zstd"))]
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::io::Cursor;
 use std::num::NonZeroUsize;

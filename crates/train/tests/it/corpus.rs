@@ -1,7 +1,5 @@
 //! Reading a corpus: each rule, and each error.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
-
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,6 @@
 //! What a reader notices of a czip v2 file, and the little that it cannot, is in section 11 of
 //! `docs/spec/czip-v2.md`. CZIPv1 has no checksums, so only a text or an error is asked of it.
 #![cfg(all(feature = "v1", feature = "brotli", feature = "zstd"))]
-#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;

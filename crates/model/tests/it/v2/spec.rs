@@ -7,7 +7,7 @@ use czip_kernels::{HEAD_DIM, Kernels, SlidingAttention, WindowInput, Workspace};
 use czip_model::v2::{bigram_bucket, frequency_bits, rotation};
 use czip_vectors::{ModelFile, Tensor};
 
-use crate::file::content_hash;
+use super::file::content_hash;
 
 #[test]
 fn hash_of_tensors() {
