@@ -422,7 +422,7 @@ impl Args {
 }
 
 /// The definition of the command line, under the name that the program was called by.
-fn command(program: &'static str) -> clap::Command {
+pub(crate) fn command(program: &'static str) -> clap::Command {
     let files = format!(
         "\
 Exit codes:
