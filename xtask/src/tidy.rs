@@ -14,7 +14,7 @@ use crate::{
 /// Each crate of the workspace and which of the others it may depend on.
 ///
 /// Arrows point downward only. Development dependencies are free, but only tasks may depend on tasks.
-const LAYERS: [(&str, &[&str]); 18] = [
+const LAYERS: [(&str, &[&str]); 19] = [
     ("czip-fixed", &[]),
     ("czip-kernels", &["czip-fixed"]),
     (FLOATS, &["czip-kernels"]),
@@ -55,6 +55,7 @@ const LAYERS: [(&str, &[&str]); 18] = [
     (TEST_DATA, &[]),
     (XTASK, &[]),
     ("xtask-golden", &[XTASK]),
+    ("xtask-man", &[XTASK]),
     ("xtask-training", &[XTASK]),
 ];
 

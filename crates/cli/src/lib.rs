@@ -75,6 +75,12 @@ pub fn run(command_line: impl IntoIterator<Item = impl Into<OsString>>) -> Exit 
     }
 }
 
+/// The definition of the command line, as `czip --help` shows it: manual pages and completions are made from it.
+#[must_use]
+pub fn command() -> clap::Command {
+    args::command("czip")
+}
+
 /// Refuses a ceiling on instruction sets that would otherwise go unheeded.
 fn check_ceiling() -> Result<(), Failure> {
     match Kernels::ceiling() {
