@@ -22,11 +22,17 @@ _czip() {
             czip,bench)
                 cmd="czip__subcmd__bench"
                 ;;
+            czip,cat)
+                cmd="czip__subcmd__cat"
+                ;;
             czip,compress)
                 cmd="czip__subcmd__compress"
                 ;;
             czip,decompress)
                 cmd="czip__subcmd__decompress"
+                ;;
+            czip,grep)
+                cmd="czip__subcmd__grep"
                 ;;
             czip,import)
                 cmd="czip__subcmd__import"
@@ -47,17 +53,97 @@ _czip() {
 
     case "${cmd}" in
         czip)
-            opts="-T -q -v -h -V --threads --quiet --verbose --help --version compress decompress info verify bench train adapt import"
+            opts="-z -d -t -l -1 -2 -3 -4 -5 -6 -7 -8 -9 -L -o -c -k -f -r -m -M -T -q -v -H -i -h -V --compress --decompress --test --list --fast --best --level --format --segment --no-index --output --stdout --keep --rm --force --recursive --output-dir --output-dir-flat --files-from --files0-from --exclude-compressed --json --model --recover --max-output --memory --threads --quiet --verbose --color --codec --tokenizer --input --help --version compress decompress cat grep info verify bench train adapt import"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --level)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -L)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "v1 v2" -- "${cur}"))
+                    return 0
+                    ;;
+                --segment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output-dir-flat)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --files-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --files0-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --model)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -M)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --threads)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -T)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                --codec)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tokenizer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --input)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -i)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -69,7 +155,7 @@ _czip() {
             return 0
             ;;
         czip__subcmd__adapt)
-            opts="-o -f -T -q -v -h --output --force --sample --heldout --field --separator --seed --name --licence --threads --quiet --verbose --help"
+            opts="-o -f -T -q -v -H -h --output --force --sample --heldout --field --separator --seed --name --licence --threads --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -119,6 +205,10 @@ _czip() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -127,7 +217,7 @@ _czip() {
             return 0
             ;;
         czip__subcmd__bench)
-            opts="-m -t -c -L -T -q -v -h --model --tokenizer --format --codec --level --segment --json --threads --quiet --verbose --help"
+            opts="-m -t -c -L -1 -2 -3 -4 -5 -6 -7 -8 -9 -T -q -v -H -h --model --tokenizer --format --codec --level --fast --best --segment --json --threads --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -181,6 +271,68 @@ _czip() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        czip__subcmd__cat)
+            opts="-f -m -t -M -T -q -v -H -h --range --force --model --tokenizer --max-output --memory --threads --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --range)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --model)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tokenizer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -t)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -M)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -T)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -189,7 +341,7 @@ _czip() {
             return 0
             ;;
         czip__subcmd__compress)
-            opts="-m -t -L -c -i -o -f -T -q -v -h --model --tokenizer --level --format --segment --no-index --codec --input --output --force --threads --quiet --verbose --help"
+            opts="-m -t -1 -2 -3 -4 -5 -6 -7 -8 -9 -L -c -i -o -k -f -r -T -q -v -H -h --model --tokenizer --fast --best --level --format --segment --no-index --codec --input --output --keep --rm --force --recursive --output-dir --output-dir-flat --files-from --files0-from --exclude-compressed --json --stdout --threads --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -251,12 +403,32 @@ _czip() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --output-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output-dir-flat)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --files-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --files0-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --threads)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -T)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -267,7 +439,7 @@ _czip() {
             return 0
             ;;
         czip__subcmd__decompress)
-            opts="-m -t -i -o -f -T -q -v -h --model --tokenizer --recover --max-output --memory --input --output --force --threads --quiet --verbose --help"
+            opts="-m -t -M -i -o -c -k -f -r -T -q -v -H -h --model --tokenizer --recover --max-output --memory --input --output --stdout --keep --rm --force --recursive --output-dir --output-dir-flat --files-from --files0-from --exclude-compressed --json --threads --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -297,6 +469,10 @@ _czip() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                -M)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --input)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -313,12 +489,58 @@ _czip() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --output-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output-dir-flat)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --files-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --files0-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --threads)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -T)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        czip__subcmd__grep)
+            opts="-T -q -v -H -h --threads --quiet --verbose --color --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --threads)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -T)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -329,7 +551,7 @@ _czip() {
             return 0
             ;;
         czip__subcmd__import)
-            opts="-o -f -T -q -v -h --output --force --window --sinks --wide-inputs --start-token --calibrate --sample --measure --name --licence --threads --quiet --verbose --help"
+            opts="-o -f -T -q -v -H -h --output --force --window --sinks --wide-inputs --start-token --calibrate --sample --measure --name --licence --threads --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -387,6 +609,10 @@ _czip() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -395,7 +621,7 @@ _czip() {
             return 0
             ;;
         czip__subcmd__info)
-            opts="-m -T -q -v -h --model --json --max-output --memory --threads --quiet --verbose --help"
+            opts="-m -M -T -q -v -H -h --model --json --max-output --memory --threads --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -417,12 +643,20 @@ _czip() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                -M)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --threads)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 -T)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -433,7 +667,7 @@ _czip() {
             return 0
             ;;
         czip__subcmd__train)
-            opts="-o -f -T -q -v -h --output --force --preset --vocab --split --minutes --tokens --from --new-tokenizer --device --heldout --field --separator --seed --resume --name --licence --threads --quiet --verbose --help"
+            opts="-o -f -T -q -v -H -h --output --force --preset --vocab --split --minutes --tokens --from --new-tokenizer --device --heldout --field --separator --seed --resume --name --licence --threads --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -507,6 +741,10 @@ _czip() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -515,7 +753,7 @@ _czip() {
             return 0
             ;;
         czip__subcmd__verify)
-            opts="-m -t -L -c -T -q -v -h --model --tokenizer --level --format --segment --no-index --codec --json --threads --quiet --verbose --help"
+            opts="-m -t -1 -2 -3 -4 -5 -6 -7 -8 -9 -L -c -T -q -v -H -h --model --tokenizer --fast --best --level --format --segment --no-index --codec --json --threads --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -567,6 +805,10 @@ _czip() {
                     ;;
                 -T)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
                     return 0
                     ;;
                 *)
