@@ -110,7 +110,7 @@ def own_models(czip: Czip, corpora: Corpora, cache: Path) -> list[tuple[int, Cod
         trained = dictionary(corpora, OWN, cache, length)
         if trained is not None:
             name = f"czip -L 5, own model of {length:,} bytes"
-            found.append((len(text), czip.codec(5, model, name=name), trained))
+            found.append((length, czip.codec(5, model, name=name), trained))
     return found
 
 
@@ -121,7 +121,7 @@ def measure(page: pages.Page) -> None:
     xz = page.peer(codecs_compared.XZ)
     for texts in (corpora.five_articles(), corpora.novel()):
         if texts.texts:
-            results.measure(texts, [*compared, levels[4], levels[9], xz])
+            results.measure(texts, [*compared, levels[4], levels[9], *xz])
     for length, texts in corpora.lengths():
         results.measure(
             texts,
@@ -138,8 +138,7 @@ def measure(page: pages.Page) -> None:
             results.measure(texts, list(page.all_threads.values()))
     for name, texts in corpora.small():
         trained = [page.dictionaries[name]] if name in page.dictionaries else []
-        peers = [page.peer(codec) for codec in (codecs_compared.BROTLI, codecs_compared.ZSTD, codecs_compared.XZ)]
-        results.measure(texts, [*peers, levels[1], levels[4], levels[5], *trained])
+        results.measure(texts, [*pages.small_codecs(page), *trained])
         if name == OWN:
             page.own_texts = texts
             for _, model, own_dictionary in page.own_models:
@@ -204,7 +203,7 @@ def draw_own_models(page: pages.Page, folder: Path) -> None:
     labels = {"czip, own model": "own model", "zstd, dictionary": "zstd, dictionary"}
     for family, label, codec in (
         ("czip", "built-in model", page.levels[5]),
-        ("brotli", "brotli", page.peer(codecs_compared.BROTLI)),
+        *(("brotli", "brotli", codec) for codec in page.peer(codecs_compared.BROTLI)),
     ):
         found = page.got(codec, texts)
         if found:

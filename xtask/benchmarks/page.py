@@ -52,8 +52,9 @@ class Page:
     def got(self, codec: Codec | None, texts: TextSet | None) -> Measurement | None:
         return self.results.get(codec, texts) if codec is not None and texts is not None else None
 
-    def peer(self, name: str) -> Codec:
-        return next(codec for codec in self.peers if codec.name == name)
+    def peer(self, name: str) -> list[Codec]:
+        """The program of this name, if it is installed."""
+        return [codec for codec in self.peers if codec.name == name]
 
     @property
     def codecs(self) -> list[Codec]:
@@ -121,7 +122,8 @@ def compared_codecs(page: Page) -> list[tuple[str, Codec]]:
     named = [("czip", page.levels[5])]
     if page.imported:
         named.append(("czip with an imported model", page.imported))
-    return [*named, ("brotli -q 11", page.peer(BROTLI)), ("zstd -22", page.peer(ZSTD)), ("gzip -9", page.peer(GZIP))]
+    others = (("brotli -q 11", BROTLI), ("zstd -22", ZSTD), ("gzip -9", GZIP))
+    return [*named, *((name, codec) for name, peer in others for codec in page.peer(peer))]
 
 
 def in_short(page: Page) -> str:
@@ -195,8 +197,8 @@ def with_published(page: Page) -> str:
     calgary = [name for name in page.corpora.calgary if name not in published.NOT_IN_CALGARY_14]
     add("Calgary, 14 files", calgary, published.CALGARY_14)
     return (
-        "These two learn as they code, with hundreds of models, and take gigabytes of memory. Their figures are as published, not "
-        "measured here.\n\n"
+        "These two learn as they code, with hundreds of models, and take gigabytes of memory. Their figures are as published, "
+        "not measured here.\n\n"
         f"* paq8px 210: {published.PAQ8PX}. It took 256 s for the Canterbury corpus with -8, which is 0.011 MB/s, and 707 s, "
         "0.004 MB/s, with -12L.\n"
         f"* cmix 21, with its dictionary: {published.CMIX}. 0.0016 MB/s and 31 GB: {published.LTCB}.\n\n"
@@ -302,10 +304,8 @@ def length_codecs(page: Page) -> list[tuple[str, str, Codec]]:
     found.append(("czip -m none", "czip, no model", page.without_model))
     if "articles" in page.dictionaries:
         found.append(("zstd, dictionary", "zstd, dictionary", page.dictionaries["articles"]))
-    found.append(("brotli", "brotli", page.peer(BROTLI)))
-    found.append(("zstd -22", "zstd", page.peer(ZSTD)))
-    found.append(("xz", "xz", page.peer(XZ)))
-    return found
+    others = (("brotli", "brotli", BROTLI), ("zstd -22", "zstd", ZSTD), ("xz", "xz", XZ))
+    return [*found, *((heading, family, codec) for heading, family, peer in others for codec in page.peer(peer))]
 
 
 def by_length(page: Page) -> str:
@@ -323,27 +323,30 @@ def by_length(page: Page) -> str:
     )
 
 
+def small_codecs(page: Page) -> list[Codec]:
+    peers = (codec for name in (BROTLI, ZSTD, XZ) for codec in page.peer(name))
+    return [page.levels[5], page.levels[4], page.levels[1], *peers]
+
+
 def small_texts(page: Page) -> str:
     named = page.corpora.small()
     rows = [
         ["texts", *(f"{len(texts.texts):,}" for _, texts in named)],
         ["bytes of text", *(f"{texts.bytes:,}" for _, texts in named)],
     ]
-    rows += [
-        [codec.name, *(share(page.got(codec, texts)) for _, texts in named)]
-        for codec in (page.levels[5], page.levels[4], page.levels[1], page.peer(BROTLI), page.peer(ZSTD), page.peer(XZ))
-    ]
+    rows += [[codec.name, *(share(page.got(codec, texts)) for _, texts in named)] for codec in small_codecs(page)]
     dictionary = [share(page.got(page.dictionaries.get(name), texts)) for name, texts in named]
     rows.append(["zstd -19 with a dictionary", *dictionary])
     return (
         f"Pieces of about {PIECE:,} bytes, each a file of its own; the sum of all files, without dictionary or model. Each "
-        "dictionary has 112,640 bytes and was trained on up to 10 MB of text of the same kind, cut in the same way: it knows this "
-        "kind of text, as the built-in models do not.\n\n" + table(["", *(texts.name for _, texts in named)], rows)
+        "dictionary has 112,640 bytes and was trained on up to 10 MB of text of the same kind, cut in the same way: it knows "
+        "this kind of text, as the built-in models do not.\n\n" + table(["", *(texts.name for _, texts in named)], rows)
     )
 
 
 def pays(page: Page) -> str:
-    rivals = [(name, page.peer(codec)) for name, codec in (("brotli", BROTLI), ("xz", XZ), ("zstd", ZSTD))]
+    others = (("brotli", BROTLI), ("xz", XZ), ("zstd", ZSTD))
+    rivals = [(name, codec) for name, peer in others for codec in page.peer(peer)]
     head = ["text"]
     for level in (5, 4):
         head += [f"-L {level} against {name}" for name, _ in rivals]
@@ -379,11 +382,11 @@ def own_models(page: Page) -> str:
     for length, model, dictionary in page.own_models:
         ours, theirs = page.got(model, texts), page.got(dictionary, texts)
         if ours and theirs:
-            brotli = page.got(page.peer(BROTLI), texts)
-            pays_from = break_even(model.model_bytes, ours, brotli) if brotli else ""
+            brotli = [page.got(codec, texts) for codec in page.peer(BROTLI)]
+            pays_from = "".join(break_even(model.model_bytes, ours, found) for found in brotli if found)
             rows.append([f"{length:,}", f"{ours.packed:,}", f"{model.model_bytes:,}", pays_from, f"{theirs.packed:,}"])
     compared = [
-        f"{codec.name} takes {share(page.got(codec, texts))}" for codec in (page.levels[5], page.peer(BROTLI), page.peer(XZ))
+        f"{codec.name} takes {share(page.got(codec, texts))}" for codec in (page.levels[5], *page.peer(BROTLI), *page.peer(XZ))
     ]
     head = ["bytes of training text", "own model, -L 5", "bytes of the model", "pays against brotli from", "zstd, dictionary"]
     return (
@@ -471,13 +474,15 @@ def described(page: Page) -> str:
         table(["", "files", "bytes", "digest", "source"], rows) + "\n"
         "A digest is the start of the SHA-256 of all texts of a row, each after its length in 64 bits.\n\n"
         f"* **Articles.** {titles}. Plain text, of the kind that Wikipedia's API gives with "
-        "`action=query&prop=extracts&explaintext=1&titles=...`. The revisions were not noted, and today's text of an article may differ. The five of the first "
+        "`action=query&prop=extracts&explaintext=1&titles=...`. The revisions were not noted, and today's text of an article may "
+        "differ. The five of the first "
         f"table are {five}, their first {ARTICLE:,} bytes.\n"
         f"* **{LARGE:,} bytes of Wikipedia.** Plain text of other articles, of 2023, from byte {MIXTURE_READS:,} of the training "
-        "text on, which no built-in model was trained on; 0.7 % of its long paragraphs also occur before. With `--wikipedia FILE` "
-        "the first 10 MB of another file take their place, such as enwik8 from <http://mattmahoney.net/dc/enwik8.zip>.\n"
-        "* **Domains.** Held-out documents: none is in the training text. Parts of one kind cannot be downloaded as one file; any "
-        "file of its kind, named `domains/NAME/heldout.*`, can be measured instead.\n"
+        "text on, which no built-in model was trained on; 0.7 % of its long paragraphs also occur before. With "
+        "`--wikipedia FILE` the first 10 MB of another file take their place, such as enwik8 from "
+        "<http://mattmahoney.net/dc/enwik8.zip>.\n"
+        "* **Domains.** Held-out documents: none is in the training text. Parts of one kind cannot be downloaded as one "
+        "file; any file of its kind, named `domains/NAME/heldout.*`, can be measured instead.\n"
     )
 
 

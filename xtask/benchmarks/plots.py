@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,9 @@ COLOURS = {
     "others": "#7F7F7F",
 }
 MARKERS = {"czip": "o", "czip, imported model": "D", "czip, fast": "s", "czip, no model": "^"}
+
+# So many lengths get a tick each.
+FEW_TICKS = 6
 
 mpl.rcParams.update(
     {
@@ -69,14 +73,20 @@ def save(figure: pyplot.Figure, path: Path) -> None:
     path.write_text("".join(line.rstrip() + "\n" for line in lines))
 
 
-def place_labels(axes: Axes, points: Sequence[Point]) -> None:
-    """Writes each label near its point, where it covers no other label and no point."""
+def place_labels(axes: Axes, points: Sequence[Point], joined: Sequence[Point]) -> None:
+    """Writes each label near its point, where it covers no other label, no point, and no line through the joined ones."""
     axes.figure.tight_layout()
     # Limits and layout are not settled before.
     axes.figure.draw_without_rendering()
     renderer = axes.figure.canvas.get_renderer()
     at = [axes.transData.transform((point.x, point.y)) for point in points]
-    taken: list[mpl.transforms.Bbox] = [mpl.transforms.Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in at]
+    taken = [mpl.transforms.Bbox.from_bounds(x - 5, y - 5, 10, 10) for x, y in at]
+    corners = [axes.transData.transform((point.x, point.y)) for point in joined]
+    for start, end in itertools.pairwise(corners):
+        steps = 1 + int(math.dist(start, end) / 4)
+        for step in range(1, steps):
+            x, y = start + (end - start) * step / steps
+            taken.append(mpl.transforms.Bbox.from_bounds(x - 1, y - 1, 2, 2))
     frame = axes.get_window_extent(renderer)
     # Nearest places first.
     offsets = [
@@ -130,8 +140,28 @@ def ratio_against_speed(points: Sequence[Point], direction: str, path: Path) -> 
     axes.set_xlabel(f"{direction}, MB/s of processor time, one thread")
     axes.set_ylabel("ratio: bytes of text to bytes of file")
     axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
-    place_labels(axes, points)
+    place_labels(axes, points, [point for point in points if point.family == "czip"])
     save(figure, path)
+
+
+def spread(heights: Sequence[float], gap: float) -> list[float]:
+    """Moves heights apart, as little as possible, until neighbours have this gap."""
+    order = sorted(range(len(heights)), key=lambda place: heights[place])
+    # Groups that are moved together: where the lowest is, and how many there are.
+    groups: list[tuple[float, int]] = []
+    for place in order:
+        start, count = heights[place], 1
+        while groups and groups[-1][0] + groups[-1][1] * gap > start:
+            before, others = groups.pop()
+            # The middle of a group is the mean of where its members want to be.
+            start = (before * others + (start - others * gap) * count) / (others + count)
+            count += others
+        groups.append((start, count))
+    at = [start + step * gap for start, count in groups for step in range(count)]
+    found = [0.0] * len(heights)
+    for place, height in zip(order, at):
+        found[place] = height
+    return found
 
 
 def lines(
@@ -158,17 +188,21 @@ def lines(
     axes.set_ylabel(axis_labels[1])
     axes.xaxis.set_major_formatter(ticker.FuncFormatter(bytes_label))
     axes.xaxis.set_minor_formatter(ticker.NullFormatter())
-    right = max(x for points in curves.values() for x, _ in points)
-    height = axes.get_ylim()[1]
-    gap = 0.045 * height
-    last = -math.inf
-    for family, points in sorted(curves.items(), key=lambda curve: curve[1][-1][1]):
-        x, y = points[-1]
-        last = max(y, last + gap)
+    axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:,g}"))
+    ticks = sorted({x for points in curves.values() for x, _ in points})
+    if len(ticks) <= FEW_TICKS:
+        axes.set_xticks(ticks)
+        axes.set_xticks([], minor=True)
+    right = ticks[-1]
+    ends = {family: points[-1] for family, points in curves.items()}
+    names = [family for family, (x, _) in ends.items() if x == right]
+    heights = spread([ends[family][1] for family in names], 0.045 * axes.get_ylim()[1])
+    for family, height in [*zip(names, heights), *((family, y) for family, (x, y) in ends.items() if x < right)]:
+        x, y = ends[family]
         axes.annotate(
             labels[family],
             (x, y),
-            xytext=(right * 1.12, last),
+            xytext=(x * 1.13, height),
             fontsize=9,
             color=COLOURS[family],
             va="center",
