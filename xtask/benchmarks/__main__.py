@@ -102,10 +102,14 @@ def own_models(czip: Czip, corpora: Corpora, cache: Path) -> list[tuple[int, Cod
         text = corpora.training_text(OWN, length)
         model = cache / f"{OWN}-{length}.czm"
         if not model.exists():
-            source = cache / f"{OWN}-{length}.txt"
+            source, unfinished = cache / f"{OWN}-{length}.txt", cache / f"{OWN}-{length}.unfinished.czm"
             source.write_bytes(text)
-            options = ["--preset", "fast", "--tokens", str(tokens), "-T", "1", "-o", model]
+            options = ["--preset", "fast", "--tokens", str(tokens), "-T", "1", "-o", unfinished]
+            if unfinished.with_suffix(".czm.checkpoint").exists():
+                options += ["--resume", "-f"]
             subprocess.run([czip.program, "train", source, *options], check=True)
+            # An interrupted training leaves a model, too.
+            unfinished.replace(model)
             source.unlink()
         trained = dictionary(corpora, OWN, cache, length)
         if trained is not None:
