@@ -104,9 +104,9 @@ def own_models(czip: Czip, corpora: Corpora, cache: Path) -> list[tuple[int, Cod
         if not model.exists():
             source, unfinished = cache / f"{OWN}-{length}.txt", cache / f"{OWN}-{length}.unfinished.czm"
             source.write_bytes(text)
-            options = ["--preset", "fast", "--tokens", str(tokens), "-T", "1", "-o", unfinished]
+            options = ["--preset", "fast", "--tokens", str(tokens), "-T", "1", "-f", "-o", unfinished]
             if unfinished.with_suffix(".czm.checkpoint").exists():
-                options += ["--resume", "-f"]
+                options.append("--resume")
             subprocess.run([czip.program, "train", source, *options], check=True)
             # An interrupted training leaves a model, too.
             unfinished.replace(model)
