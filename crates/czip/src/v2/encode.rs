@@ -36,6 +36,8 @@ enum Choice {
     Mode(Mode),
     /// It has been coded already, to find out.
     Encoded(Encoded),
+    /// Every mode is tried.
+    Smallest,
 }
 
 /// What became of a segment. The payload of a stored one without copies is empty here: it is the text.
@@ -173,13 +175,17 @@ impl<'a> SegmentEncoder<'a> {
             Some(mode) => Choice::Mode(self.possible(mode)),
             None => self.choose(text, counter),
         };
-        let mode = match choice {
-            Choice::Mode(mode) => mode,
-            Choice::Encoded(encoded) => {
-                counter.add(text.len());
-                return encoded;
-            }
+        let encoded = match choice {
+            Choice::Mode(Mode::Stored) => Encoded::stored(),
+            Choice::Mode(mode) => return self.encode_in(mode, text, counter),
+            Choice::Encoded(encoded) => encoded,
+            Choice::Smallest => self.try_all(text, counter),
         };
+        counter.add(text.len());
+        encoded
+    }
+
+    fn encode_in(&mut self, mode: Mode, text: &[u8], counter: &Counter) -> Encoded {
         // A split pattern may take more than its engine allows. The text is then coded as bytes.
         let mode = if mode.needs_model() && !self.tokenize(text) {
             Mode::Bytes
@@ -221,11 +227,7 @@ impl<'a> SegmentEncoder<'a> {
     fn choose(&mut self, text: &[u8], counter: &Counter) -> Choice {
         let len = (text.len() / SAMPLE_SHARE).clamp(MIN_SAMPLE, MAX_SAMPLE);
         if text.len() <= len {
-            return if self.parameters.thorough {
-                Choice::Encoded(self.try_all(text, counter))
-            } else {
-                self.choose_by(text, counter)
-            };
+            return self.choose_by(text, counter);
         }
         let mut sample = std::mem::take(&mut self.sample);
         sample.clear();
@@ -233,23 +235,10 @@ impl<'a> SegmentEncoder<'a> {
             let start = (text.len() - len / SLICES) * slice / (SLICES - 1);
             sample.extend_from_slice(&text[start..start + len / SLICES]);
         }
-        let choice = if self.parameters.thorough {
-            // What does not compress at all is not worth trying.
-            if self.trial(Mode::Bytes, &sample, counter).payload.len() < sample.len() {
-                Choice::Encoded(self.try_all(text, counter))
-            } else {
-                Choice::Mode(Mode::Stored)
-            }
-        } else {
-            match self.choose_by(&sample, counter) {
-                // That of the sample.
-                Choice::Encoded(encoded) => Choice::Mode(encoded.mode),
-                choice => choice,
-            }
-        };
+        let choice = self.choose_by(&sample, counter);
         self.sample = sample;
         match choice {
-            Choice::Mode(Mode::Stored) => Choice::Encoded(Encoded::stored()),
+            Choice::Encoded(encoded) => Choice::Mode(encoded.mode),
             choice => choice,
         }
     }
@@ -266,11 +255,19 @@ impl<'a> SegmentEncoder<'a> {
         let is_known = is_text && tokens < sample.len() - sample.len() / 8;
         let bytes = self.trial(Mode::Bytes, sample, counter);
         let bytes_len = bytes.payload.len();
-        if !is_known && bytes_len >= sample.len() - sample.len() / STORED_GAIN {
+        let gain = if self.parameters.thorough {
+            0
+        } else {
+            sample.len() / STORED_GAIN
+        };
+        if !is_known && bytes_len >= sample.len() - gain {
             return Choice::Mode(Mode::Stored);
         }
         if !is_text {
             return Choice::Encoded(bytes);
+        }
+        if self.parameters.thorough {
+            return Choice::Smallest;
         }
         let tokens = self.trial(Mode::Tokens, sample, counter);
         let tokens_len = tokens.payload.len();
