@@ -270,8 +270,8 @@ pub(crate) struct Train {
     pub(crate) resume: bool,
     #[command(flatten)]
     pub(crate) facts: Facts,
-    /// Texts: files, folders, patterns; - is standard input. In folders, files that are not text are skipped, and so are
-    /// files that czip wrote; a file named here must be text
+    /// Texts: files, folders, patterns; - is standard input. In folders, and beside texts, files that are not text are skipped,
+    /// and so are files that czip wrote
     #[arg(value_name = "TEXT", required = true)]
     pub(crate) texts: Vec<PathBuf>,
 }
@@ -294,8 +294,8 @@ pub(crate) struct Adapt {
     /// Model file of either version; or standard, the built-in English model
     #[arg(value_name = "MODEL")]
     pub(crate) model: PathBuf,
-    /// Texts: files, folders, patterns; - is standard input. In folders, files that are not text are skipped, and so are
-    /// files that czip wrote; a file named here must be text
+    /// Texts: files, folders, patterns; - is standard input. In folders, and beside texts, files that are not text are skipped,
+    /// and so are files that czip wrote
     #[arg(value_name = "TEXT", required = true)]
     pub(crate) texts: Vec<PathBuf>,
 }

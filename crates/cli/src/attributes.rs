@@ -1,11 +1,14 @@
 //! What an output has from its input besides the contents: times, permissions, and for root the owner.
 
-use std::fs::{File, FileTimes, Metadata, Permissions};
+#[cfg(unix)]
+use std::fs::Permissions;
+use std::fs::{File, FileTimes, Metadata};
 use std::io;
 
 /// The attributes of a file that was read.
 #[derive(Clone, Debug)]
 pub(crate) struct Attributes {
+    #[cfg(unix)]
     permissions: Permissions,
     times: FileTimes,
     /// User and group.
@@ -23,6 +26,7 @@ impl Attributes {
             times = times.set_modified(time);
         }
         Self {
+            #[cfg(unix)]
             permissions: metadata.permissions(),
             times,
             #[cfg(unix)]
@@ -62,6 +66,11 @@ impl Attributes {
     }
 
     #[cfg(not(unix))]
+    #[allow(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "elsewhere there is something to do"
+    )]
     fn give_permissions(&self, _: &File) -> io::Result<()> {
         Ok(())
     }

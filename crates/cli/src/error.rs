@@ -53,11 +53,9 @@ pub(crate) enum Error {
     NoInput,
     #[error("no input: -t takes a tokenizer here; to test files, use czip -t FILE, without a command")]
     NoInputToTest,
-    #[error("there is no file {word}; if the command is meant, it is {meant}")]
+    #[error("there is no file {word}; did you mean czip {meant}?")]
     UnknownCommand { word: String, meant: &'static str },
-    #[error(
-        "there is no file {command}; if the command is meant, it comes before its options: czip {command} ..."
-    )]
+    #[error("there is no file {command}; a command comes before its options: czip {command} ...")]
     CommandAfterOptions { command: &'static str },
     #[error("standard input cannot be read twice; name it once, or as a list, or as an input")]
     StdinTwice,

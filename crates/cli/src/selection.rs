@@ -202,8 +202,10 @@ enum Reason {
     Link,
     #[error("it is not a regular file; -c or -o reads it all the same")]
     Special,
+    #[cfg(unix)]
     #[error("it has {0} hard links, so --rm would not free its space; -f takes it")]
     HardLinks(u64),
+    #[cfg(unix)]
     #[error("it has the set-user-ID, set-group-ID or sticky bit, which --rm would lose; -f takes it")]
     SpecialBits,
     #[error("its name ends in .czip already; -f compresses it again")]
@@ -220,6 +222,13 @@ impl Finder<'_> {
     fn fail(&mut self, failure: &Failure) {
         self.ui.failure(failure);
         self.found.exit = self.found.exit.or(failure.error.exit());
+    }
+
+    fn skip(&mut self, path: &Path, reason: Reason) {
+        self.ui
+            .warning(format_args!("{}: skipped: {reason}", path.display()));
+        self.found.exit = self.found.exit.or(Exit::Failure);
+        self.found.others.push(path.to_owned());
     }
 
     fn pass_over(&self, path: &Path, reason: &str) {
@@ -250,10 +259,7 @@ impl Finder<'_> {
             return;
         }
         if let Some(reason) = self.reason_to_skip(&path, &metadata) {
-            self.ui
-                .warning(format_args!("{}: skipped: {reason}", path.display()));
-            self.found.exit = self.found.exit.or(Exit::Failure);
-            self.found.others.push(path);
+            self.skip(&path, reason);
         } else if self.is_excluded(&path) {
             self.found.others.push(path);
         } else {
@@ -310,12 +316,7 @@ impl Finder<'_> {
 
     /// All files in a folder that fit the purpose. The others are passed over: nobody has named them.
     fn walk(&mut self, folder: &Path) {
-        let Selection {
-            purpose,
-            force,
-            remove,
-            ..
-        } = *self.selection;
+        let Selection { purpose, force, .. } = *self.selection;
         let entries = WalkDir::new(folder).follow_links(force).sort_by_file_name();
         for entry in entries {
             let entry = match entry {
@@ -352,20 +353,11 @@ impl Finder<'_> {
                 self.pass_over(path, reason);
                 continue;
             }
-            if remove && !force {
-                match entry.metadata() {
-                    Ok(metadata) => {
-                        if let Some(reason) = self.reason_to_skip(path, &metadata) {
-                            self.ui
-                                .warning(format_args!("{}: skipped: {reason}", path.display()));
-                            self.found.exit = self.found.exit.or(Exit::Failure);
-                            continue;
-                        }
-                    }
-                    Err(_) => {} // Opening it will tell.
-                }
-            }
-            if !self.is_excluded(path) {
+            // If it cannot be looked at, opening it will tell why.
+            let metadata = entry.metadata().ok();
+            if let Some(reason) = metadata.and_then(|metadata| self.reason_to_skip(path, &metadata)) {
+                self.skip(path, reason);
+            } else if !self.is_excluded(path) {
                 self.take(Source::File(path.to_owned()));
             }
         }

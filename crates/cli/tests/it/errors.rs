@@ -58,11 +58,11 @@ fn wrong_command_lines() {
         ),
         (
             &["comprss", "notes.txt"],
-            "there is no file comprss; if the command is meant, it is compress",
+            "there is no file comprss; did you mean czip compress?",
         ),
         (
             &["-9", "compress", "notes.txt"],
-            "there is no file compress; if the command is meant, it comes before its options: czip compress ...",
+            "there is no file compress; a command comes before its options: czip compress ...",
         ),
     ] {
         let finished = czip(arguments);

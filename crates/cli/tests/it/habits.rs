@@ -568,7 +568,7 @@ fn words_that_are_nearly_commands() {
         ("decompres", "decompress"),
         ("verfy", "verify"),
     ] {
-        let message = format!("there is no file {word}; if the command is meant, it is {meant}");
+        let message = format!("there is no file {word}; did you mean czip {meant}?");
         czip(&folder, &format!("{word} notes.txt"), 2).fails(2, &message);
     }
     assert_eq!(folder.names(), ["notes.txt"]);
