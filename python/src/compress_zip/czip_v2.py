@@ -32,11 +32,13 @@ DEFAULT_LEVEL = 5
 # These levels try every mode on the whole of each segment; the others on a sample from its middle.
 _LEVELS_THAT_TRY_ALL = (6, 8, 9)
 _SAMPLE_LEN = 2048
+# Longer segments compress better, and take more memory.
+_SEGMENT_LEN_LOG2 = {1: 20, 2: 21, 3: 22, 4: 20, 5: 20, 6: 21, 7: 22, 8: 23, 9: 24}
 
 
 def default_segment_len(level: int) -> int:
     """How long segments are if nothing else is said."""
-    return 4 << 20 if level == 9 else 1 << 20
+    return 1 << _SEGMENT_LEN_LOG2[level]
 
 
 def compress(
