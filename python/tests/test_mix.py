@@ -100,9 +100,7 @@ def test_decisions_of_bytes_are_their_bits() -> None:
 def test_shipped_priors_fit_the_variants() -> None:
     # Of the modes with a name each: variant, whether the net runs, the shipped file.
     for variant, with_net, name in [
-        (LIGHT, True, "light"),
         (LIGHT, False, "light-alone"),
-        (STANDARD, True, "standard"),
         (STANDARD, False, "standard-alone"),
         (MAX, True, "max"),
         (MAX, False, "max-alone"),
