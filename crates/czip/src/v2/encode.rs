@@ -36,8 +36,8 @@ enum Choice {
     Mode(Mode),
     /// It has been coded already, to find out.
     Encoded(Encoded),
-    /// Every mode is tried.
-    Smallest,
+    /// Every mode without the net is tried: a sample tells too little of data that are no text.
+    SmallestWithoutNet,
 }
 
 /// What became of a segment. The payload of a stored one without copies is empty here: it is the text.
@@ -179,7 +179,7 @@ impl<'a> SegmentEncoder<'a> {
             Choice::Mode(Mode::Stored) => Encoded::stored(),
             Choice::Mode(mode) => return self.encode_in(mode, text, counter),
             Choice::Encoded(encoded) => encoded,
-            Choice::Smallest => self.try_all(text, counter),
+            Choice::SmallestWithoutNet => self.smallest_without_net(text, counter),
         };
         counter.add(text.len());
         encoded
@@ -204,23 +204,17 @@ impl<'a> SegmentEncoder<'a> {
         }
     }
 
-    /// The smallest of all modes.
-    fn try_all(&mut self, text: &[u8], counter: &Counter) -> Encoded {
-        let mut best = Encoded::stored();
-        let mut len = text.len();
-        let tokenized = self.tokenize(text);
-        for mode in [Mode::Bytes, Mode::Tokens, Mode::Net] {
-            if self.possible(mode) == mode && (tokenized || !mode.needs_model()) {
-                let encoded = self.trial(mode, text, counter);
-                // The net takes many times as long, to decode as well. It has to gain something.
-                let margin = if mode == Mode::Net { len / NET_GAIN } else { 0 };
-                if encoded.payload.len() + margin < len {
-                    len = encoded.payload.len();
-                    best = encoded;
-                }
-            }
+    fn smallest_without_net(&mut self, text: &[u8], counter: &Counter) -> Encoded {
+        let bytes = self.trial(Mode::Bytes, text, counter);
+        if !self.tokenize(text) {
+            return bytes;
         }
-        best
+        let tokens = self.trial(Mode::Tokens, text, counter);
+        if tokens.payload.len() < bytes.payload.len() {
+            tokens
+        } else {
+            bytes
+        }
     }
 
     /// The mode that promises the smallest payload by a sample, or the payload itself.
@@ -266,14 +260,15 @@ impl<'a> SegmentEncoder<'a> {
         if !is_text {
             return Choice::Encoded(bytes);
         }
-        if self.parameters.thorough {
-            return Choice::Smallest;
-        }
         let tokens = self.trial(Mode::Tokens, sample, counter);
         let tokens_len = tokens.payload.len();
         let simple = if bytes_len < tokens_len { bytes } else { tokens };
         if self.parameters.net.is_none() || !is_known {
-            return Choice::Encoded(simple);
+            return if self.parameters.thorough {
+                Choice::SmallestWithoutNet
+            } else {
+                Choice::Encoded(simple)
+            };
         }
         // Mixing with the net is nearly always smaller than without, but so slow that it is only tried in doubt.
         if simple.mode == Mode::Tokens {

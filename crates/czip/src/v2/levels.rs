@@ -16,7 +16,7 @@ pub(crate) struct LevelParameters {
     pub(crate) bytes: Variant,
     /// `None` where no segment may use the net.
     pub(crate) net: Option<NetWindow>,
-    /// Whether the encoder tries every mode on all of the text.
+    /// Whether the encoder tries every mode without net on all of what is no text, instead of on a sample.
     pub(crate) thorough: bool,
     /// The most bytes of text in a segment, unless the caller chooses.
     pub(crate) segment_len: usize,
