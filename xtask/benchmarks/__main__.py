@@ -38,7 +38,7 @@ CHOSEN = (1, 4, 5, 9)
 
 # Models of one's own: kind of text, bytes of training text, and tokens that are trained on, eight passes at most.
 OWN = "chat_sgd"
-OWN_LENGTHS = {125_000: 250_000, 500_000: 1_000_000, 2_000_000: 2_000_000, 8_000_000: 2_000_000}
+OWN_LENGTHS = {125_000: 250_000, 500_000: 1_000_000, 2_000_000: 2_000_000}
 
 
 def machine() -> str:
