@@ -207,6 +207,8 @@ COMMANDS = [
     (2, ["compres", "a.txt"]),
     (2, ["compress"]),
     (2, ["compress", "--nonsense", "a.txt"]),
+    (0, ["compress", "-L", "4", "a.txt"]),
+    (0, ["compress", "-m", "fast", "a.txt"]),
     (2, ["compress", "-m", "none", "-L", "0", "a.txt"]),
     (2, ["compress", "-m", "none", "-L", "10", "a.txt"]),
     (2, ["compress", "-m", TINY, "-c", "zstd", "-L", "6", "a.txt"]),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LEVEL = 5
 # These levels try every mode on the whole of each segment; the others on a sample from its middle.
-_LEVELS_THAT_TRY_ALL = (6, 8, 9)
+_LEVELS_THAT_TRY_ALL = (9,)
 _SAMPLE_LEN = 2048
 # Longer segments compress better, and take more memory.
 _SEGMENT_LEN_LOG2 = {1: 20, 2: 21, 3: 22, 4: 20, 5: 20, 6: 21, 7: 22, 8: 23, 9: 24}
