@@ -157,13 +157,13 @@ pub(crate) struct Cat {
     /// Write files that czip has not made as they are
     #[arg(short, long)]
     pub(crate) force: bool,
+    /// Compressed files; - is standard input, which is also read if none is named
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) model: ModelArgs,
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
-    /// Compressed files; - is standard input, which is also read if none is named
-    #[arg(value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -182,31 +182,29 @@ pub(crate) struct Info {
     /// Print one line of JSON for each file
     #[arg(long)]
     pub(crate) json: bool,
-    #[command(flatten)]
-    pub(crate) limits: LimitArgs,
     /// Compressed files and models; - is standard input, standard and fast are the built-in models
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Verify {
-    #[command(flatten)]
-    pub(crate) model: ModelArgs,
-    #[command(flatten)]
-    pub(crate) encoding: Encoding,
     /// Print one line of JSON for each file
     #[arg(long)]
     pub(crate) json: bool,
     /// Texts, or compressed files to restore and recompress the same way; - is standard input
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
+    #[command(flatten)]
+    pub(crate) encoding: Encoding,
 }
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Bench {
-    #[command(flatten)]
-    pub(crate) model: ModelArgs,
     /// Benchmark only this format [default: both]
     #[arg(long, value_enum, value_name = "FORMAT")]
     pub(crate) format: Option<Format>,
@@ -227,6 +225,8 @@ pub(crate) struct Bench {
     /// Texts; - is standard input
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) model: ModelArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -392,6 +392,7 @@ pub(crate) struct ModelArgs {
 
 /// Limits for files from untrusted sources.
 #[derive(Clone, Copy, Debug, clap::Args)]
+#[command(next_help_heading = "Restoring")]
 pub(crate) struct LimitArgs {
     /// Refuse files that restore to more text than this, such as 500M or 2G
     #[arg(long, value_name = "SIZE", value_parser = size, hide_short_help = true)]
@@ -426,6 +427,16 @@ pub(crate) struct Encoding {
     /// v1: outer codec, brotli or zstd [default: brotli]
     #[arg(short, long, hide_short_help = true)]
     pub(crate) codec: Option<Codec>,
+}
+
+impl Files {
+    /// Whether nothing is named that is to be read.
+    pub(crate) fn name_nothing(&self) -> bool {
+        self.inputs.is_empty()
+            && self.input_option.is_none()
+            && self.files_from.is_empty()
+            && self.files0_from.is_empty()
+    }
 }
 
 impl Encoding {
@@ -587,28 +598,13 @@ fn segment_len(text: &str) -> Result<usize, String> {
 impl Args {
     /// Reads a command line. The error is what to tell the user: an error, or the help or version they asked for.
     pub(crate) fn parse(program: &'static str, command_line: Vec<OsString>) -> Result<Self, clap::Error> {
-        let mut command = command(program).color(colors(&command_line));
+        let command = command(program).color(colors(&command_line));
+        // The name alone is a question, unless there is something to compress.
+        let mut command = command.arg_required_else_help(io::stdin().is_terminal());
         check_level_flags(&command_line)
             .map_err(|message| command.error(ErrorKind::InvalidValue, message))?;
         let matches = command.try_get_matches_from_mut(command_line).map_err(with_tip)?;
-        let args = Self::from_arg_matches(&matches)?;
-        if args.names_nothing() && io::stdin().is_terminal() {
-            // A terminal is no text to compress, unless that is said.
-            let help = command.render_help();
-            return Err(command.error(ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, help));
-        }
-        Ok(args)
-    }
-
-    /// Whether there is neither a command nor anything to compress.
-    fn names_nothing(&self) -> bool {
-        let Plain { operation, files, .. } = &self.plain;
-        self.command.is_none()
-            && !(operation.decompress || operation.test || operation.list || files.stdout)
-            && files.inputs.is_empty()
-            && files.input_option.is_none()
-            && files.files_from.is_empty()
-            && files.files0_from.is_empty()
+        Self::from_arg_matches(&matches)
     }
 }
 

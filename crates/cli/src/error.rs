@@ -101,6 +101,8 @@ pub(crate) enum Error {
     StdoutClosed,
     #[error("shrank while it was being read: only {read} of its {len} bytes were there")]
     Shrunk { len: u64, read: u64 },
+    #[error("no input: name files, or - to read a text from the terminal")]
+    TextFromTerminal,
     #[error("refusing to read compressed data from a terminal; name a file, or redirect standard input")]
     CompressedFromTerminal,
     #[error(
@@ -225,6 +227,7 @@ impl Error {
             | Self::OutputIsInput
             | Self::SameOutput
             | Self::CompressedFromTerminal
+            | Self::TextFromTerminal
             | Self::ModelToStream
             | Self::TokenizerKept
             | Self::Device(device::Error::NotBuilt)

@@ -1,6 +1,7 @@
 //! What the command line asks for, with all names and choices made.
 
 use std::collections::BTreeMap;
+use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::thread;
@@ -207,6 +208,10 @@ fn without_command(args: args::Plain, options: Options) -> Result<Job, Failure> 
             recover: restoring.recover && !operation.test,
             json,
         }));
+    }
+    if files.name_nothing() && !files.stdout && io::stdin().is_terminal() {
+        // Whoever means to type a text says so.
+        return Err(Error::TextFromTerminal.into());
     }
     Ok(Job::Compress(Compress {
         choice: Choice::new(&encoding, options)?,

@@ -49,12 +49,12 @@ fn examples(program: &str) -> String {
 Examples:
   {program} notes.txt                                 makes notes.txt.czip
   {program} -d notes.txt.czip                         makes notes.txt
-  {program} -9 --rm *.txt                             many files, as small as possible; the inputs are removed
+  {program} -9 --rm *.txt                             as small as possible; the inputs are removed
   {program} -l *.czip                                 lengths, ratio, model
   {program} -r letters --output-dir packed            all files of a folder, to another
   {program} cat --range 1M..2M book.czip              a part of a text
   {program} < in > out                                from standard input to standard output
-  tar -I {program} -cf letters.tar.czip letters       with tar, both ways: tar -I {program} -xf letters.tar.czip
+  tar -I {program} -cf letters.tar.czip letters       with tar; and -xf to restore
   {program} verify *.txt                              do the texts round-trip, and how small do they get
   {program} bench notes.txt                           size and speed, beside other compressors
   {program} train -o mine.czm --minutes 30 letters/   a model trained on the texts in a folder
@@ -63,7 +63,7 @@ Examples:
     );
     if cfg!(feature = "import") {
         examples.push_str(&format!(
-            "\n  {program} import SmolLM2.gguf -o smollm2.czm       an open language model, in integers"
+            "\n  {program} import SmolLM2.gguf -o smollm2.czm        an open language model, in integers"
         ));
     }
     examples

@@ -310,6 +310,21 @@ fn inputs_are_kept_where_there_is_no_output_file() {
 }
 
 #[test]
+fn file_without_checksum_is_kept() {
+    let Some(model) = crate::run::model() else { return };
+    let folder = Folder::with_text();
+    let run = |line: &str, code| folder.czip(&model, line.split_whitespace()).exits(code);
+    run("compress -c brotli --rm notes.txt", 0);
+    assert_eq!(folder.names(), ["notes.txt.czip"]);
+    run("-d --rm notes.txt.czip", 1).fails(
+        1,
+        "notes.txt.czip: is restored, but kept: CZIPv1 has no checksum that would tell whether the text is right",
+    );
+    assert_eq!(folder.names(), ["notes.txt", "notes.txt.czip"]);
+    assert_eq!(folder.read("notes.txt"), TEXT.as_bytes());
+}
+
+#[test]
 fn two_inputs_with_one_output_lose_neither() {
     let folder = Folder::new();
     for name in ["a", "b"] {
@@ -510,7 +525,9 @@ fn suffixes() {
     folder.write("b", "another text");
     czip(&folder, "notes.txt.czip b", 1);
     assert!(folder.path("b.czip").exists());
+    fs::remove_file(folder.path("b")).unwrap();
     czip(&folder, "-df notes.txt b.czip", 2);
+    assert_eq!(folder.read("b"), b"another text");
     // Whoever says where it goes means it.
     czip(&folder, "-c notes.txt.czip", 0);
     czip(&folder, "notes.txt.czip -o twice", 0);
@@ -857,28 +874,24 @@ mod unix {
 
     #[test]
     fn file_that_has_changed_is_not_removed() {
-        let folder = Folder::new();
-        shell(&folder, "mkfifo pipe").exits(0);
-        // It is read to its end, and grows while its output waits for a reader.
-        folder.write("long", vec![0; 400_000]);
+        let Some(model) = crate::run::model() else { return };
+        let folder = Folder::with_text();
+        fs::copy(model, folder.path("model.czm")).unwrap();
+        // The input has been opened when the output is begun, and then the model is waited for.
         let line = "
-            $czip -q1 --rm long -o out & czip=$!
-            while ! ls -A | grep -q tmp; do :; done
-            echo more >>long
+            mkfifo pipe
+            $czip -q1 --rm notes.txt -m pipe -o out & czip=$!
+            until ls -A | grep -q tmp; do :; done
+            echo more >>notes.txt
+            cat model.czm >pipe
             wait $czip";
-        let finished = shell(&folder, line);
-        let code = finished.0.status.code();
-        if code == Some(0) {
-            // It was read after the change.
-            assert!(!folder.path("long").exists());
-        } else {
-            assert_eq!(code, Some(1));
-            assert_eq!(
-                finished.stderr(),
-                "czip: long: has changed since it was read, so it is kept\n"
-            );
-            assert_eq!(folder.read("long").len(), 400_005);
-        }
+        let finished = shell(&folder, line).exits(1);
+        assert_eq!(
+            finished.stderr(),
+            "czip: notes.txt: has changed since it was read, so it is kept\n"
+        );
+        assert_eq!(folder.read("notes.txt"), format!("{TEXT}more\n").as_bytes());
+        assert_eq!(folder.names(), ["model.czm", "notes.txt", "out", "pipe"]);
     }
 
     #[test]
@@ -1007,5 +1020,76 @@ mod unix {
         assert_eq!(shell(&folder, line).exits(0).stdout(), TEXT.as_bytes());
         let line = "LESSOPEN=\"|-$czip -dcfq -- %s\" less notes.txt | cat";
         assert_eq!(shell(&folder, line).exits(0).stdout(), TEXT.as_bytes());
+    }
+
+    /// What appears on a terminal, and the exit code.
+    fn on_terminal(folder: &Folder, line: &str, code: i32) -> String {
+        let line = format!("TERM=xterm script -qec '{line}' /dev/null");
+        let shown = shell(folder, &line).exits(code);
+        String::from_utf8_lossy(shown.stdout()).into_owned()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn terminals() {
+        if !exists("script") {
+            return;
+        }
+        let folder = Folder::with_text();
+        czip(&folder, "notes.txt", 0);
+        for (line, code, message) in [
+            (
+                "$czip -c notes.txt",
+                2,
+                "refusing to write compressed data to a terminal",
+            ),
+            (
+                "$czip <notes.txt",
+                2,
+                "refusing to write compressed data to a terminal",
+            ),
+            ("$czip -cf notes.txt", 0, "\u{fffd}cz"),
+            ("$czip -d", 2, "refusing to read compressed data from a terminal"),
+            (
+                "$czip -t -",
+                2,
+                "refusing to read compressed data from a terminal",
+            ),
+            (
+                "$czip -9",
+                2,
+                "no input: name files, or - to read a text from the terminal",
+            ),
+            ("$czip", 2, "[FILE]..."),
+        ] {
+            let shown = on_terminal(&folder, line, code);
+            assert!(shown.contains(message), "{line}: {shown:?}");
+        }
+        assert!(!on_terminal(&folder, "$czip", 2).contains("error:"));
+        // A text on the screen is all that there is.
+        let shown = on_terminal(&folder, "$czip -dc notes.txt.czip", 0);
+        assert_eq!(shown.replace("\r\n", "\n"), TEXT);
+        // Colours are for terminals, and not for those who do not want them.
+        let colored = on_terminal(&folder, "$czip none", 1);
+        assert!(
+            colored.starts_with("\x1b[1m\x1b[31mczip:\x1b[0m none: cannot read: "),
+            "{colored:?}"
+        );
+        for line in [
+            "NO_COLOR=1 $czip none",
+            "TERM=dumb $czip none",
+            "$czip --color never none",
+        ] {
+            let plain = on_terminal(&folder, line, 1);
+            assert!(
+                plain.starts_with("czip: none: cannot read: "),
+                "{line}: {plain:?}"
+            );
+        }
+        // How much is done of a stream is known, and of how much is not.
+        folder.write("long", TEXT.repeat(3000));
+        let shown = on_terminal(&folder, "cat long | $czip -1 >out", 0);
+        assert!(!shown.contains('%'), "{shown:?}");
+        assert!(folder.path("out").exists());
     }
 }
