@@ -51,7 +51,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
     ),
     (IMPORTER, &["czip-model", "czip-tokenizer"]),
     (PROGRAM, &["czip", IMPORTER, "czip-models", TRAINER]),
-    ("czip-py", &["czip", IMPORTER, PROGRAM, TRAINER]),
+    ("czip-py", &["czip", IMPORTER, PROGRAM, "czip-models", TRAINER]),
     (TEST_DATA, &[]),
     (XTASK, &[]),
     ("xtask-golden", &[XTASK]),
