@@ -80,7 +80,8 @@ impl Options {
     }
 
     /// The most bytes of text in a segment. A number outside [`Options::SEGMENT_LENS`] is moved to the nearest one inside.
-    /// The default depends on the level: 1, 2, 4, 1, 1, 2, 4, 8 and 16 MiB at levels 1 to 9; with large nets 64 KiB.
+    /// The default depends on the level: 4 MiB at levels 1 to 3, and 1, 1, 2, 4, 8 and 16 MiB at levels 4 to 9; with large
+    /// nets 64 KiB.
     ///
     /// Segments are independent: they are the units of parallel work, of seeking, and of what damage can spoil. Each
     /// begins without knowing anything of the text, so longer ones give smaller files.

@@ -33,7 +33,7 @@ DEFAULT_LEVEL = 5
 _LEVELS_THAT_TRY_ALL = (9,)
 _SAMPLE_LEN = 2048
 # Longer segments compress better, and take more memory.
-_SEGMENT_LEN_LOG2 = {1: 20, 2: 21, 3: 22, 4: 20, 5: 20, 6: 21, 7: 22, 8: 23, 9: 24}
+_SEGMENT_LEN_LOG2 = {1: 22, 2: 22, 3: 22, 4: 20, 5: 20, 6: 21, 7: 22, 8: 23, 9: 24}
 
 
 def default_segment_len(level: int) -> int:

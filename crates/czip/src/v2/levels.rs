@@ -37,8 +37,9 @@ pub(crate) const WINDOW: NetWindow = net(512, 256);
 const MIB: usize = 1 << 20;
 
 const LEVELS: [LevelParameters; 9] = [
-    without_net(Variant::Light, Variant::LightBytes, MIB),
-    without_net(Variant::Standard, Variant::LightBytes, 2 * MIB),
+    // What these have read of a text is all that they know of it, and they are fast enough for fewer threads.
+    without_net(Variant::Light, Variant::LightBytes, 4 * MIB),
+    without_net(Variant::Standard, Variant::LightBytes, 4 * MIB),
     without_net(Variant::Max, Variant::Bytes, 4 * MIB),
     // Beside a net, lesser mixing hardly saves time, and what repeats gets larger than without one.
     with_net(MIB),
