@@ -180,7 +180,9 @@ def draw(page: pages.Page, folder: Path) -> None:
 
 def families(page: pages.Page) -> list[tuple[str, str, Codec]]:
     """Family, label and codec of each point of the pictures of speed."""
-    found = [("czip", f"czip {level}" if level in (1, 9) else str(level), codec) for level, codec in page.levels.items()]
+    # A megabyte is one segment at all levels from 5 on.
+    ends = {1: "czip 1", 5: "czip 5 to 9"}
+    found = [("czip", ends.get(level, str(level)), codec) for level, codec in page.levels.items() if level <= max(ends)]
     found.append(("czip, no model", "czip -m none", page.without_model))
     if page.imported:
         found.append((IMPORTED, "imported model (five articles)", page.imported))

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 COLOURS = {
     "czip": "#0072B2",
     "czip, imported model": "#56B4E9",
-    "czip, fast": "#009E73",
     "czip, no model": "#5A5A5A",
     "czip, own model": "#009E73",
     "brotli": "#D55E00",
@@ -32,7 +31,7 @@ COLOURS = {
     "xz": "#A67C00",
     "others": "#7F7F7F",
 }
-MARKERS = {"czip": "o", "czip, imported model": "D", "czip, fast": "s", "czip, no model": "^"}
+MARKERS = {"czip": "o", "czip, imported model": "D", "czip, no model": "^"}
 
 # So many lengths get a tick each.
 FEW_TICKS = 6
@@ -73,8 +72,14 @@ def save(figure: pyplot.Figure, path: Path) -> None:
     path.write_text("".join(line.rstrip() + "\n" for line in lines))
 
 
+def distance(box: mpl.transforms.Bbox, at: tuple[float, float]) -> float:
+    """From a point to the nearest one of a box."""
+    x, y = at
+    return math.hypot(max(box.x0 - x, 0, x - box.x1), max(box.y0 - y, 0, y - box.y1))
+
+
 def place_labels(axes: Axes, points: Sequence[Point], joined: Sequence[Point]) -> None:
-    """Writes each label near its point, where it covers no other label, no point, and no line through the joined ones."""
+    """Writes each label where it is nearer to its point than to others, and covers no point, label, or line through the joined."""
     axes.figure.tight_layout()
     # Limits and layout are not settled before.
     axes.figure.draw_without_rendering()
@@ -90,11 +95,13 @@ def place_labels(axes: Axes, points: Sequence[Point], joined: Sequence[Point]) -
     frame = axes.get_window_extent(renderer)
     # Nearest places first.
     offsets = [
-        (distance * math.cos(turn * math.pi / 8), distance * math.sin(turn * math.pi / 8))
-        for distance in (9, 14, 20, 28, 38, 50)
+        (far * math.cos(turn * math.pi / 8), far * math.sin(turn * math.pi / 8))
+        for far in (9, 14, 20, 28, 38, 50)
         for turn in (4, 12, 0, 8, 2, 14, 6, 10, 1, 15, 7, 9, 3, 5, 11, 13)
     ]
-    for point in points:
+    for place, point in enumerate(points):
+        # Of points that are drawn over each other, any will do.
+        apart = [other for other in at if math.dist(at[place], other) > 6]
         for dx, dy in offsets:
             text = axes.annotate(
                 point.label,
@@ -113,7 +120,9 @@ def place_labels(axes: Axes, points: Sequence[Point], joined: Sequence[Point]) -
             text.update_positions(renderer)
             box = mpl.text.Text.get_window_extent(text, renderer).expanded(1.04, 1.08)
             inside = frame.x0 <= box.x0 and box.x1 <= frame.x1 and frame.y0 <= box.y0 and box.y1 <= frame.y1
-            if inside and not any(box.overlaps(other) for other in taken):
+            # Of points that are drawn over each other, any will do.
+            its_own = all(distance(box, at[place]) <= distance(box, other) for other in apart)
+            if inside and its_own and not any(box.overlaps(other) for other in taken):
                 taken.append(box)
                 break
             text.remove()
