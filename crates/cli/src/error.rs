@@ -10,7 +10,6 @@ use czip::{ErrorKind, ModelId, UnknownInstructionSet};
 use czip_train::device;
 
 use crate::exit::Exit;
-use crate::printable::printable;
 
 /// An error, without the name of the file that it concerns: a [`Failure`] adds that.
 #[derive(Debug, thiserror::Error)]
@@ -285,7 +284,7 @@ impl Error {
     /// Names the file that the error concerns.
     pub(crate) fn of(self, subject: impl fmt::Display) -> Failure {
         Failure {
-            subject: Some(printable(&subject.to_string())),
+            subject: Some(subject.to_string()),
             error: self,
         }
     }

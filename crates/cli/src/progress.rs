@@ -14,6 +14,7 @@ use czip::{Options, Unit};
 use czip_train::session;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
+use crate::printable::printable;
 use crate::ui::Ui;
 
 /// A progress bar, or nothing where it would not be seen. It vanishes when dropped.
@@ -32,7 +33,7 @@ impl Progress {
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let bar = bar.with_style(style("{prefix} {human_pos} {msg}, {speed}"));
-        Self::from(bar.with_prefix(name).with_message("tokens"))
+        Self::from(bar.with_prefix(printable(&name)).with_message("tokens"))
     }
 
     /// Counts these instead of tokens.

@@ -18,6 +18,7 @@ use crate::exit::Exit;
 use crate::input::Source;
 use crate::memory;
 use crate::models::{BuiltIn, ModelFiles};
+use crate::printable::printable;
 use crate::report;
 use crate::ui::Ui;
 
@@ -330,7 +331,7 @@ impl Serialize for Measurement {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.path {
-            Some(path) => write!(f, "{path}")?,
+            Some(path) => f.write_str(&printable(path))?,
             None => write!(f, "{} files", self.files)?,
         }
         write!(f, ": {} bytes", self.text_len)?;

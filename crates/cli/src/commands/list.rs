@@ -132,7 +132,7 @@ enum Contents {
 /// All that is known, as `czip info` shows it.
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.path)?;
+        write!(f, "{}: ", printable(&self.path))?;
         match &self.contents {
             Contents::CompressedFile(file) => file.fmt(f),
             Contents::SegmentedFile(file) => file.fmt(f),

@@ -17,6 +17,7 @@ use crate::error::{Error, Failure};
 use crate::exit::Exit;
 use crate::input::Source;
 use crate::models::{ModelFiles, ModelSet};
+use crate::printable::printable;
 use crate::progress::Progress;
 use crate::report;
 use crate::ui::Ui;
@@ -372,6 +373,7 @@ impl fmt::Display for Report {
             (Kind::CompressedFile, ..) => "can be restored; no level gives chunks of its length again",
         };
         let Self { path, text_len, .. } = self;
+        let path = printable(path);
         write!(f, "{path}: {outcome}\n  text       {text_len:>10} bytes")?;
         if let Some(tokens) = self.tokens {
             write!(f, ", {tokens} tokens")?;
