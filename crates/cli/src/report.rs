@@ -10,7 +10,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::error::{Error, Failure};
 use crate::input::Source;
 use crate::output::Target;
 use crate::streams;
@@ -136,9 +136,9 @@ impl fmt::Display for Processed {
 }
 
 /// Writes a report to standard output: as text, or as a line of JSON.
-pub(crate) fn print(report: &(impl fmt::Display + Serialize), json: bool) -> Result<(), Error> {
+pub(crate) fn print(report: &(impl fmt::Display + Serialize), json: bool) -> Result<(), Failure> {
     if streams::stdout_is_closed() {
-        return Err(Error::StdoutClosed);
+        return Err(Error::StdoutClosed.into());
     }
     let mut output = io::stdout().lock();
     let written = if json {
@@ -149,7 +149,7 @@ pub(crate) fn print(report: &(impl fmt::Display + Serialize), json: bool) -> Res
     written
         .and_then(|()| writeln!(output))
         .and_then(|()| output.flush())
-        .map_err(Error::of_stdout)
+        .map_err(|error| Target::Stdout.failed(error))
 }
 
 #[cfg(test)]

@@ -50,7 +50,6 @@ impl Info {
                 },
                 self.json,
             )
-            .map_err(Failure::from)
         })
     }
 }

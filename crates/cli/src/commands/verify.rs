@@ -18,6 +18,7 @@ use crate::exit::Exit;
 use crate::input::Source;
 use crate::models::{ModelFiles, ModelSet};
 use crate::printable::printable;
+use crate::printable::printable;
 use crate::progress::Progress;
 use crate::report;
 use crate::ui::Ui;
@@ -70,7 +71,7 @@ impl Verify {
                     "{source}: level lowered to chunks of {} tokens, the model's context",
                     report.chunk_tokens.unwrap_or(0)
                 ));
-            }
+            report::print(&report, self.json)
             report::print(&report, self.json).map_err(Failure::from)
         })
     }
@@ -372,6 +373,7 @@ impl fmt::Display for Report {
             }
             (Kind::CompressedFile, ..) => "can be restored; no level gives chunks of its length again",
         };
+        let path = printable(path);
         let Self { path, text_len, .. } = self;
         let path = printable(path);
         write!(f, "{path}: {outcome}\n  text       {text_len:>10} bytes")?;
