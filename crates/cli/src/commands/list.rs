@@ -32,9 +32,6 @@ impl List {
         let found = self.selection.find(ui)?;
         let files = found.transfers.len();
         let table = !self.json && !ui.is_verbose();
-        if table && files > 0 {
-            report::print(&Heading, false)?;
-        }
         let mut total = Total::default();
         let mut exit = found.exit;
         for transfer in &found.transfers {
@@ -49,6 +46,9 @@ impl List {
                 let row = entry.contents.row();
                 total.add(&row);
                 if table {
+                    if total.files == 1 {
+                        report::print(&Heading, false)?;
+                    }
                     report::print(
                         &Line {
                             row,
@@ -262,6 +262,6 @@ fn columns(
 ) -> fmt::Result {
     write!(
         f,
-        "{parts:>8}  {file_len:>12}  {text_len:>12}  {ratio:>7}  {check:<5}  {level:<5}  {model:<19}  {file}"
+        "{parts:>8}  {file_len:>12}  {text_len:>12}  {ratio:>7}  {check:<5}  {level:<5}  {model:<21}  {file}"
     )
 }

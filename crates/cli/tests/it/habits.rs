@@ -1065,6 +1065,9 @@ mod unix {
             let shown = on_terminal(&folder, line, code);
             assert!(shown.contains(message), "{line}: {shown:?}");
         }
+        // There is no table without a row.
+        let refused = on_terminal(&folder, "$czip -l", 2);
+        assert!(!refused.contains("Segments"), "{refused:?}");
         assert!(!on_terminal(&folder, "$czip", 2).contains("error:"));
         // A text on the screen is all that there is.
         let shown = on_terminal(&folder, "$czip -dc notes.txt.czip", 0);
