@@ -521,6 +521,12 @@ fn suffixes() {
     assert_eq!(folder.names(), names);
     czip(&folder, "-f notes.txt.czip", 0);
     assert!(folder.path("notes.txt.czip.czip").exists());
+    // An output that is there is named as one, even if a pattern of the shell names it, too.
+    czip(&folder, "notes.txt notes.txt.czip", 1).fails(
+        1,
+        "warning: notes.txt.czip: skipped: its name ends in .czip already; -f compresses it again\n\
+         czip: notes.txt.czip: already exists; -f overwrites it",
+    );
     // The others are done all the same.
     folder.write("b", "another text");
     czip(&folder, "notes.txt.czip b", 1);
@@ -605,6 +611,24 @@ fn words_that_are_nearly_commands() {
     czip(&folder, "-k train", 0);
     czip(&folder, "-f -- train", 0);
     czip(&folder, "-f comprss train", 0);
+}
+
+#[test]
+fn commands_of_other_programs_are_explained() {
+    let folder = Folder::with_text();
+    for (word, meant) in [
+        ("help", "--help"),
+        ("list", "-l"),
+        ("test", "-t"),
+        ("extract", "-d"),
+        ("version", "--version"),
+    ] {
+        let message = format!("there is no file {word}; did you mean czip {meant}?");
+        czip(&folder, &format!("{word} notes.txt"), 2).fails(2, &message);
+    }
+    assert_eq!(folder.names(), ["notes.txt"]);
+    folder.write("list", "text");
+    czip(&folder, "list", 0);
 }
 
 #[test]
@@ -1065,6 +1089,9 @@ mod unix {
             let shown = on_terminal(&folder, line, code);
             assert!(shown.contains(message), "{line}: {shown:?}");
         }
+        // There is no table without a row.
+        let refused = on_terminal(&folder, "$czip -l", 2);
+        assert!(!refused.contains("Segments"), "{refused:?}");
         // There is no table without a row.
         let refused = on_terminal(&folder, "$czip -l", 2);
         assert!(!refused.contains("Segments"), "{refused:?}");
