@@ -10,7 +10,6 @@ use czip::{ErrorKind, ModelId, UnknownInstructionSet};
 use czip_train::device;
 
 use crate::exit::Exit;
-
 /// An error, without the name of the file that it concerns: a [`Failure`] adds that.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
@@ -61,6 +60,8 @@ pub(crate) enum Error {
     #[error("--json writes to standard output, which the data go to; send them to a file with -o")]
     JsonAmongData,
     #[error("a name in it cannot be read as text")]
+    #[error("its names end in NUL characters; --files0-from reads such lists")]
+    ZerosInList,
     NoName,
     #[error("leads out of the current folder, so it has no place in another; use --output-dir-flat")]
     AboveFolder,
@@ -235,6 +236,7 @@ impl Error {
             | Self::Folder
             | Self::NoName
             | Self::Changed
+            | Self::ZerosInList
             | Self::NotRemoved(_)
             | Self::KeptWithoutChecksum
             | Self::RangeOfV1
@@ -285,7 +287,7 @@ impl Error {
     pub(crate) fn of(self, subject: impl fmt::Display) -> Failure {
         Failure {
             subject: Some(subject.to_string()),
-            error: self,
+            subject: Some(subject.to_string()),
         }
     }
 }

@@ -479,6 +479,11 @@ fn names_come_from_lists() {
     let nothing = folder.pipe("none".as_ref(), ["--files-from", "-"], b"").exits(0);
     assert_eq!(nothing.stdout(), b"");
     czip(&folder, "--files-from none", 1);
+    // The kinds of lists are not mistaken for each other.
+    czip(&folder, "--files-from zeros", 1).fails(
+        1,
+        "zeros: its names end in NUL characters; --files0-from reads such lists",
+    );
     // A list is not overwritten either.
     folder.write("lines.czip", "lines\n");
     czip(&folder, "-f lines --files-from lines.czip", 2);
@@ -521,6 +526,12 @@ fn suffixes() {
     assert_eq!(folder.names(), names);
     czip(&folder, "-f notes.txt.czip", 0);
     assert!(folder.path("notes.txt.czip.czip").exists());
+    // An output that is there is named as one, even if a pattern of the shell names it, too.
+    czip(&folder, "notes.txt notes.txt.czip", 1).fails(
+        1,
+        "warning: notes.txt.czip: skipped: its name ends in .czip already; -f compresses it again\n\
+         czip: notes.txt.czip: already exists; -f overwrites it",
+    );
     // An output that is there is named as one, even if a pattern of the shell names it, too.
     czip(&folder, "notes.txt notes.txt.czip", 1).fails(
         1,
@@ -607,6 +618,24 @@ fn words_that_are_nearly_commands() {
     );
     assert!(folder.path("notes.txt.czip").exists());
     // A command's name is a file's where it does not come first.
+#[test]
+fn commands_of_other_programs_are_explained() {
+    let folder = Folder::with_text();
+    for (word, meant) in [
+        ("help", "--help"),
+        ("list", "-l"),
+        ("test", "-t"),
+        ("extract", "-d"),
+        ("version", "--version"),
+    ] {
+        let message = format!("there is no file {word}; did you mean czip {meant}?");
+        czip(&folder, &format!("{word} notes.txt"), 2).fails(2, &message);
+    }
+    assert_eq!(folder.names(), ["notes.txt"]);
+    folder.write("list", "text");
+    czip(&folder, "list", 0);
+}
+
     folder.write("train", "text");
     czip(&folder, "-k train", 0);
     czip(&folder, "-f -- train", 0);
@@ -1065,6 +1094,9 @@ mod unix {
             (
                 "$czip -c notes.txt",
                 2,
+        // There is no table without a row.
+        let refused = on_terminal(&folder, "$czip -l", 2);
+        assert!(!refused.contains("Segments"), "{refused:?}");
                 "refusing to write compressed data to a terminal",
             ),
             (
