@@ -10,7 +10,6 @@ use czip::{ErrorKind, ModelId, UnknownInstructionSet};
 use czip_train::device;
 
 use crate::exit::Exit;
-/// An error, without the name of the file that it concerns: a [`Failure`] adds that.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("no model: name one with -m MODEL or in the environment variable CZIP_MODEL")]
@@ -23,6 +22,10 @@ pub(crate) enum Error {
     TokenizerOfSeveral,
     #[error(
         "CZIPv1 files do not record which model they need, and -m names {named} models; name only the right one"
+    #[error(
+        "-t replaces the tokenizer of a model: name that model with -m; to test files, use czip -t FILE, without a command"
+    )]
+    TokenizerOfNone,
     )]
     SeveralModels { named: usize },
     #[error("cannot read the model")]
@@ -61,6 +64,8 @@ pub(crate) enum Error {
     JsonAmongData,
     #[error("a name in it cannot be read as text")]
     #[error("its names end in NUL characters; --files0-from reads such lists")]
+    #[error("its names end in NUL characters; --files0-from reads such lists")]
+    ZerosInList,
     ZerosInList,
     NoName,
     #[error("leads out of the current folder, so it has no place in another; use --output-dir-flat")]
@@ -208,6 +213,7 @@ impl Error {
             | Self::InstructionSet(_)
             | Self::NoneAndOthers
             | Self::TokenizerOfSeveral
+            | Self::TokenizerOfNone
             | Self::SeveralModels { .. }
             | Self::ChunkLevel { .. }
             | Self::OnlyInV1
@@ -235,6 +241,7 @@ impl Error {
             Self::Directory
             | Self::Folder
             | Self::NoName
+            | Self::ZerosInList
             | Self::Changed
             | Self::ZerosInList
             | Self::NotRemoved(_)
@@ -285,7 +292,7 @@ impl Error {
 
     /// Names the file that the error concerns.
     pub(crate) fn of(self, subject: impl fmt::Display) -> Failure {
-        Failure {
+            subject: Some(subject.to_string()),
             subject: Some(subject.to_string()),
             subject: Some(subject.to_string()),
         }

@@ -202,7 +202,7 @@ impl ModelFiles {
         others.retain(|path| !none && !is_none(path));
         if args.tokenizer.is_some() && named.len() != 1 {
             return Err(if named.is_empty() {
-                Error::NoModel.into()
+                Error::TokenizerOfNone.into()
             } else {
                 Error::TokenizerOfSeveral.into()
             });

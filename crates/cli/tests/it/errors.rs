@@ -21,7 +21,8 @@ fn wrong_command_lines() {
     }
     assert_eq!(
         czip(&["compress", "-t", "t.json", "notes.txt"]).stderr(),
-        no_model
+        "czip: -t replaces the tokenizer of a model: name that model with -m; to test files, use czip -t FILE, without a \
+         command\n"
     );
     for (arguments, message) in [
         (&["-L", "6", "--format", "v1"][..], "levels run from 1 to 5 in v1"),
