@@ -212,7 +212,7 @@ impl Decompress {
 }
 
 /// Whether an input begins like none of ours. What is too short to tell is no compressed file.
-fn is_other(input: &mut Input) -> io::Result<bool> {
+pub(super) fn is_other(input: &mut Input) -> io::Result<bool> {
     let start = input.peek(Format::DETECTION_LEN)?;
     Ok(start.len() < Format::DETECTION_LEN || Format::detect(start).is_none())
 }

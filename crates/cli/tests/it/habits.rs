@@ -484,6 +484,11 @@ fn names_come_from_lists() {
         1,
         "zeros: its names end in NUL characters; --files0-from reads such lists",
     );
+    // The kinds of lists are not mistaken for each other.
+    czip(&folder, "--files-from zeros", 1).fails(
+        1,
+        "zeros: its names end in NUL characters; --files0-from reads such lists",
+    );
     // A list is not overwritten either.
     folder.write("lines.czip", "lines\n");
     czip(&folder, "-f lines --files-from lines.czip", 2);
@@ -521,6 +526,12 @@ fn suffixes() {
             1,
             "warning: notes.txt.czip: skipped: its name ends in .czip already; -f compresses it again",
         );
+    // An output that is there is named as one, even if a pattern of the shell names it, too.
+    czip(&folder, "notes.txt notes.txt.czip", 1).fails(
+        1,
+        "warning: notes.txt.czip: skipped: its name ends in .czip already; -f compresses it again\n\
+         czip: notes.txt.czip: already exists; -f overwrites it",
+    );
     }
     assert_eq!(czip(&folder, "-q notes.txt.czip", 1).stderr(), "");
     assert_eq!(folder.names(), names);
@@ -607,6 +618,24 @@ fn words_that_are_nearly_commands() {
     }
     assert_eq!(folder.names(), ["notes.txt"]);
     // A file of that name is a file.
+#[test]
+fn commands_of_other_programs_are_explained() {
+    let folder = Folder::with_text();
+    for (word, meant) in [
+        ("help", "--help"),
+        ("list", "-l"),
+        ("test", "-t"),
+        ("extract", "-d"),
+        ("version", "--version"),
+    ] {
+        let message = format!("there is no file {word}; did you mean czip {meant}?");
+        czip(&folder, &format!("{word} notes.txt"), 2).fails(2, &message);
+    }
+    assert_eq!(folder.names(), ["notes.txt"]);
+    folder.write("list", "text");
+    czip(&folder, "list", 0);
+}
+
     folder.write("comprss", "text");
     czip(&folder, "comprss", 0);
     // Other words are files that are not there.
@@ -950,7 +979,11 @@ mod unix {
     #[test]
     fn names_of_links_are_habits() {
         let folder = Folder::with_text();
-        let program = Path::new(env!("CARGO_BIN_EXE_czip"));
+        // Other files are searched as they are.
+        assert_eq!(
+            czip(&folder, "grep -c two a.czip b", 0).stdout(),
+            b"a.czip:1\nb:1\n"
+        );
         for name in ["czcat", "unczip", "czgrep"] {
             symlink(program, folder.path(name)).unwrap();
         }
@@ -1065,6 +1098,9 @@ mod unix {
     fn less_shows_texts() {
         if !exists("less") {
             return;
+        // There is no table without a row.
+        let refused = on_terminal(&folder, "$czip -l", 2);
+        assert!(!refused.contains("Segments"), "{refused:?}");
         }
         let folder = Folder::with_text();
         czip(&folder, "-f notes.txt", 0);
