@@ -10,7 +10,6 @@ use czip::{ErrorKind, ModelId, UnknownInstructionSet};
 use czip_train::device;
 
 use crate::exit::Exit;
-#[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
     #[error("no model: name one with -m MODEL or in the environment variable CZIP_MODEL")]
     NoModel,
@@ -23,6 +22,10 @@ pub(crate) enum Error {
     #[error(
         "CZIPv1 files do not record which model they need, and -m names {named} models; name only the right one"
     #[error(
+    #[error(
+        "-t replaces the tokenizer of a model: name that model with -m; to test files, use czip -t FILE, without a command"
+    )]
+    TokenizerOfNone,
         "-t replaces the tokenizer of a model: name that model with -m; to test files, use czip -t FILE, without a command"
     )]
     TokenizerOfNone,
@@ -61,6 +64,8 @@ pub(crate) enum Error {
     #[error("standard input cannot be read twice; name it once, or as a list, or as an input")]
     StdinTwice,
     #[error("--json writes to standard output, which the data go to; send them to a file with -o")]
+    #[error("its names end in NUL characters; --files0-from reads such lists")]
+    ZerosInList,
     JsonAmongData,
     #[error("a name in it cannot be read as text")]
     #[error("its names end in NUL characters; --files0-from reads such lists")]
@@ -109,12 +114,14 @@ pub(crate) enum Error {
     #[error("no input: name files, or - to read a text from the terminal")]
     TextFromTerminal,
     #[error("refusing to read compressed data from a terminal; name a file, or redirect standard input")]
-    CompressedFromTerminal,
-    #[error(
+    #[error("is a file, and no folder for outputs")]
+    NotFolder,
+    #[error("is a folder")]
+    IsFolder,
         "refusing to write compressed data to a terminal; name a file with -o, redirect standard output, or use -f"
     )]
-    CompressedToTerminal,
-    #[error("is a directory")]
+    #[error("there is no folder {}", .0.display())]
+    NoFolder(PathBuf),
     Directory,
     #[error("already exists; -f overwrites it")]
     Exists,
@@ -208,6 +215,7 @@ impl Error {
     /// The exit code for it.
     pub(crate) fn exit(&self) -> Exit {
         match self {
+            | Self::TokenizerOfNone
             Self::NoModel
             | Self::OneModel
             | Self::InstructionSet(_)
@@ -232,15 +240,17 @@ impl Error {
             | Self::NoOutputName
             | Self::OutputIsInput
             | Self::SameOutput
-            | Self::CompressedFromTerminal
+            Self::NotFolder
+            | Self::IsFolder
             | Self::TextFromTerminal
             | Self::ModelToStream
+            | Self::ZerosInList
             | Self::TokenizerKept
             | Self::Device(device::Error::NotBuilt)
             | Self::CompressedToTerminal => Exit::Usage,
             Self::Directory
             | Self::Folder
-            | Self::NoName
+            | Self::NoFolder(_)
             | Self::ZerosInList
             | Self::Changed
             | Self::ZerosInList
@@ -285,7 +295,7 @@ impl Error {
     pub(crate) fn of_stdout(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             Self::ReaderGone
-        } else {
+            subject: Some(subject.to_string()),
             Self::Write(error)
         }
     }

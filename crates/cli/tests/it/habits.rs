@@ -390,6 +390,8 @@ fn outputs_go_to_other_folders() {
     assert_eq!(folder.read("flat/one.czip"), b"precious");
     assert_eq!(folder.read("a/one"), TEXT.as_bytes());
     czip(&folder, "-o x --output-dir y a/one", 2);
+    czip(&folder, "a/one --output-dir-flat a/b/two", 1)
+        .fails(1, "a/b/two: is a file, and no folder for outputs");
 }
 
 #[test]
@@ -489,6 +491,11 @@ fn names_come_from_lists() {
         1,
         "zeros: its names end in NUL characters; --files0-from reads such lists",
     );
+    // The kinds of lists are not mistaken for each other.
+    czip(&folder, "--files-from zeros", 1).fails(
+        1,
+        "zeros: its names end in NUL characters; --files0-from reads such lists",
+    );
     // A list is not overwritten either.
     folder.write("lines.czip", "lines\n");
     czip(&folder, "-f lines --files-from lines.czip", 2);
@@ -521,6 +528,12 @@ fn suffixes() {
     );
     czip(&folder, "notes.txt", 0);
     let names = folder.names();
+    // An output that is there is named as one, even if a pattern of the shell names it, too.
+    czip(&folder, "notes.txt notes.txt.czip", 1).fails(
+        1,
+        "warning: notes.txt.czip: skipped: its name ends in .czip already; -f compresses it again\n\
+         czip: notes.txt.czip: already exists; -f overwrites it",
+    );
     for line in ["notes.txt.czip", "compress notes.txt.czip", "--rm notes.txt.czip"] {
         czip(&folder, line, 1).fails(
             1,
@@ -607,6 +620,24 @@ fn all_files_are_counted() {
 #[test]
 fn words_that_are_nearly_commands() {
     let folder = Folder::with_text();
+#[test]
+fn commands_of_other_programs_are_explained() {
+    let folder = Folder::with_text();
+    for (word, meant) in [
+        ("help", "--help"),
+        ("list", "-l"),
+        ("test", "-t"),
+        ("extract", "-d"),
+        ("version", "--version"),
+    ] {
+        let message = format!("there is no file {word}; did you mean czip {meant}?");
+        czip(&folder, &format!("{word} notes.txt"), 2).fails(2, &message);
+    }
+    assert_eq!(folder.names(), ["notes.txt"]);
+    folder.write("list", "text");
+    czip(&folder, "list", 0);
+}
+
     for (word, meant) in [
         ("comprss", "compress"),
         ("trian", "train"),
@@ -950,7 +981,11 @@ mod unix {
         assert_eq!(folder.names(), ["long", "long.czip"]);
         assert_eq!(folder.read("long").len(), 300_000);
         shell(&folder, "$czip -t long.czip").exits(0);
-        shell(&folder, "$czip --rm long -o none/out").exits(1);
+        // Other files are searched as they are.
+        assert_eq!(
+            czip(&folder, "grep -c two a.czip b", 0).stdout(),
+            b"a.czip:1\nb:1\n"
+        );
         assert_eq!(folder.read("long").len(), 300_000);
     }
 
@@ -1065,6 +1100,9 @@ mod unix {
             .arg("--version")
             .output()
             .is_ok_and(|it| it.status.success())
+        // There is no table without a row.
+        let refused = on_terminal(&folder, "$czip -l", 2);
+        assert!(!refused.contains("Segments"), "{refused:?}");
     }
 
     #[test]
