@@ -53,6 +53,12 @@ pub(crate) fn figures(text_len: u64, file_len: u64) -> String {
     }
 }
 
+/// `1 document`, `2 documents`
+pub(crate) fn count<N: fmt::Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+    let end = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {noun}{end}")
+}
+
 /// What was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -180,6 +186,13 @@ mod tests {
             tested.to_string(),
             format!("intact: 4083 -> 15000 bytes, {figures}")
         );
+    }
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!(count(0u64, "segment"), "0 segments");
+        assert_eq!(count(1usize, "segment"), "1 segment");
+        assert_eq!(count(2u32, "segment"), "2 segments");
     }
 
     #[test]

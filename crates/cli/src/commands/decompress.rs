@@ -15,7 +15,7 @@ use crate::input::Input;
 use crate::models::{ModelFiles, ModelSet};
 use crate::output::{Output, Target};
 use crate::progress::Progress;
-use crate::report::{Done, Statistics};
+use crate::report::{Done, Statistics, count};
 use crate::selection::Selection;
 use crate::transfer::Transfer;
 use crate::ui::Ui;
@@ -107,8 +107,9 @@ impl Decompress {
         drop(progress);
         match summary.v1 {
             Some(v1) => ui.detail(format_args!(
-                "{source}: {} chunks of up to {} tokens",
-                v1.chunks, v1.chunk_len
+                "{source}: {} of up to {} tokens",
+                count(v1.chunks, "chunk"),
+                v1.chunk_len
             )),
             None => ui.detail(format_args!("{source}: {}", group::segments(&summary))),
         }

@@ -15,7 +15,7 @@ use crate::identity::Identities;
 use crate::input::Version;
 use crate::output::Target;
 use crate::progress::Progress;
-use crate::report::{Done, Statistics};
+use crate::report::{Done, Statistics, count};
 use crate::transfer::Transfer;
 use crate::ui::Ui;
 
@@ -26,6 +26,7 @@ const SMALL: u64 = 4 << 20;
 const GROUP: u64 = 32 << 20;
 
 /// Files of a group. Who reads standard output waits for a whole group, so there the first is a single file, and each of the
+/// others twice as long as the one before, up to this.
 /// others twice as long as the one before, up to this.
 const GROUP_FILES: usize = 128;
 
@@ -84,21 +85,31 @@ pub(crate) fn run(
         together,
         start: Instant::now(),
         sum: Sum::default(),
+        reader_is_gone: false,
         exit: admitted.exit,
         reader_is_gone: false,
     };
-    let mut group = Vec::new();
-    let mut group_len = 0;
     let to_stdout = |transfer: &Transfer| transfer.target == Target::Stdout;
     let mut group_files = match &admitted.transfers[..] {
         [first, ..] if to_stdout(first) => 1,
         _ => GROUP_FILES,
     };
-    for &transfer in &admitted.transfers {
+    let mut group = Vec::new();
         if run.reader_is_gone && to_stdout(transfer) {
             continue;
         }
-        match open(transfer, &small, &admitted.inputs, ui) {
+    let mut group_len = 0;
+    let to_stdout = |transfer: &Transfer| transfer.target == Target::Stdout;
+    let mut group_files = match &admitted.transfers[..] {
+        [first, ..] if to_stdout(first) => 1,
+                if group_len >= GROUP || group.len() >= group_files {
+    };
+    for &transfer in &admitted.transfers {
+                    group_files = GROUP_FILES.min(2 * group_files);
+        if run.reader_is_gone && to_stdout(transfer) {
+            continue;
+        }
+                if to_stdout(transfer) {
             Ok(Some(member)) => {
                 group_len += member.small.text_len;
                 group.push(member);
@@ -133,13 +144,15 @@ pub(crate) fn run(
 pub(crate) struct Work {
     pub(crate) done: Done,
     pub(crate) json: bool,
+    /// Whether whoever read standard output has closed it.
+    reader_is_gone: bool,
 }
 
 /// What has become of the files so far.
 struct Run<'r, T> {
     ui: &'r Ui,
     work: Work,
-    inputs: &'r Identities,
+            Err(failure) if matches!(failure.error, Error::ReaderGone) => self.reader_is_gone = true,
     together: T,
     start: Instant,
     sum: Sum,
@@ -271,12 +284,7 @@ impl Sum {
             done,
             text_len: self.text_len,
             file_len: self.file_len,
-            tokens: None,
-            seconds: Some(start.elapsed().as_secs_f64()),
-        }
-    }
-}
-
+    format!("{}: {}", count(summary.segments, "segment"), modes.join(", "))
 /// `3 segments: 2 net, 1 stored`, `1 segment: 1 net`
 pub(crate) fn segments(summary: &Summary) -> impl fmt::Display {
     let modes = summary.modes.each().into_iter().rev();
