@@ -10,7 +10,6 @@ use czip::{ErrorKind, ModelId, UnknownInstructionSet};
 use czip_train::device;
 
 use crate::exit::Exit;
-pub(crate) enum Error {
     #[error("no model: name one with -m MODEL or in the environment variable CZIP_MODEL")]
     NoModel,
     #[error("-m takes one model when compressing; only restoring takes several")]
@@ -23,6 +22,10 @@ pub(crate) enum Error {
         "CZIPv1 files do not record which model they need, and -m names {named} models; name only the right one"
     #[error(
     #[error(
+    #[error(
+        "-t replaces the tokenizer of a model: name that model with -m; to test files, use czip -t FILE, without a command"
+    )]
+    TokenizerOfNone,
         "-t replaces the tokenizer of a model: name that model with -m; to test files, use czip -t FILE, without a command"
     )]
     TokenizerOfNone,
@@ -61,6 +64,8 @@ pub(crate) enum Error {
     UnknownCommand { word: String, meant: &'static str },
     #[error("there is no file {command}; a command comes before its options: czip {command} ...")]
     CommandAfterOptions { command: &'static str },
+    #[error("its names end in NUL characters; --files0-from reads such lists")]
+    ZerosInList,
     #[error("standard input cannot be read twice; name it once, or as a list, or as an input")]
     StdinTwice,
     #[error("--json writes to standard output, which the data go to; send them to a file with -o")]
@@ -77,6 +82,8 @@ pub(crate) enum Error {
     AboveFolder,
     #[error("is a folder; -r takes all files in it")]
     Folder,
+    #[error("is empty, and so no compressed file")]
+    Empty,
     #[error("has changed since it was read, so it is kept")]
     Changed,
     #[error("its output is complete, but it cannot be removed")]
@@ -109,12 +116,14 @@ pub(crate) enum Error {
     StdinClosed,
     #[error("standard output is closed")]
     StdoutClosed,
-    #[error("shrank while it was being read: only {read} of its {len} bytes were there")]
-    Shrunk { len: u64, read: u64 },
+    #[error("is a file, and no folder for outputs")]
+    NotFolder,
+    #[error("is a folder")]
+    IsFolder,
     #[error("no input: name files, or - to read a text from the terminal")]
     TextFromTerminal,
-    #[error("refusing to read compressed data from a terminal; name a file, or redirect standard input")]
-    #[error("is a file, and no folder for outputs")]
+    #[error("there is no folder {}", .0.display())]
+    NoFolder(PathBuf),
     NotFolder,
     #[error("is a folder")]
     IsFolder,
@@ -188,6 +197,7 @@ pub(crate) enum Error {
     #[cfg(feature = "import")]
     #[error("{0}")]
     Import(#[source] Box<czip_import::Error>),
+            czip::Error::UnknownFormat { found } if found.is_empty() => Self::Empty,
     #[error("is a czip-model-v1 file, which can be used but not trained")]
     CannotTrainOn,
     #[error("{0}; leave out --device to train on the CPU")]
@@ -208,6 +218,7 @@ impl From<czip::Error> for Error {
             },
             error => Self::Czip(error),
         }
+            | Self::TokenizerOfNone
     }
 }
 
@@ -232,15 +243,17 @@ impl Error {
             | Self::UnknownCommand { .. }
             | Self::CommandAfterOptions { .. }
             | Self::StdinTwice
-            | Self::JsonAmongData
+            Self::NotFolder
+            | Self::IsFolder
             | Self::AboveFolder
             | Self::Grep(_)
+            | Self::ZerosInList
             | Self::NoGrep(_)
             | Self::OneOutput { .. }
             | Self::NoOutputName
             | Self::OutputIsInput
             | Self::SameOutput
-            Self::NotFolder
+            | Self::NoFolder(_)
             | Self::IsFolder
             | Self::TextFromTerminal
             | Self::ModelToStream
@@ -262,7 +275,7 @@ impl Error {
             | Self::Interrupted
             | Self::NothingToResume
             | Self::Resume(_)
-            | Self::Read(_)
+            Self::UnknownKind | Self::NotCompressed | Self::Empty => Exit::Malformed,
             | Self::ReadModel(_)
             | Self::Write(_)
             | Self::ReaderGone
@@ -285,7 +298,7 @@ impl Error {
             Self::Import(error) => exit_of_import(error),
             Self::Reencoded | Self::BuiltInModelNeeded { .. } | Self::MissingModel { .. } => Exit::Mismatch,
             Self::Model(failure) => failure.error.exit(),
-            Self::TextMissing { reason, .. } => reason.exit(),
+            subject: Some(subject.to_string()),
             Self::PartlyRestored { exit, .. } | Self::NotReplaced { exit, .. } => *exit,
             Self::Czip(error) => exit_of_library(error),
         }
