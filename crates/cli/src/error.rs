@@ -10,6 +10,10 @@ use czip::{ErrorKind, ModelId, UnknownInstructionSet};
 use czip_train::device;
 
 use crate::exit::Exit;
+
+/// An error, without the name of the file that it concerns: a [`Failure`] adds that.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
     #[error("no model: name one with -m MODEL or in the environment variable CZIP_MODEL")]
     NoModel,
     #[error("-m takes one model when compressing; only restoring takes several")]
@@ -19,19 +23,11 @@ use crate::exit::Exit;
     #[error("-t replaces the tokenizer of one model: name that model with -m")]
     TokenizerOfSeveral,
     #[error(
+        "-t replaces the tokenizer of a model: name that model with -m; to test files, use czip -t FILE, without a command"
+    )]
+    TokenizerOfNone,
+    #[error(
         "CZIPv1 files do not record which model they need, and -m names {named} models; name only the right one"
-    #[error(
-    #[error(
-    #[error(
-        "-t replaces the tokenizer of a model: name that model with -m; to test files, use czip -t FILE, without a command"
-    )]
-    TokenizerOfNone,
-        "-t replaces the tokenizer of a model: name that model with -m; to test files, use czip -t FILE, without a command"
-    )]
-    TokenizerOfNone,
-        "-t replaces the tokenizer of a model: name that model with -m; to test files, use czip -t FILE, without a command"
-    )]
-    TokenizerOfNone,
     )]
     SeveralModels { named: usize },
     #[error("cannot read the model")]
@@ -64,26 +60,18 @@ use crate::exit::Exit;
     UnknownCommand { word: String, meant: &'static str },
     #[error("there is no file {command}; a command comes before its options: czip {command} ...")]
     CommandAfterOptions { command: &'static str },
-    #[error("its names end in NUL characters; --files0-from reads such lists")]
-    ZerosInList,
     #[error("standard input cannot be read twice; name it once, or as a list, or as an input")]
     StdinTwice,
     #[error("--json writes to standard output, which the data go to; send them to a file with -o")]
-    #[error("its names end in NUL characters; --files0-from reads such lists")]
-    ZerosInList,
     JsonAmongData,
+    #[error("its names end in NUL characters; --files0-from reads such lists")]
+    ZerosInList,
     #[error("a name in it cannot be read as text")]
-    #[error("its names end in NUL characters; --files0-from reads such lists")]
-    #[error("its names end in NUL characters; --files0-from reads such lists")]
-    ZerosInList,
-    ZerosInList,
     NoName,
     #[error("leads out of the current folder, so it has no place in another; use --output-dir-flat")]
     AboveFolder,
     #[error("is a folder; -r takes all files in it")]
     Folder,
-    #[error("is empty, and so no compressed file")]
-    Empty,
     #[error("has changed since it was read, so it is kept")]
     Changed,
     #[error("its output is complete, but it cannot be removed")]
@@ -94,6 +82,8 @@ use crate::exit::Exit;
     RangeOfV1,
     #[error("is not a compressed file")]
     NotCompressed,
+    #[error("is empty, and so no compressed file")]
+    Empty,
     #[error("{0}")]
     Grep(String),
     #[error("cannot run grep")]
@@ -116,26 +106,24 @@ use crate::exit::Exit;
     StdinClosed,
     #[error("standard output is closed")]
     StdoutClosed,
+    #[error("shrank while it was being read: only {read} of its {len} bytes were there")]
+    Shrunk { len: u64, read: u64 },
+    #[error("no input: name files, or - to read a text from the terminal")]
+    TextFromTerminal,
+    #[error("refusing to read compressed data from a terminal; name a file, or redirect standard input")]
+    CompressedFromTerminal,
+    #[error(
+        "refusing to write compressed data to a terminal; name a file with -o, redirect standard output, or use -f"
+    )]
+    CompressedToTerminal,
     #[error("is a file, and no folder for outputs")]
     NotFolder,
     #[error("is a folder")]
     IsFolder,
-    #[error("no input: name files, or - to read a text from the terminal")]
-    TextFromTerminal,
-    #[error("there is no folder {}", .0.display())]
-    NoFolder(PathBuf),
-    NotFolder,
-    #[error("is a folder")]
-    IsFolder,
-        "refusing to write compressed data to a terminal; name a file with -o, redirect standard output, or use -f"
-    )]
-    #[error("there is no folder {}", .0.display())]
-    NoFolder(PathBuf),
-    Directory,
     #[error("already exists; -f overwrites it")]
     Exists,
-    #[error("there is no directory {}", .0.display())]
-    NoDirectory(PathBuf),
+    #[error("there is no folder {}", .0.display())]
+    NoFolder(PathBuf),
     #[error("is not a file, but other files are written beside a model; name a file with -o")]
     ModelToStream,
     #[error("belongs to a run that was interrupted; --resume continues it, -f starts over")]
@@ -197,7 +185,6 @@ use crate::exit::Exit;
     #[cfg(feature = "import")]
     #[error("{0}")]
     Import(#[source] Box<czip_import::Error>),
-            czip::Error::UnknownFormat { found } if found.is_empty() => Self::Empty,
     #[error("is a czip-model-v1 file, which can be used but not trained")]
     CannotTrainOn,
     #[error("{0}; leave out --device to train on the CPU")]
@@ -210,6 +197,7 @@ impl From<czip::Error> for Error {
     fn from(error: czip::Error) -> Self {
         match error {
             czip::Error::MissingModel { file: None, .. } => Self::NoModel,
+            czip::Error::UnknownFormat { found } if found.is_empty() => Self::Empty,
             czip::Error::MemoryLimit { needed, limit } => Self::MemoryLimit { needed, limit },
             czip::Error::FindModel(error) => match error.downcast::<Failure>() {
                 Ok(failure) if failure.subject.is_none() => failure.error,
@@ -218,7 +206,6 @@ impl From<czip::Error> for Error {
             },
             error => Self::Czip(error),
         }
-            | Self::TokenizerOfNone
     }
 }
 
@@ -226,7 +213,6 @@ impl Error {
     /// The exit code for it.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            | Self::TokenizerOfNone
             Self::NoModel
             | Self::OneModel
             | Self::InstructionSet(_)
@@ -243,39 +229,35 @@ impl Error {
             | Self::UnknownCommand { .. }
             | Self::CommandAfterOptions { .. }
             | Self::StdinTwice
-            Self::NotFolder
-            | Self::IsFolder
+            | Self::JsonAmongData
             | Self::AboveFolder
             | Self::Grep(_)
-            | Self::ZerosInList
             | Self::NoGrep(_)
             | Self::OneOutput { .. }
             | Self::NoOutputName
             | Self::OutputIsInput
             | Self::SameOutput
-            | Self::NoFolder(_)
-            | Self::IsFolder
+            | Self::CompressedFromTerminal
             | Self::TextFromTerminal
             | Self::ModelToStream
-            | Self::ZerosInList
             | Self::TokenizerKept
             | Self::Device(device::Error::NotBuilt)
             | Self::CompressedToTerminal => Exit::Usage,
-            Self::Directory
+            Self::NotFolder
+            | Self::IsFolder
             | Self::Folder
-            | Self::NoFolder(_)
+            | Self::NoName
             | Self::ZerosInList
             | Self::Changed
-            | Self::ZerosInList
             | Self::NotRemoved(_)
             | Self::KeptWithoutChecksum
             | Self::RangeOfV1
             | Self::Exists
-            | Self::NoDirectory(_)
+            | Self::NoFolder(_)
             | Self::Interrupted
             | Self::NothingToResume
             | Self::Resume(_)
-            Self::UnknownKind | Self::NotCompressed | Self::Empty => Exit::Malformed,
+            | Self::Read(_)
             | Self::ReadModel(_)
             | Self::Write(_)
             | Self::ReaderGone
@@ -293,12 +275,12 @@ impl Error {
             | Self::Device(_)
             | Self::CannotTrainOn
             | Self::RoundTrip { .. } => Exit::Failure,
-            Self::UnknownKind | Self::NotCompressed => Exit::Malformed,
+            Self::UnknownKind | Self::NotCompressed | Self::Empty => Exit::Malformed,
             #[cfg(feature = "import")]
             Self::Import(error) => exit_of_import(error),
             Self::Reencoded | Self::BuiltInModelNeeded { .. } | Self::MissingModel { .. } => Exit::Mismatch,
             Self::Model(failure) => failure.error.exit(),
-            subject: Some(subject.to_string()),
+            Self::TextMissing { reason, .. } => reason.exit(),
             Self::PartlyRestored { exit, .. } | Self::NotReplaced { exit, .. } => *exit,
             Self::Czip(error) => exit_of_library(error),
         }
@@ -308,16 +290,16 @@ impl Error {
     pub(crate) fn of_stdout(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             Self::ReaderGone
-            subject: Some(subject.to_string()),
+        } else {
             Self::Write(error)
         }
     }
 
     /// Names the file that the error concerns.
     pub(crate) fn of(self, subject: impl fmt::Display) -> Failure {
+        Failure {
             subject: Some(subject.to_string()),
-            subject: Some(subject.to_string()),
-            subject: Some(subject.to_string()),
+            error: self,
         }
     }
 }

@@ -19,7 +19,6 @@ use crate::input::Source;
 use crate::memory;
 use crate::models::{BuiltIn, ModelFiles};
 use crate::printable::printable;
-use crate::printable::printable;
 use crate::report;
 use crate::ui::Ui;
 
@@ -88,8 +87,8 @@ impl Bench {
                 let name = || format!("{source}: {}", compressor.name());
                 report.measurements.push(other.map_err(|error| error.of(name()))?);
             }
+            total.borrow_mut().add(&report);
             report::print(&report, self.json)
-            report::print(&report, self.json).map_err(Failure::from)
         })?;
         let mut total = total.into_inner();
         if total.files > 1 {
@@ -331,7 +330,7 @@ impl Serialize for Measurement {
 /// A table below the file's name.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            Some(path) => f.write_str(&printable(path))?,
+        match &self.path {
             Some(path) => f.write_str(&printable(path))?,
             None => write!(f, "{} files", self.files)?,
         }

@@ -27,7 +27,6 @@ const GROUP: u64 = 32 << 20;
 
 /// Files of a group. Who reads standard output waits for a whole group, so there the first is a single file, and each of the
 /// others twice as long as the one before, up to this.
-/// others twice as long as the one before, up to this.
 const GROUP_FILES: usize = 128;
 
 /// A small file's contents.
@@ -85,31 +84,21 @@ pub(crate) fn run(
         together,
         start: Instant::now(),
         sum: Sum::default(),
-        reader_is_gone: false,
         exit: admitted.exit,
         reader_is_gone: false,
     };
+    let mut group = Vec::new();
+    let mut group_len = 0;
     let to_stdout = |transfer: &Transfer| transfer.target == Target::Stdout;
     let mut group_files = match &admitted.transfers[..] {
         [first, ..] if to_stdout(first) => 1,
         _ => GROUP_FILES,
     };
-    let mut group = Vec::new();
-        if run.reader_is_gone && to_stdout(transfer) {
-            continue;
-        }
-    let mut group_len = 0;
-    let to_stdout = |transfer: &Transfer| transfer.target == Target::Stdout;
-    let mut group_files = match &admitted.transfers[..] {
-        [first, ..] if to_stdout(first) => 1,
-                if group_len >= GROUP || group.len() >= group_files {
-    };
     for &transfer in &admitted.transfers {
-                    group_files = GROUP_FILES.min(2 * group_files);
         if run.reader_is_gone && to_stdout(transfer) {
             continue;
         }
-                if to_stdout(transfer) {
+        match open(transfer, &small, &admitted.inputs, ui) {
             Ok(Some(member)) => {
                 group_len += member.small.text_len;
                 group.push(member);
@@ -144,15 +133,13 @@ pub(crate) fn run(
 pub(crate) struct Work {
     pub(crate) done: Done,
     pub(crate) json: bool,
-    /// Whether whoever read standard output has closed it.
-    reader_is_gone: bool,
 }
 
 /// What has become of the files so far.
 struct Run<'r, T> {
     ui: &'r Ui,
     work: Work,
-            Err(failure) if matches!(failure.error, Error::ReaderGone) => self.reader_is_gone = true,
+    inputs: &'r Identities,
     together: T,
     start: Instant,
     sum: Sum,
@@ -284,7 +271,12 @@ impl Sum {
             done,
             text_len: self.text_len,
             file_len: self.file_len,
-    format!("{}: {}", count(summary.segments, "segment"), modes.join(", "))
+            tokens: None,
+            seconds: Some(start.elapsed().as_secs_f64()),
+        }
+    }
+}
+
 /// `3 segments: 2 net, 1 stored`, `1 segment: 1 net`
 pub(crate) fn segments(summary: &Summary) -> impl fmt::Display {
     let modes = summary.modes.each().into_iter().rev();
@@ -292,10 +284,5 @@ pub(crate) fn segments(summary: &Summary) -> impl fmt::Display {
         .filter(|(_, count)| *count > 0)
         .map(|(mode, count)| format!("{count} {mode}"))
         .collect();
-    let noun = if summary.segments == 1 {
-        "segment"
-    } else {
-        "segments"
-    };
-    format!("{} {noun}: {}", summary.segments, modes.join(", "))
+    format!("{}: {}", count(summary.segments, "segment"), modes.join(", "))
 }

@@ -32,6 +32,9 @@ impl List {
         let found = self.selection.find(ui)?;
         let files = found.transfers.len();
         let table = !self.json && !ui.is_verbose();
+        let mut total = Total::default();
+        let mut exit = found.exit;
+        for transfer in &found.transfers {
             let source = &transfer.source;
             let listed = source.check_among(files).and_then(|()| {
                 let mut input = source.open_compressed()?;
@@ -43,9 +46,6 @@ impl List {
                 let row = entry.contents.row();
                 total.add(&row);
                 if table {
-                    if total.files == 1 {
-                        report::print(&Heading, false)?;
-                    }
                     if total.files == 1 {
                         report::print(&Heading, false)?;
                     }

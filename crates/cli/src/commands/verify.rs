@@ -18,8 +18,6 @@ use crate::exit::Exit;
 use crate::input::Source;
 use crate::models::{ModelFiles, ModelSet};
 use crate::printable::printable;
-use crate::printable::printable;
-use crate::printable::printable;
 use crate::progress::Progress;
 use crate::report;
 use crate::ui::Ui;
@@ -71,9 +69,9 @@ impl Verify {
                 ui.warning(format_args!(
                     "{source}: level lowered to chunks of {} tokens, the model's context",
                     report.chunk_tokens.unwrap_or(0)
+                ));
+            }
             report::print(&report, self.json)
-            report::print(&report, self.json)
-            report::print(&report, self.json).map_err(Failure::from)
         })
     }
 }
@@ -373,20 +371,18 @@ impl fmt::Display for Report {
                 "can be restored, and compressed again to the same contents"
             }
             (Kind::CompressedFile, ..) => "can be restored; no level gives chunks of its length again",
-        let path = printable(path);
         };
-        let path = printable(path);
         let Self { path, text_len, .. } = self;
         let path = printable(path);
         write!(f, "{path}: {outcome}\n  text       {text_len:>10} bytes")?;
-            write!(f, ", {}", report::count(segments, "segment"))?;
+        if let Some(tokens) = self.tokens {
+            write!(f, ", {tokens} tokens")?;
         }
         if let Some(segments) = self.segments {
-            write!(f, ", {} of up to {chunk_tokens}", report::count(chunks, "chunk"))?;
-            write!(f, ", {segments} {noun}")?;
+            write!(f, ", {}", report::count(segments, "segment"))?;
         }
         if let (Some(chunks), Some(chunk_tokens)) = (self.chunks, self.chunk_tokens) {
-            write!(f, ", {chunks} chunks of up to {chunk_tokens}")?;
+            write!(f, ", {} of up to {chunk_tokens}", report::count(chunks, "chunk"))?;
         }
         write!(
             f,

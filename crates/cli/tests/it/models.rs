@@ -211,7 +211,6 @@ fn models_are_named_as_each_command_can_use_them() {
             &["-m", "none", "-t", "t.json"],
             "-t replaces the tokenizer of a model: name that model with -m; to test files, use czip -t FILE, without a \
              command",
-             command",
         ),
     ] {
         let finished = run(&folder, &[&compress, arguments].concat());
