@@ -86,7 +86,7 @@ impl From<ProgressBar> for Progress {
 fn set_total(bar: &ProgressBar, total: u64) {
     if bar.length().is_none() {
         bar.set_style(style(
-            "{prefix} [{bar:30}] {percent:>3}% of {human_len} {msg}, {speed}, {eta} left",
+            "{prefix} [{bar:30}] {percent:>3}% of {human_len} {msg}, {speed}{left}",
         ));
     }
     bar.set_length(total);
@@ -97,6 +97,12 @@ fn style(template: &str) -> ProgressStyle {
     let style = style.with_key("speed", |state: &ProgressState, line: &mut dyn fmt::Write| {
         // The bar has no way to report an error, and a line in memory makes none.
         let _ = write!(line, "{:.0}/s", state.per_sec());
+    });
+    let style = style.with_key("left", |state: &ProgressState, line: &mut dyn fmt::Write| {
+        // Nothing is known of it before something is done.
+        if state.pos() > 0 {
+            let _ = write!(line, ", {:#} left", HumanDuration(state.eta()));
+        }
     });
     style.progress_chars("=> ")
 }
