@@ -56,6 +56,13 @@ _czip() {
             opts="-z -d -t -l -1 -2 -3 -4 -5 -6 -7 -8 -9 -L -o -c -k -f -r -m -M -T -q -v -H -i -h -V --compress --decompress --test --list --fast --best --level --format --segment --no-index --output --stdout --keep --rm --force --recursive --output-dir --output-dir-flat --files-from --files0-from --exclude-compressed --json --model --recover --max-output --memory --threads --quiet --verbose --color --codec --tokenizer --input --help --version compress decompress cat grep info verify bench train adapt import"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                if [[ ${cur} != -* ]] ; then
+                    local file
+                    while IFS= read -r file ; do
+                        COMPREPLY+=("${file}")
+                    done < <(compgen -f -- "${cur}")
+                    compopt -o filenames 2> /dev/null
+                fi
                 return 0
             fi
             case "${prev}" in
@@ -217,28 +224,12 @@ _czip() {
             return 0
             ;;
         czip__subcmd__bench)
-            opts="-m -t -c -L -1 -2 -3 -4 -5 -6 -7 -8 -9 -T -q -v -H -h --model --tokenizer --format --codec --level --fast --best --segment --json --threads --quiet --verbose --color --help"
+            opts="-c -L -1 -2 -3 -4 -5 -6 -7 -8 -9 -m -t -T -q -v -H -h --format --codec --level --fast --best --segment --json --model --tokenizer --threads --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --model)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -m)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --tokenizer)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -t)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --format)
                     COMPREPLY=($(compgen -W "v1 v2" -- "${cur}"))
                     return 0
@@ -260,6 +251,22 @@ _czip() {
                     return 0
                     ;;
                 --segment)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --model)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tokenizer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -t)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -753,7 +760,7 @@ _czip() {
             return 0
             ;;
         czip__subcmd__verify)
-            opts="-m -t -1 -2 -3 -4 -5 -6 -7 -8 -9 -L -c -T -q -v -H -h --model --tokenizer --fast --best --level --format --segment --no-index --codec --json --threads --quiet --verbose --color --help"
+            opts="-m -t -1 -2 -3 -4 -5 -6 -7 -8 -9 -L -c -T -q -v -H -h --json --model --tokenizer --fast --best --level --format --segment --no-index --codec --threads --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -189,6 +189,7 @@ complete -c czip -n "__fish_czip_using_subcommand verify" -s T -l threads -d 'Nu
 complete -c czip -n "__fish_czip_using_subcommand verify" -l color -d 'When to use colours: auto means on terminals, unless NO_COLOR is set' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c czip -n "__fish_czip_using_subcommand verify" -l json -d 'Print one line of JSON for each file'
 complete -c czip -n "__fish_czip_using_subcommand verify" -s 1 -l fast -d 'Compress fast; -2 to -8 are between [default: -5]'
 complete -c czip -n "__fish_czip_using_subcommand verify" -s 2
 complete -c czip -n "__fish_czip_using_subcommand verify" -s 3
@@ -199,18 +200,17 @@ complete -c czip -n "__fish_czip_using_subcommand verify" -s 7
 complete -c czip -n "__fish_czip_using_subcommand verify" -s 8
 complete -c czip -n "__fish_czip_using_subcommand verify" -s 9 -l best -d 'Compress as small as possible'
 complete -c czip -n "__fish_czip_using_subcommand verify" -l no-index -d 'v2: omit the index at the end of the file, which makes seeking possible'
-complete -c czip -n "__fish_czip_using_subcommand verify" -l json -d 'Print one line of JSON for each file'
 complete -c czip -n "__fish_czip_using_subcommand verify" -s q -l quiet -d 'Print errors only; given twice, not even these'
 complete -c czip -n "__fish_czip_using_subcommand verify" -s v -l verbose -d 'Print more details'
 complete -c czip -n "__fish_czip_using_subcommand verify" -s H -d 'Print help; --help says more than -h'
 complete -c czip -n "__fish_czip_using_subcommand verify" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c czip -n "__fish_czip_using_subcommand bench" -s m -l model -d 'Model: a file; standard or fast, which are built in, for English; or none, to use no model' -r -F
-complete -c czip -n "__fish_czip_using_subcommand bench" -s t -l tokenizer -d 'Use this tokenizer instead of the model\'s own' -r -F
 complete -c czip -n "__fish_czip_using_subcommand bench" -l format -d 'Benchmark only this format [default: both]' -r -f -a "v1\t''
 v2\t''"
 complete -c czip -n "__fish_czip_using_subcommand bench" -s c -l codec -d 'v1: outer codec, brotli or zstd [default: brotli]' -r
 complete -c czip -n "__fish_czip_using_subcommand bench" -s L -l level -d 'Benchmark only this level [default: all]' -r
 complete -c czip -n "__fish_czip_using_subcommand bench" -l segment -d 'Maximum segment size, such as 64K or 1M [default: 1M; 4M at level 9]' -r
+complete -c czip -n "__fish_czip_using_subcommand bench" -s m -l model -d 'Model: a file; standard or fast, which are built in, for English; or none, to use no model' -r -F
+complete -c czip -n "__fish_czip_using_subcommand bench" -s t -l tokenizer -d 'Use this tokenizer instead of the model\'s own' -r -F
 complete -c czip -n "__fish_czip_using_subcommand bench" -s T -l threads -d 'Number of threads, up to 1024; 0 means one per core' -r
 complete -c czip -n "__fish_czip_using_subcommand bench" -l color -d 'When to use colours: auto means on terminals, unless NO_COLOR is set' -r -f -a "auto\t''
 always\t''

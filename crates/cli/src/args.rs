@@ -168,8 +168,8 @@ pub(crate) struct Cat {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Grep {
-    /// Options of grep, a pattern (or -e PATTERN), and compressed files; without files, standard input. Models come from
-    /// CZIP_MODEL, and the built-in ones are found by themselves
+    /// Options of grep, a pattern (or -e PATTERN), and files, compressed or not; without files, standard input. Models come
+    /// from CZIP_MODEL, and the built-in ones are found by themselves
     #[arg(value_name = "ARGUMENT", required = true)]
     pub(crate) arguments: Vec<OsString>,
 }

@@ -26,7 +26,10 @@ impl From<Vec<OsString>> for Called {
         let name = words.first().and_then(|name| Path::new(name).file_stem());
         let known = NAMES.iter().find(|(known, _)| name == Some(OsStr::new(known)));
         let &(program, first) = known.unwrap_or(&NAMES[0]);
-        if let Some(first) = first {
+        let asks_version = words
+            .get(1)
+            .is_some_and(|word| word == "-V" || word == "--version");
+        if let Some(first) = first.filter(|_| !asks_version) {
             words.insert(1, first.into());
         }
         // Options for all commands may come before the command. The definition does not take options there, or a file that
@@ -88,6 +91,8 @@ mod tests {
             ("unczip -k a", "unczip", "unczip -d -k a"),
             ("czcat a", "czcat", "czcat cat a"),
             ("/bin/czgrep -v x a", "czgrep", "/bin/czgrep grep -- -v x a"),
+            ("czgrep -V", "czgrep", "czgrep -V"),
+            ("czcat --version", "czcat", "czcat --version"),
             ("", "czip", ""),
         ] {
             let called = called(line);

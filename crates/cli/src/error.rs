@@ -10,7 +10,6 @@ use czip::{ErrorKind, ModelId, UnknownInstructionSet};
 use czip_train::device;
 
 use crate::exit::Exit;
-use crate::printable::printable;
 
 /// An error, without the name of the file that it concerns: a [`Failure`] adds that.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +22,10 @@ pub(crate) enum Error {
     NoneAndOthers,
     #[error("-t replaces the tokenizer of one model: name that model with -m")]
     TokenizerOfSeveral,
+    #[error(
+        "-t replaces the tokenizer of a model: name that model with -m; to test files, use czip -t FILE, without a command"
+    )]
+    TokenizerOfNone,
     #[error(
         "CZIPv1 files do not record which model they need, and -m names {named} models; name only the right one"
     )]
@@ -61,6 +64,8 @@ pub(crate) enum Error {
     StdinTwice,
     #[error("--json writes to standard output, which the data go to; send them to a file with -o")]
     JsonAmongData,
+    #[error("its names end in NUL characters; --files0-from reads such lists")]
+    ZerosInList,
     #[error("a name in it cannot be read as text")]
     NoName,
     #[error("leads out of the current folder, so it has no place in another; use --output-dir-flat")]
@@ -77,6 +82,8 @@ pub(crate) enum Error {
     RangeOfV1,
     #[error("is not a compressed file")]
     NotCompressed,
+    #[error("is empty, and so no compressed file")]
+    Empty,
     #[error("{0}")]
     Grep(String),
     #[error("cannot run grep")]
@@ -109,12 +116,14 @@ pub(crate) enum Error {
         "refusing to write compressed data to a terminal; name a file with -o, redirect standard output, or use -f"
     )]
     CompressedToTerminal,
-    #[error("is a directory")]
-    Directory,
+    #[error("is a file, and no folder for outputs")]
+    NotFolder,
+    #[error("is a folder")]
+    IsFolder,
     #[error("already exists; -f overwrites it")]
     Exists,
-    #[error("there is no directory {}", .0.display())]
-    NoDirectory(PathBuf),
+    #[error("there is no folder {}", .0.display())]
+    NoFolder(PathBuf),
     #[error("is not a file, but other files are written beside a model; name a file with -o")]
     ModelToStream,
     #[error("belongs to a run that was interrupted; --resume continues it, -f starts over")]
@@ -188,6 +197,7 @@ impl From<czip::Error> for Error {
     fn from(error: czip::Error) -> Self {
         match error {
             czip::Error::MissingModel { file: None, .. } => Self::NoModel,
+            czip::Error::UnknownFormat { found } if found.is_empty() => Self::Empty,
             czip::Error::MemoryLimit { needed, limit } => Self::MemoryLimit { needed, limit },
             czip::Error::FindModel(error) => match error.downcast::<Failure>() {
                 Ok(failure) if failure.subject.is_none() => failure.error,
@@ -208,6 +218,7 @@ impl Error {
             | Self::InstructionSet(_)
             | Self::NoneAndOthers
             | Self::TokenizerOfSeveral
+            | Self::TokenizerOfNone
             | Self::SeveralModels { .. }
             | Self::ChunkLevel { .. }
             | Self::OnlyInV1
@@ -232,15 +243,17 @@ impl Error {
             | Self::TokenizerKept
             | Self::Device(device::Error::NotBuilt)
             | Self::CompressedToTerminal => Exit::Usage,
-            Self::Directory
+            Self::NotFolder
+            | Self::IsFolder
             | Self::Folder
             | Self::NoName
+            | Self::ZerosInList
             | Self::Changed
             | Self::NotRemoved(_)
             | Self::KeptWithoutChecksum
             | Self::RangeOfV1
             | Self::Exists
-            | Self::NoDirectory(_)
+            | Self::NoFolder(_)
             | Self::Interrupted
             | Self::NothingToResume
             | Self::Resume(_)
@@ -262,7 +275,7 @@ impl Error {
             | Self::Device(_)
             | Self::CannotTrainOn
             | Self::RoundTrip { .. } => Exit::Failure,
-            Self::UnknownKind | Self::NotCompressed => Exit::Malformed,
+            Self::UnknownKind | Self::NotCompressed | Self::Empty => Exit::Malformed,
             #[cfg(feature = "import")]
             Self::Import(error) => exit_of_import(error),
             Self::Reencoded | Self::BuiltInModelNeeded { .. } | Self::MissingModel { .. } => Exit::Mismatch,
@@ -285,7 +298,7 @@ impl Error {
     /// Names the file that the error concerns.
     pub(crate) fn of(self, subject: impl fmt::Display) -> Failure {
         Failure {
-            subject: Some(printable(&subject.to_string())),
+            subject: Some(subject.to_string()),
             error: self,
         }
     }

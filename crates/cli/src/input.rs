@@ -127,7 +127,7 @@ impl<'s> FromIterator<&'s Source> for Identities {
 fn open_file(path: &Path, position: Option<u64>) -> Result<Input, Error> {
     let metadata = fs::metadata(path).map_err(Error::Read)?;
     if metadata.is_dir() {
-        return Err(Error::Directory);
+        return Err(Error::IsFolder);
     }
     let mut file = File::open(path).map_err(Error::Read)?;
     // Another file may have taken its place.

@@ -144,9 +144,7 @@ impl TryFrom<Args> for Job {
             }),
             Command::Bench(args) => {
                 // The report shows the number of threads, so it has to be known.
-                let threads = NonZeroUsize::new(global.threads)
-                    .or_else(|| thread::available_parallelism().ok())
-                    .unwrap_or(NonZeroUsize::MIN);
+                let threads = threads(global.threads);
                 let mut options = options
                     .threads(threads)
                     .v1_codec(args.codec.unwrap_or(Codec::Brotli));
@@ -167,10 +165,10 @@ impl TryFrom<Args> for Job {
                     json: args.json,
                 })
             }
-            Command::Train(args) => Self::Train(Box::new(training(args, threads(global.threads))?)),
+            Command::Train(args) => Self::Train(Box::new(training(args, threads(global.threads).get())?)),
             Command::Adapt(args) => Self::Adapt(adapting(args, threads(global.threads))),
             #[cfg(feature = "import")]
-            Command::Import(args) => Self::Import(importing(args, global.threads)),
+            Command::Import(args) => Self::Import(importing(args, threads(global.threads))),
         })
     }
 }
@@ -229,9 +227,10 @@ fn limits(args: LimitArgs) -> Limits {
 }
 
 /// So many threads, or for zero as many as the machine has cores.
-fn threads(wanted: usize) -> usize {
-    let threads = NonZeroUsize::new(wanted).or_else(|| thread::available_parallelism().ok());
-    threads.map_or(1, NonZeroUsize::get)
+fn threads(wanted: usize) -> NonZeroUsize {
+    NonZeroUsize::new(wanted)
+        .or_else(|| thread::available_parallelism().ok())
+        .unwrap_or(NonZeroUsize::MIN)
 }
 
 fn training(args: args::Train, threads: usize) -> Result<Train, Failure> {
@@ -278,7 +277,7 @@ fn sample_len(wanted: Option<u64>, default: usize) -> usize {
     wanted.map_or(default, |len| usize::try_from(len).unwrap_or(usize::MAX))
 }
 
-fn adapting(args: args::Adapt, threads: usize) -> Adapt {
+fn adapting(args: args::Adapt, threads: NonZeroUsize) -> Adapt {
     Adapt {
         model: args.model,
         inputs: args.texts,
@@ -295,13 +294,13 @@ fn adapting(args: args::Adapt, threads: usize) -> Adapt {
 }
 
 #[cfg(feature = "import")]
-fn importing(args: args::Import, threads: usize) -> Import {
+fn importing(args: args::Import, threads: NonZeroUsize) -> Import {
     let mut options = czip_import::Options::default();
     options.window = args.window;
     options.sinks = args.sinks;
     options.wide_inputs = args.wide_inputs;
     options.start_token = args.start_token;
-    options.threads = threads;
+    options.threads = threads.get();
     Import {
         model: args.model,
         output: args.output,
@@ -310,6 +309,7 @@ fn importing(args: args::Import, threads: usize) -> Import {
         calibration: args.calibrate,
         sample_len: sample_len(args.sample, IMPORT_SAMPLE_LEN),
         measured: args.measure,
+        threads,
         facts: facts(args.facts),
     }
 }

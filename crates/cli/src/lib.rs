@@ -41,6 +41,7 @@ use clap::ColorChoice;
 use czip::Kernels;
 use error::{Error, Failure};
 use job::Job;
+use output::Target;
 use ui::Ui;
 
 /// Runs the program with a command line, whose first element is the name that it was called by, and says how it ended.
@@ -52,7 +53,7 @@ pub fn run(command_line: impl IntoIterator<Item = impl Into<OsString>>) -> Exit 
     let Called { program, words } = Called::from(command_line);
     let args = match Args::parse(program, words) {
         Ok(args) => args,
-        Err(message) => return show(&message),
+        Err(message) => return show(program, &message),
     };
     let ui = Ui::new(
         program,
@@ -90,14 +91,21 @@ fn check_ceiling() -> Result<(), Failure> {
 }
 
 /// Prints what the user is to be told of a command line: what is wrong with it, or the help or version they asked for.
-fn show(message: &clap::Error) -> Exit {
+fn show(program: &'static str, message: &clap::Error) -> Exit {
     let printed = message.print();
-    match printed {
-        _ if message.use_stderr() => Exit::Usage,
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Failure,
-        _ if streams::stdout_is_closed() => Exit::Failure,
-        _ => Exit::Success,
+    if message.use_stderr() {
+        return Exit::Usage;
     }
+    let failure = match printed {
+        _ if streams::stdout_is_closed() => Error::StdoutClosed.into(),
+        Err(error) => Target::Stdout.failed(error),
+        Ok(()) => return Exit::Success,
+    };
+    if matches!(failure.error, Error::ReaderGone) {
+        return Exit::Success;
+    }
+    Ui::new(program, 0, 0, is_colored(ColorChoice::Auto)).failure(&failure);
+    failure.error.exit()
 }
 
 /// Whether messages of the program are coloured: by the same rules as those about the command line.

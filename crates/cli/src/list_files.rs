@@ -12,6 +12,9 @@ pub(crate) fn names(list: &Source, end: u8) -> Result<Vec<PathBuf>, Failure> {
     list.open()?
         .read_to_end(&mut bytes)
         .map_err(|error| Error::Read(error).of(list))?;
+    if end != 0 && bytes.contains(&0) {
+        return Err(Error::ZerosInList.of(list));
+    }
     let names = bytes.split(|&byte| byte == end).filter(|name| !name.is_empty());
     names
         .map(|name| path(name).ok_or_else(|| Error::NoName.of(list)))

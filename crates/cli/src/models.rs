@@ -176,7 +176,7 @@ impl ModelFiles {
     pub(crate) fn one(args: ModelArgs) -> Result<Self, Failure> {
         match &args.model[..] {
             [_, _, ..] => return Err(Error::OneModel.into()),
-            [path] if path.is_dir() => return Err(Error::Directory.of(path.display())),
+            [path] if path.is_dir() => return Err(Error::IsFolder.of(path.display())),
             _ => {}
         }
         Self::several(args)
@@ -202,7 +202,7 @@ impl ModelFiles {
         others.retain(|path| !none && !is_none(path));
         if args.tokenizer.is_some() && named.len() != 1 {
             return Err(if named.is_empty() {
-                Error::NoModel.into()
+                Error::TokenizerOfNone.into()
             } else {
                 Error::TokenizerOfSeveral.into()
             });

@@ -1,7 +1,7 @@
 //! Where data go to.
 //!
 //! An output file appears under its name all at once, when it is complete: it is written under another name in the same
-//! directory, and renamed. After an error there is no output, and a file that was to be replaced is as it was.
+//! folder, and renamed. After an error there is no output, and a file that was to be replaced is as it was.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -134,8 +134,8 @@ fn check_descriptor(path: &Path, descriptor: Descriptor, inputs: &Identities) ->
 enum Place {
     /// A device or a pipe, which is written to and never replaced.
     Special,
-    /// A file in this directory, to be made or replaced.
-    File { path: PathBuf, directory: PathBuf },
+    /// A file in this folder, to be made or replaced.
+    File { path: PathBuf, folder: PathBuf },
 }
 
 /// Checks that a file may be made or replaced.
@@ -144,7 +144,7 @@ fn place(path: &Path, inputs: &Identities, overwrite: bool) -> Result<Place, Err
     let is_link = path.is_symlink();
     let path = resolve(path);
     match fs::metadata(&path) {
-        Ok(metadata) if metadata.is_dir() => return Err(Error::Directory),
+        Ok(metadata) if metadata.is_dir() => return Err(Error::IsFolder),
         Ok(metadata) if !metadata.is_file() => return Ok(Place::Special),
         _ if inputs.contains(&path) => return Err(Error::OutputIsInput),
         Ok(_) if !overwrite => return Err(Error::Exists),
@@ -153,11 +153,11 @@ fn place(path: &Path, inputs: &Identities, overwrite: bool) -> Result<Place, Err
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(Error::Write(error)),
     }
-    let directory = folder_of(&path).ok_or(Error::Directory)?;
-    if !directory.is_dir() {
-        return Err(Error::NoDirectory(directory));
+    let folder = folder_of(&path).ok_or(Error::IsFolder)?;
+    if !folder.is_dir() {
+        return Err(Error::NoFolder(folder));
     }
-    Ok(Place::File { path, directory })
+    Ok(Place::File { path, folder })
 }
 
 fn create_file(
@@ -172,8 +172,8 @@ fn create_file(
             file.map(Writer::Special).map_err(Error::Write)
         }
         // Until it has the input's permissions, only its owner may read it.
-        Place::File { path, directory } => Ok(Writer::File {
-            temporary: Temporary::new(&directory, attributes.is_none()).map_err(Error::Write)?,
+        Place::File { path, folder } => Ok(Writer::File {
+            temporary: Temporary::new(&folder, attributes.is_none()).map_err(Error::Write)?,
             path,
             attributes,
             overwrite,
@@ -272,8 +272,8 @@ impl Write for Output {
 mod tests {
     use super::*;
 
-    fn names(directory: &Path) -> Vec<String> {
-        let entries = fs::read_dir(directory).unwrap();
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
         entries
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect()

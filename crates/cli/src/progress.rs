@@ -14,6 +14,7 @@ use czip::{Options, Unit};
 use czip_train::session;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
+use crate::printable::printable;
 use crate::ui::Ui;
 
 /// A progress bar, or nothing where it would not be seen. It vanishes when dropped.
@@ -32,7 +33,7 @@ impl Progress {
         }
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let bar = bar.with_style(style("{prefix} {human_pos} {msg}, {speed}"));
-        Self::from(bar.with_prefix(name).with_message("tokens"))
+        Self::from(bar.with_prefix(printable(&name)).with_message("tokens"))
     }
 
     /// Counts these instead of tokens.
@@ -85,7 +86,7 @@ impl From<ProgressBar> for Progress {
 fn set_total(bar: &ProgressBar, total: u64) {
     if bar.length().is_none() {
         bar.set_style(style(
-            "{prefix} [{bar:30}] {percent:>3}% of {human_len} {msg}, {speed}, {eta} left",
+            "{prefix} [{bar:30}] {percent:>3}% of {human_len} {msg}, {speed}{left}",
         ));
     }
     bar.set_length(total);
@@ -96,6 +97,12 @@ fn style(template: &str) -> ProgressStyle {
     let style = style.with_key("speed", |state: &ProgressState, line: &mut dyn fmt::Write| {
         // The bar has no way to report an error, and a line in memory makes none.
         let _ = write!(line, "{:.0}/s", state.per_sec());
+    });
+    let style = style.with_key("left", |state: &ProgressState, line: &mut dyn fmt::Write| {
+        // Nothing is known of it before something is done.
+        if state.pos() > 0 {
+            let _ = write!(line, ", {:#} left", HumanDuration(state.eta()));
+        }
     });
     style.progress_chars("=> ")
 }

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::error::{Error, Failure};
 use crate::input::Source;
 use crate::output::Target;
 use crate::streams;
@@ -51,6 +51,12 @@ pub(crate) fn figures(text_len: u64, file_len: u64) -> String {
         (Some(ratio), Some(bits)) => format!("{ratio:.2}x, {bits:.3} bits/byte"),
         _ => String::from("empty"),
     }
+}
+
+/// `1 document`, `2 documents`
+pub(crate) fn count<N: fmt::Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+    let end = if count == N::from(1) { "" } else { "s" };
+    format!("{count} {noun}{end}")
 }
 
 /// What was done.
@@ -136,9 +142,9 @@ impl fmt::Display for Processed {
 }
 
 /// Writes a report to standard output: as text, or as a line of JSON.
-pub(crate) fn print(report: &(impl fmt::Display + Serialize), json: bool) -> Result<(), Error> {
+pub(crate) fn print(report: &(impl fmt::Display + Serialize), json: bool) -> Result<(), Failure> {
     if streams::stdout_is_closed() {
-        return Err(Error::StdoutClosed);
+        return Err(Error::StdoutClosed.into());
     }
     let mut output = io::stdout().lock();
     let written = if json {
@@ -149,7 +155,7 @@ pub(crate) fn print(report: &(impl fmt::Display + Serialize), json: bool) -> Res
     written
         .and_then(|()| writeln!(output))
         .and_then(|()| output.flush())
-        .map_err(Error::of_stdout)
+        .map_err(|error| Target::Stdout.failed(error))
 }
 
 #[cfg(test)]
@@ -180,6 +186,13 @@ mod tests {
             tested.to_string(),
             format!("intact: 4083 -> 15000 bytes, {figures}")
         );
+    }
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!(count(0u64, "segment"), "0 segments");
+        assert_eq!(count(1usize, "segment"), "1 segment");
+        assert_eq!(count(2u32, "segment"), "2 segments");
     }
 
     #[test]

@@ -180,6 +180,10 @@ impl Selection {
         let Some(word) = word.filter(|word| self.plain && !Path::new(word).exists()) else {
             return Ok(());
         };
+        if let Some((_, meant)) = COMMANDS_ELSEWHERE.iter().find(|(other, _)| *other == word) {
+            let word = word.to_owned();
+            return Err(Error::UnknownCommand { word, meant }.into());
+        }
         let distance = |command: &&&str| strsim::osa_distance(word, command);
         match SUBCOMMANDS.iter().min_by_key(distance) {
             Some(&command) if command == word => Err(Error::CommandAfterOptions { command }.into()),
@@ -194,6 +198,18 @@ impl Selection {
         }
     }
 }
+
+/// Commands of other programs, and what does the same here.
+const COMMANDS_ELSEWHERE: [(&str, &str); 8] = [
+    ("help", "--help"),
+    ("version", "--version"),
+    ("list", "-l"),
+    ("test", "-t"),
+    ("extract", "-d"),
+    ("restore", "-d"),
+    ("uncompress", "-d"),
+    ("benchmark", "bench"),
+];
 
 /// Why a file is skipped. The user is told, and the exit code says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -228,7 +244,10 @@ impl Finder<'_> {
         self.ui
             .warning(format_args!("{}: skipped: {reason}", path.display()));
         self.found.exit = self.found.exit.or(Exit::Failure);
-        self.found.others.push(path.to_owned());
+        // One that is compressed already may be the output of another input, which is told that it is there.
+        if reason != Reason::Compressed {
+            self.found.others.push(path.to_owned());
+        }
     }
 
     fn pass_over(&self, path: &Path, reason: &str) {

@@ -53,17 +53,19 @@ impl Temporary {
 fn create(folder: &Path, public: bool) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX).suffix(SUFFIX).rand_bytes(RANDOM_LEN);
+    let mut options = File::options();
+    options.read(true).write(true).create_new(true);
     #[cfg(unix)]
-    if public {
-        use std::fs::Permissions;
-        use std::os::unix::fs::PermissionsExt;
+    {
+        use std::os::unix::fs::OpenOptionsExt;
         // The system takes the user's mask from this.
-        builder.permissions(Permissions::from_mode(0o666));
+        options.mode(if public { 0o666 } else { 0o600 });
     }
     #[cfg(not(unix))]
     let _ = public;
     loop {
-        let file = builder.tempfile_in(folder)?;
+        // Unlike those of `tempfile_in`, its errors don't name the file, which would be no news to the user.
+        let file = builder.make_in(folder, |path| options.open(path))?;
         match file.as_file().try_lock() {
             // Another run may have taken it for a stale one, and removed it, before it was locked.
             Ok(()) if Identity::of(file.path()).is_none() => {}

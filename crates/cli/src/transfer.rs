@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Failure};
@@ -39,9 +40,13 @@ impl Transfer {
     pub(crate) fn make_folders(&self) -> Result<(), Failure> {
         match &self.target {
             Target::File(path) if self.makes_folders => match path.parent() {
-                Some(folder) => {
-                    fs::create_dir_all(folder).map_err(|error| Error::Write(error).of(folder.display()))
-                }
+                Some(folder) => fs::create_dir_all(folder).map_err(|error| {
+                    let error = match error.kind() {
+                        io::ErrorKind::AlreadyExists => Error::NotFolder,
+                        _ => Error::Write(error),
+                    };
+                    error.of(folder.display())
+                }),
                 None => Ok(()),
             },
             _ => Ok(()),

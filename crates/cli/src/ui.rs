@@ -8,6 +8,7 @@ use clap::builder::styling::{AnsiColor, Style};
 
 use crate::error::{Error, Failure};
 use crate::exit::Exit;
+use crate::printable::printable;
 
 /// The way to the user.
 #[derive(Debug)]
@@ -42,27 +43,24 @@ impl Ui {
     /// An error, shown even to those who want quiet, unless they have said so twice.
     pub(crate) fn failure(&self, failure: &Failure) {
         if self.quiet < 2 {
-            self.say(format_args!("{} {failure}", self.label(AnsiColor::Red)));
+            self.say(&self.label(AnsiColor::Red), failure);
         }
     }
 
-    /// `czip:`, in this colour if there are colours.
-    fn label(&self, color: AnsiColor) -> impl fmt::Display {
+    /// `czip: `, in this colour if there are colours.
+    fn label(&self, color: AnsiColor) -> String {
         let style = if self.colored {
             color.on_default().bold()
         } else {
             Style::new()
         };
-        format!("{style}{}:{style:#}", self.program)
+        format!("{style}{}:{style:#} ", self.program)
     }
 
     /// A warning.
     pub(crate) fn warning(&self, message: fmt::Arguments<'_>) {
         if self.quiet == 0 {
-            self.say(format_args!(
-                "{} warning: {message}",
-                self.label(AnsiColor::Yellow)
-            ));
+            self.say(&self.label(AnsiColor::Yellow), format_args!("warning: {message}"));
         }
     }
 
@@ -74,14 +72,14 @@ impl Ui {
     /// What was done.
     pub(crate) fn note(&self, message: impl fmt::Display) {
         if self.shows_notes() {
-            self.say(format_args!("{message}"));
+            self.say("", message);
         }
     }
 
     /// Details, shown only on request.
     pub(crate) fn detail(&self, message: fmt::Arguments<'_>) {
         if self.is_verbose() {
-            self.say(message);
+            self.say("", message);
         }
     }
 
@@ -117,8 +115,10 @@ impl Ui {
         Ok(exit)
     }
 
-    fn say(&self, message: fmt::Arguments<'_>) {
+    /// Prints a line. Names of files may hold anything, and must not steer the terminal.
+    fn say(&self, label: &str, message: impl fmt::Display) {
+        let message = printable(&message.to_string());
         // Without standard error there is nowhere to say that it is missing.
-        let _ = writeln!(io::stderr().lock(), "{message}");
+        let _ = writeln!(io::stderr().lock(), "{label}{message}");
     }
 }

@@ -43,6 +43,9 @@ fn codegen(check: bool) -> Result<()> {
     for (shell, name) in SHELLS {
         let mut completions = Vec::new();
         generate(shell, &mut command, "czip", &mut completions);
+        if shell == Shell::Bash {
+            completions = with_files(&String::from_utf8(completions)?)?.into_bytes();
+        }
         files.insert(format!("{COMPLETIONS}/{name}"), completions);
     }
     command.build();
@@ -64,6 +67,26 @@ fn codegen(check: bool) -> Result<()> {
     Ok(())
 }
 
+/// Completions for bash that offer files for the first word, too. `clap_complete` offers only commands and options there,
+/// unless none of them begins so.
+fn with_files(completions: &str) -> Result<String> {
+    const FIRST_WORD: &str = r#"-eq 1 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+"#;
+    const FILES: &str = r#"                if [[ ${cur} != -* ]] ; then
+                    local file
+                    while IFS= read -r file ; do
+                        COMPREPLY+=("${file}")
+                    done < <(compgen -f -- "${cur}")
+                    compopt -o filenames 2> /dev/null
+                fi
+"#;
+    if completions.matches(FIRST_WORD).count() != 1 {
+        return Err("the completions for bash do not look as they did: see `with_files`".into());
+    }
+    Ok(completions.replace(FIRST_WORD, &[FIRST_WORD, FILES].concat()))
+}
+
 fn visible_subcommands(command: &Command) -> impl Iterator<Item = &Command> {
     command
         .get_subcommands()
@@ -82,7 +105,8 @@ fn page_name(command: &Command) -> String {
 ///
 /// What follows the options in `--help` has columns, so its lines stay as they are.
 fn page(command: &Command, others: &[String]) -> Result<Vec<u8>> {
-    let man = Man::new(command.clone());
+    // A page is the long help: `clap_mangen` leaves out what the short one does not say.
+    let man = Man::new(command.clone().mut_args(|arg| arg.hide_short_help(false)));
     let mut sections = Vec::new();
     man.render_name_section(&mut sections)?;
     man.render_synopsis_section(&mut sections)?;

@@ -22,6 +22,13 @@ pub(super) fn complete(command: Command, program: &'static str) -> Command {
         .mut_subcommand("compress", |command| {
             command.mut_arg("stdout", |arg| arg.short(None))
         });
+    // These names stand for a command, which is not named again.
+    for (name, subcommand, operands) in [("czcat", "cat", "[FILE]..."), ("czgrep", "grep", "<ARGUMENT>...")] {
+        if program == name {
+            let usage = format!("{program} [OPTIONS] {operands}");
+            command = command.mut_subcommand(subcommand, |command| command.override_usage(usage));
+        }
+    }
     for name in SUBCOMMANDS {
         command = command.mut_subcommand(name, |command| command.after_long_help(after.clone()));
     }

@@ -32,7 +32,7 @@ pub(crate) struct Adapt {
     pub(crate) corpus: CorpusOptions,
     /// The bytes of text to learn from.
     pub(crate) sample_len: usize,
-    pub(crate) threads: usize,
+    pub(crate) threads: NonZeroUsize,
     pub(crate) facts: BTreeMap<String, String>,
 }
 
@@ -71,7 +71,7 @@ impl Adapt {
             corpus,
             seed: self.corpus.seed,
             sample_len: self.sample_len,
-            threads: self.threads,
+            threads: self.threads.get(),
         };
         fitting.run(ui, |sample, of_sample, work| {
             let mut facts = self.facts.clone();
@@ -85,10 +85,7 @@ impl Adapt {
         if text.is_empty() {
             return Ok(());
         }
-        let mut options = Options::new();
-        if let Some(threads) = NonZeroUsize::new(self.threads) {
-            options = options.threads(threads);
-        }
+        let options = Options::new().threads(self.threads);
         let len = |model: &Model| {
             let file = czip::compress(model, text, &options).map_err(Error::from);
             file.map(|file| file.len())

@@ -18,6 +18,7 @@ use crate::exit::Exit;
 use crate::input::Source;
 use crate::memory;
 use crate::models::{BuiltIn, ModelFiles};
+use crate::printable::printable;
 use crate::report;
 use crate::ui::Ui;
 
@@ -87,7 +88,7 @@ impl Bench {
                 report.measurements.push(other.map_err(|error| error.of(name()))?);
             }
             total.borrow_mut().add(&report);
-            report::print(&report, self.json).map_err(Failure::from)
+            report::print(&report, self.json)
         })?;
         let mut total = total.into_inner();
         if total.files > 1 {
@@ -330,7 +331,7 @@ impl Serialize for Measurement {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.path {
-            Some(path) => write!(f, "{path}")?,
+            Some(path) => f.write_str(&printable(path))?,
             None => write!(f, "{} files", self.files)?,
         }
         write!(f, ": {} bytes", self.text_len)?;

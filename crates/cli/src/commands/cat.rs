@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use czip::{Decoder, Format, Options};
 
-use crate::admission::admit;
-use crate::error::{Error, Failure, unless_reader_is_gone};
+use crate::admission::{Admitted, admit};
+use crate::error::{Error, Failure};
 use crate::exit::Exit;
 use crate::models::{ModelFiles, ModelSet};
 use crate::selection::Selection;
@@ -32,7 +32,7 @@ impl CatRange {
         let admitted = admit(&found, &self.models, ui);
         let models = self.models.set(ui)?;
         let exit = ui.each(&admitted.transfers, |transfer| {
-            unless_reader_is_gone(self.one(transfer, &models, &admitted))
+            self.one(transfer, &models, &admitted)
         })?;
         Ok(admitted.exit.or(exit))
     }
@@ -41,7 +41,7 @@ impl CatRange {
         &self,
         transfer: &Transfer,
         models: &ModelSet<'_>,
-        admitted: &crate::admission::Admitted<'_>,
+        admitted: &Admitted<'_>,
     ) -> Result<(), Failure> {
         let Transfer { source, target, .. } = transfer;
         let failed_read = |error| Error::Read(error).of(source);

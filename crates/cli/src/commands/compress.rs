@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::identity::Identities;
 use crate::models::ModelFiles;
 use crate::progress::Progress;
-use crate::report::{Done, Statistics};
+use crate::report::{Done, Statistics, count};
 use crate::selection::Selection;
 use crate::transfer::Transfer;
 use crate::ui::Ui;
@@ -109,8 +109,9 @@ impl Compress {
                 statistics.file_len = summary.file_len;
                 statistics.tokens = Some(summary.tokens);
                 ui.detail(format_args!(
-                    "{target}: {} chunks of up to {} tokens",
-                    summary.chunks, summary.chunk_len
+                    "{target}: {} of up to {} tokens",
+                    count(summary.chunks, "chunk"),
+                    summary.chunk_len
                 ));
             }
             (Format::V2, model) => {

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::models::ModelSet;
+use crate::printable::printable;
 use crate::report;
 
 /// A line of a description.
@@ -204,7 +205,7 @@ impl SegmentedFile {
         let named = self.models.iter().zip(&self.model_names);
         named
             .map(|(id, name)| match name {
-                Some(name) => format!("{id} {name}"),
+                Some(name) => format!("{id} {}", printable(name)),
                 None => format!("{id}, not at hand"),
             })
             .collect()

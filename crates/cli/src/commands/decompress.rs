@@ -15,7 +15,7 @@ use crate::input::Input;
 use crate::models::{ModelFiles, ModelSet};
 use crate::output::{Output, Target};
 use crate::progress::Progress;
-use crate::report::{Done, Statistics};
+use crate::report::{Done, Statistics, count};
 use crate::selection::Selection;
 use crate::transfer::Transfer;
 use crate::ui::Ui;
@@ -107,8 +107,9 @@ impl Decompress {
         drop(progress);
         match summary.v1 {
             Some(v1) => ui.detail(format_args!(
-                "{source}: {} chunks of up to {} tokens",
-                v1.chunks, v1.chunk_len
+                "{source}: {} of up to {} tokens",
+                count(v1.chunks, "chunk"),
+                v1.chunk_len
             )),
             None => ui.detail(format_args!("{source}: {}", group::segments(&summary))),
         }
@@ -212,7 +213,7 @@ impl Decompress {
 }
 
 /// Whether an input begins like none of ours. What is too short to tell is no compressed file.
-fn is_other(input: &mut Input) -> io::Result<bool> {
+pub(super) fn is_other(input: &mut Input) -> io::Result<bool> {
     let start = input.peek(Format::DETECTION_LEN)?;
     Ok(start.len() < Format::DETECTION_LEN || Format::detect(start).is_none())
 }

@@ -1,4 +1,4 @@
-//! `czip grep`: texts of compressed files go through the system's grep.
+//! `czip grep`: texts of compressed files, and other files as they are, go through the system's grep.
 //!
 //! Names are handed to grep as they are, and no shell comes between.
 
@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 
 use czip::Options;
 
+use crate::commands::decompress::is_other;
 use crate::error::{Error, Failure};
 use crate::exit::Exit;
 use crate::input::Source;
@@ -126,6 +127,7 @@ impl Grep {
     /// Runs grep on a text, and returns its exit code.
     fn search(&self, source: &Source, models: &ModelSet<'_>) -> Result<i32, Failure> {
         let mut input = source.open_compressed()?;
+        let is_other = is_other(&mut input).map_err(|error| Error::Read(error).of(source))?;
         let mut command = Command::new("grep");
         let name = match source {
             Source::Stdin => OsString::from("(standard input)"),
@@ -147,7 +149,11 @@ impl Grep {
             pipe: child.stdin.take(),
             is_closed: false,
         };
-        let decoded = czip::decompress_to(models, &mut input, &mut text, &self.decoding);
+        let decoded = if is_other {
+            io::copy(&mut input, &mut text).map(drop).map_err(czip::Error::Io)
+        } else {
+            czip::decompress_to(models, &mut input, &mut text, &self.decoding).map(drop)
+        };
         let is_closed = text.is_closed;
         // It waits for the end of its input.
         drop(text);
@@ -156,7 +162,7 @@ impl Grep {
             Err(_) if is_closed => {}
             Err(czip::Error::Io(error)) => return Err(Error::Read(error).of(source)),
             Err(error) => return Err(models.explain(error).of(source)),
-            Ok(_) => {}
+            Ok(()) => {}
         }
         Ok(status.code().unwrap_or(2))
     }

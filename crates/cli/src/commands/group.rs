@@ -15,7 +15,7 @@ use crate::identity::Identities;
 use crate::input::Version;
 use crate::output::Target;
 use crate::progress::Progress;
-use crate::report::{Done, Statistics};
+use crate::report::{Done, Statistics, count};
 use crate::transfer::Transfer;
 use crate::ui::Ui;
 
@@ -25,7 +25,8 @@ const SMALL: u64 = 4 << 20;
 /// Bytes of text in a group, not counting the last text.
 const GROUP: u64 = 32 << 20;
 
-/// Files of a group.
+/// Files of a group. Who reads standard output waits for a whole group, so there the first is a single file, and each of the
+/// others twice as long as the one before, up to this.
 const GROUP_FILES: usize = 128;
 
 /// A small file's contents.
@@ -84,21 +85,31 @@ pub(crate) fn run(
         start: Instant::now(),
         sum: Sum::default(),
         exit: admitted.exit,
+        reader_is_gone: false,
     };
     let mut group = Vec::new();
     let mut group_len = 0;
+    let to_stdout = |transfer: &Transfer| transfer.target == Target::Stdout;
+    let mut group_files = match &admitted.transfers[..] {
+        [first, ..] if to_stdout(first) => 1,
+        _ => GROUP_FILES,
+    };
     for &transfer in &admitted.transfers {
+        if run.reader_is_gone && to_stdout(transfer) {
+            continue;
+        }
         match open(transfer, &small, &admitted.inputs, ui) {
             Ok(Some(member)) => {
                 group_len += member.small.text_len;
                 group.push(member);
-                if group_len >= GROUP || group.len() >= GROUP_FILES {
+                if group_len >= GROUP || group.len() >= group_files {
                     run.flush(&mut group);
                     group_len = 0;
+                    group_files = GROUP_FILES.min(2 * group_files);
                 }
             }
             Ok(None) => {
-                if transfer.target == Target::Stdout {
+                if to_stdout(transfer) {
                     // There, the order of the texts is that of their names.
                     run.flush(&mut group);
                     group_len = 0;
@@ -133,13 +144,15 @@ struct Run<'r, T> {
     start: Instant,
     sum: Sum,
     exit: Exit,
+    /// Whether whoever read standard output has closed it.
+    reader_is_gone: bool,
 }
 
 impl<T: Fn(&[&[u8]], &Progress) -> Vec<Result<Vec<u8>, Error>>> Run<'_, T> {
     fn count(&mut self, result: Result<Statistics, Failure>) {
         match result {
             Ok(statistics) => self.sum.add(&statistics),
-            Err(failure) if matches!(failure.error, Error::ReaderGone) => {}
+            Err(failure) if matches!(failure.error, Error::ReaderGone) => self.reader_is_gone = true,
             Err(failure) => {
                 self.ui.failure(&failure);
                 self.exit = self.exit.or(failure.error.exit());
@@ -271,10 +284,5 @@ pub(crate) fn segments(summary: &Summary) -> impl fmt::Display {
         .filter(|(_, count)| *count > 0)
         .map(|(mode, count)| format!("{count} {mode}"))
         .collect();
-    let noun = if summary.segments == 1 {
-        "segment"
-    } else {
-        "segments"
-    };
-    format!("{} {noun}: {}", summary.segments, modes.join(", "))
+    format!("{}: {}", count(summary.segments, "segment"), modes.join(", "))
 }

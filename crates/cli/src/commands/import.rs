@@ -12,7 +12,6 @@ use std::mem;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::thread;
 use std::time::Instant;
 
 use czip::{Model, Options};
@@ -29,7 +28,7 @@ use crate::identity::Identities;
 use crate::memory;
 use crate::output::Target;
 use crate::progress::Progress;
-use crate::report::{bits_per, cell, speed, to_mega};
+use crate::report::{bits_per, cell, count, speed, to_mega};
 use crate::ui::Ui;
 
 /// What the nets are compared on, if no text is named: English prose, as it happens to be at hand.
@@ -56,12 +55,17 @@ pub(crate) struct Import {
     pub(crate) sample_len: usize,
     /// Text to compare the nets on.
     pub(crate) measured: Option<PathBuf>,
+    pub(crate) threads: NonZeroUsize,
     pub(crate) facts: BTreeMap<String, String>,
 }
 
 impl Import {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
-        let failed = |error| Error::Import(Box::new(error)).of(self.model.display());
+        let failed = |error| match error {
+            // The model may be a folder: this is about one of the files in it.
+            czip_import::Error::Io { path, source } => Error::Read(source).of(path.display()),
+            error => Error::Import(Box::new(error)).of(self.model.display()),
+        };
         let source = Source::open(&self.model).map_err(failed)?;
         let corpus_options = self.corpus_options();
         let mut inputs = Identities::default();
@@ -84,10 +88,10 @@ impl Import {
 
         let config = source.config();
         ui.note(format_args!(
-            "{}: {}, {} layers, {} elements, vocabulary of {}",
+            "{}: {}, {}, {} elements, vocabulary of {}",
             source.name().unwrap_or("a model without a name"),
             config.architecture.name(),
-            config.layers,
+            count(config.layers, "layer"),
             config.d_model,
             config.vocab_size,
         ));
@@ -125,7 +129,7 @@ impl Import {
                 &tokenizer,
                 text,
                 max_tokens,
-                self.threads(),
+                self.threads.get(),
             );
             ui.note(Comparison(loss.map_err(failed)?));
             // It may be as large as the model.
@@ -133,13 +137,6 @@ impl Import {
             self.time(text, ui)?;
         }
         Ok(Exit::Success)
-    }
-
-    fn threads(&self) -> usize {
-        match self.options.threads {
-            0 => thread::available_parallelism().map_or(1, NonZeroUsize::get),
-            threads => threads,
-        }
     }
 
     /// How texts to fit the priors to are read: all of them are learnt from.
@@ -165,7 +162,7 @@ impl Import {
             corpus,
             seed: self.corpus_options().seed,
             sample_len: self.sample_len,
-            threads: self.threads(),
+            threads: self.threads.get(),
         };
         fitting.run(ui, |sample, of_sample, work| {
             let calibration = adapt::calibrate(&net, tokenizer, sample, work)?;
@@ -179,9 +176,7 @@ impl Import {
     /// Says what the model does on this machine.
     fn time(&self, text: &[u8], ui: &Ui) -> Result<(), Failure> {
         let text = &text[..text.len().min(MAX_TIMED_LEN)];
-        let threads = self.threads();
-        let options =
-            NonZeroUsize::new(threads).map_or_else(Options::new, |threads| Options::new().threads(threads));
+        let options = Options::new().threads(self.threads);
         let (result, memory) = memory::with_growth(|| {
             let model = Model::open(&self.output)?;
             let start = Instant::now();
@@ -191,10 +186,14 @@ impl Import {
         let (len, time) = result.map_err(Error::from)?;
         let text_len = text.len() as u64;
         ui.note(format_args!(
-            "{text_len} bytes of text: {len} bytes, {} bits a byte; {} bytes a second with {threads} threads, {} of memory",
+            "{text_len} bytes of text: {len} bytes, {} bits a byte; {} bytes a second with {}, {} of memory",
             cell(bits_per(len, text_len), 3),
             cell(speed(text_len, time.as_secs_f64()), 0),
-            memory.map_or_else(|| String::from("an unknown amount"), |bytes| format!("{:.0} MB", to_mega(bytes as f64))),
+            count(self.threads.get(), "thread"),
+            memory.map_or_else(
+                || String::from("an unknown amount"),
+                |bytes| format!("{:.0} MB", to_mega(bytes as f64))
+            ),
         ));
         Ok(())
     }

@@ -50,7 +50,6 @@ impl Info {
                 },
                 self.json,
             )
-            .map_err(Failure::from)
         })
     }
 }
@@ -197,7 +196,7 @@ impl ModelReport {
 /// One fact to a line, below the file's name.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.path)?;
+        write!(f, "{}: ", printable(&self.path))?;
         match &self.description {
             Description::CompressedFile(file) => file.fmt(f),
             Description::SegmentedFile(file) => file.fmt(f),

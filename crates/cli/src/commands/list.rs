@@ -32,9 +32,6 @@ impl List {
         let found = self.selection.find(ui)?;
         let files = found.transfers.len();
         let table = !self.json && !ui.is_verbose();
-        if table && files > 0 {
-            report::print(&Heading, false)?;
-        }
         let mut total = Total::default();
         let mut exit = found.exit;
         for transfer in &found.transfers {
@@ -49,6 +46,9 @@ impl List {
                 let row = entry.contents.row();
                 total.add(&row);
                 if table {
+                    if total.files == 1 {
+                        report::print(&Heading, false)?;
+                    }
                     report::print(
                         &Line {
                             row,
@@ -103,6 +103,7 @@ impl List {
                     Ok(_) => CompressedFile::read(&bytes, &self.limits).map(Contents::CompressedFile),
                 }
             }
+            None if start.is_empty() => Err(Error::Empty),
             None => Err(Error::NotCompressed),
         };
         Ok(Entry {
@@ -132,7 +133,7 @@ enum Contents {
 /// All that is known, as `czip info` shows it.
 impl fmt::Display for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.path)?;
+        write!(f, "{}: ", printable(&self.path))?;
         match &self.contents {
             Contents::CompressedFile(file) => file.fmt(f),
             Contents::SegmentedFile(file) => file.fmt(f),
@@ -262,6 +263,6 @@ fn columns(
 ) -> fmt::Result {
     write!(
         f,
-        "{parts:>8}  {file_len:>12}  {text_len:>12}  {ratio:>7}  {check:<5}  {level:<5}  {model:<19}  {file}"
+        "{parts:>8}  {file_len:>12}  {text_len:>12}  {ratio:>7}  {check:<5}  {level:<5}  {model:<21}  {file}"
     )
 }

@@ -9,6 +9,7 @@ use czip_train::corpus::{self, Corpus, CorpusOptions, Files, HeldoutBy};
 use crate::error::{Error, Failure};
 use crate::identity::Identities;
 use crate::input::Source;
+use crate::report::count;
 use crate::ui::Ui;
 
 /// Texts that have been found but not read yet.
@@ -139,14 +140,6 @@ pub(super) fn describe(corpus: &Corpus, ui: &Ui) {
             "skipped {} found among the held-out texts as well",
             count(corpus.removed_documents, "document")
         ));
-    }
-}
-
-/// `1 document`, `2 documents`
-fn count(count: usize, noun: &str) -> String {
-    match count {
-        1 => format!("1 {noun}"),
-        count => format!("{count} {noun}s"),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::error::{Error, Failure};
 use crate::exit::Exit;
 use crate::input::Source;
 use crate::models::{ModelFiles, ModelSet};
+use crate::printable::printable;
 use crate::progress::Progress;
 use crate::report;
 use crate::ui::Ui;
@@ -70,7 +71,7 @@ impl Verify {
                     report.chunk_tokens.unwrap_or(0)
                 ));
             }
-            report::print(&report, self.json).map_err(Failure::from)
+            report::print(&report, self.json)
         })
     }
 }
@@ -372,16 +373,16 @@ impl fmt::Display for Report {
             (Kind::CompressedFile, ..) => "can be restored; no level gives chunks of its length again",
         };
         let Self { path, text_len, .. } = self;
+        let path = printable(path);
         write!(f, "{path}: {outcome}\n  text       {text_len:>10} bytes")?;
         if let Some(tokens) = self.tokens {
             write!(f, ", {tokens} tokens")?;
         }
         if let Some(segments) = self.segments {
-            let noun = if segments == 1 { "segment" } else { "segments" };
-            write!(f, ", {segments} {noun}")?;
+            write!(f, ", {}", report::count(segments, "segment"))?;
         }
         if let (Some(chunks), Some(chunk_tokens)) = (self.chunks, self.chunk_tokens) {
-            write!(f, ", {chunks} chunks of up to {chunk_tokens}")?;
+            write!(f, ", {} of up to {chunk_tokens}", report::count(chunks, "chunk"))?;
         }
         write!(
             f,

@@ -21,7 +21,8 @@ fn wrong_command_lines() {
     }
     assert_eq!(
         czip(&["compress", "-t", "t.json", "notes.txt"]).stderr(),
-        no_model
+        "czip: -t replaces the tokenizer of a model: name that model with -m; to test files, use czip -t FILE, without a \
+         command\n"
     );
     for (arguments, message) in [
         (&["-L", "6", "--format", "v1"][..], "levels run from 1 to 5 in v1"),
@@ -118,15 +119,13 @@ fn inputs_and_outputs_that_cannot_be() {
     folder
         .czip(&model, ["compress", "sub"])
         .fails(1, "sub: is a folder; -r takes all files in it");
-    folder
-        .czip(&model, ["info", "sub"])
-        .fails(1, "sub: is a directory");
+    folder.czip(&model, ["info", "sub"]).fails(1, "sub: is a folder");
     folder
         .czip(&model, ["compress", "notes.txt", "-o", "sub"])
-        .fails(1, "sub: is a directory");
+        .fails(1, "sub: is a folder");
     folder
         .czip(&model, ["compress", "notes.txt", "-o", "none/out"])
-        .fails(1, "none/out: there is no directory none");
+        .fails(1, "none/out: there is no folder none");
     folder.czip(&model, ["decompress", "notes.txt"]).fails(
         2,
         "notes.txt: no name for the output: the input's name does not end in .czip; give one with -o OUT \
@@ -212,6 +211,12 @@ fn malformed_files() {
             4,
             "notes.txt: neither a czip nor a CZIPv1 file: it starts with \"Intege\"",
         );
+    folder.write("empty.czip", "");
+    for command in ["-d", "-dc", "-t", "-l", "cat"] {
+        folder
+            .czip(&model, [command, "empty.czip"])
+            .fails(4, "empty.czip: is empty, and so no compressed file");
+    }
     folder.pipe(&model, ["decompress", "-"], b"CZIPv1").fails(
         4,
         "<stdin>: input of 6 bytes is too short for a CZIPv1 file, whose header alone takes 16",

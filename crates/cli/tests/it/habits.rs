@@ -390,6 +390,8 @@ fn outputs_go_to_other_folders() {
     assert_eq!(folder.read("flat/one.czip"), b"precious");
     assert_eq!(folder.read("a/one"), TEXT.as_bytes());
     czip(&folder, "-o x --output-dir y a/one", 2);
+    czip(&folder, "a/one --output-dir-flat a/b/two", 1)
+        .fails(1, "a/b/two: is a file, and no folder for outputs");
 }
 
 #[test]
@@ -479,6 +481,11 @@ fn names_come_from_lists() {
     let nothing = folder.pipe("none".as_ref(), ["--files-from", "-"], b"").exits(0);
     assert_eq!(nothing.stdout(), b"");
     czip(&folder, "--files-from none", 1);
+    // The kinds of lists are not mistaken for each other.
+    czip(&folder, "--files-from zeros", 1).fails(
+        1,
+        "zeros: its names end in NUL characters; --files0-from reads such lists",
+    );
     // A list is not overwritten either.
     folder.write("lines.czip", "lines\n");
     czip(&folder, "-f lines --files-from lines.czip", 2);
@@ -521,6 +528,12 @@ fn suffixes() {
     assert_eq!(folder.names(), names);
     czip(&folder, "-f notes.txt.czip", 0);
     assert!(folder.path("notes.txt.czip.czip").exists());
+    // An output that is there is named as one, even if a pattern of the shell names it, too.
+    czip(&folder, "notes.txt notes.txt.czip", 1).fails(
+        1,
+        "warning: notes.txt.czip: skipped: its name ends in .czip already; -f compresses it again\n\
+         czip: notes.txt.czip: already exists; -f overwrites it",
+    );
     // The others are done all the same.
     folder.write("b", "another text");
     czip(&folder, "notes.txt.czip b", 1);
@@ -605,6 +618,24 @@ fn words_that_are_nearly_commands() {
     czip(&folder, "-k train", 0);
     czip(&folder, "-f -- train", 0);
     czip(&folder, "-f comprss train", 0);
+}
+
+#[test]
+fn commands_of_other_programs_are_explained() {
+    let folder = Folder::with_text();
+    for (word, meant) in [
+        ("help", "--help"),
+        ("list", "-l"),
+        ("test", "-t"),
+        ("extract", "-d"),
+        ("version", "--version"),
+    ] {
+        let message = format!("there is no file {word}; did you mean czip {meant}?");
+        czip(&folder, &format!("{word} notes.txt"), 2).fails(2, &message);
+    }
+    assert_eq!(folder.names(), ["notes.txt"]);
+    folder.write("list", "text");
+    czip(&folder, "list", 0);
 }
 
 #[test]
@@ -918,7 +949,122 @@ mod unix {
             run("./czgrep -ci integers notes.txt.czip").exits(0).stdout(),
             b"1\n"
         );
-        run("./unczip -V").exits(0);
+        for name in ["unczip", "czcat", "czgrep"] {
+            let version = format!("{name} {}\n", env!("CARGO_PKG_VERSION"));
+            assert_eq!(run(&format!("./{name} -V")).exits(0).stdout(), version.as_bytes());
+        }
+        // The command that a name stands for is not named again.
+        for (name, usage) in [
+            ("czcat", "Usage: czcat [OPTIONS] [FILE]...\n"),
+            ("czgrep", "Usage: czgrep [OPTIONS] <ARGUMENT>...\n"),
+        ] {
+            let help = run(&format!("./{name} --help")).exits(0);
+            let help = String::from_utf8_lossy(help.stdout()).into_owned();
+            assert!(help.contains(usage), "{help}");
+        }
+    }
+
+    #[test]
+    fn names_do_not_steer_terminals() {
+        let folder = Folder::new();
+        let name = "a\x1b[31m\nb";
+        folder.write(name, TEXT);
+        let run = |line: &[&str]| {
+            let finished = folder.czip("none".as_ref(), line);
+            [finished.stdout(), finished.stderr().as_bytes()].concat()
+        };
+        let file = format!("{name}.czip");
+        for line in [
+            &["-v", name][..],
+            &["-t", &file],
+            &["-l", &file],
+            &["-lv", &file],
+            &["info", &file],
+            &["verify", &file],
+            &["-z", &file],
+            &["-d", &file],
+            &["-dr", "-v", "."],
+            &["-d", "-M", "1", "-o", "c", &file],
+        ] {
+            let shown = String::from_utf8(run(line)).unwrap();
+            assert!(shown.contains("a\\u{1b}[31m\\nb"), "{line:?}: {shown:?}");
+            assert!(!shown.contains('\x1b'), "{line:?}: {shown:?}");
+        }
+        // In JSON they are what they are.
+        let listed: serde_json::Value = serde_json::from_slice(&run(&["-l", "--json", &file])).unwrap();
+        assert_eq!(listed["path"], file);
+    }
+
+    #[test]
+    fn reader_that_has_gone_ends_the_work() {
+        let folder = Folder::with_text();
+        czip(&folder, "-1 notes.txt", 0);
+        folder.write("damaged.czip", "damaged");
+        for command in ["-dc", "cat", "cat --range 1..2"] {
+            let line = format!("{command} notes.txt.czip notes.txt.czip damaged.czip");
+            czip(&folder, &line, 4);
+            let (reader, writer) = std::io::pipe().unwrap();
+            drop(reader);
+            let mut czip = folder.command();
+            czip.args(line.split(' ')).stdout(writer);
+            let finished = Finished(czip.output().unwrap()).exits(0);
+            // Whatever comes after is not even looked at.
+            assert_eq!(finished.stderr(), "", "{line}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn errors_of_writing_name_what_was_to_be_written() {
+        let folder = Folder::with_text();
+        czip(&folder, "notes.txt -o /proc/out", 1).fails(
+            1,
+            "/proc/out: cannot write: No such file or directory (os error 2)",
+        );
+        czip(&folder, "notes.txt", 0);
+        for line in [
+            "-h",
+            "-l notes.txt.czip",
+            "-dc notes.txt.czip",
+            "info notes.txt.czip",
+        ] {
+            shell(&folder, &format!("$czip {line} >/dev/full"))
+                .fails(1, "<stdout>: cannot write: No space left on device (os error 28)");
+        }
+    }
+
+    #[test]
+    fn bash_completes_commands_options_and_files() {
+        if !exists("bash") {
+            return;
+        }
+        let folder = Folder::new();
+        for name in ["train.txt", "train two", "notes.txt"] {
+            folder.write(name, TEXT);
+        }
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/completions/czip.bash");
+        for (words, completions) in [
+            ("tr", "train|train two|train.txt|"),
+            ("no", "notes.txt|"),
+            ("--li", "--list|"),
+            ("compress --form", "--format|"),
+            ("compress --format v", "v1|v2|"),
+            ("-o no", "notes.txt|"),
+        ] {
+            let line = format!(
+                ". {script}; COMP_WORDS=(czip {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+                 _czip czip \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\" && \
+                 printf '%s\\n' \"${{COMPREPLY[@]}}\" | LC_ALL=C sort | tr '\\n' '|'"
+            );
+            let mut bash = folder.command_called("bash");
+            let completed = Finished(bash.args(["--norc", "-c", &line]).output().unwrap()).exits(0);
+            assert_eq!(
+                String::from_utf8_lossy(completed.stdout()),
+                completions,
+                "{words}: {}",
+                completed.stderr()
+            );
+        }
     }
 
     #[test]
@@ -950,7 +1096,11 @@ mod unix {
             assert_eq!(found.stderr(), "", "{line}");
         }
         czip(&folder, "grep two none", 2);
-        czip(&folder, "grep two a", 4);
+        // Other files are searched as they are.
+        assert_eq!(
+            czip(&folder, "grep -c two a.czip b", 0).stdout(),
+            b"a.czip:1\nb:1\n"
+        );
         czip(&folder, "grep -r two .", 2);
         czip(&folder, "grep", 2);
         let piped = folder
@@ -1065,6 +1215,9 @@ mod unix {
             let shown = on_terminal(&folder, line, code);
             assert!(shown.contains(message), "{line}: {shown:?}");
         }
+        // There is no table without a row.
+        let refused = on_terminal(&folder, "$czip -l", 2);
+        assert!(!refused.contains("Segments"), "{refused:?}");
         assert!(!on_terminal(&folder, "$czip", 2).contains("error:"));
         // A text on the screen is all that there is.
         let shown = on_terminal(&folder, "$czip -dc notes.txt.czip", 0);

@@ -81,6 +81,13 @@ fn import(folder: &Folder, arguments: &[&str]) -> Finished {
     Finished(command.output().unwrap())
 }
 
+#[cfg(unix)]
+#[test]
+fn model_that_is_not_there_is_named_once() {
+    import(&Folder::new(), &["none", "-o", "out.czm"])
+        .fails(1, "none: cannot read: No such file or directory (os error 2)");
+}
+
 #[test]
 fn an_imported_model_works_with_every_command() {
     let folder = Folder::new();
@@ -89,7 +96,7 @@ fn an_imported_model_works_with_every_command() {
         .exits(0)
         .stderr();
     for part in [
-        "1 layers, 16 elements",
+        "1 layer, 16 elements",
         "wrote tiny.czm: ",
         "licence: mit",
         "256 tokens of text: ",

@@ -206,10 +206,11 @@ fn models_are_named_as_each_command_can_use_them() {
             &["-m", "standard", "-m", "small.czm"][..],
             "-m takes one model when compressing; only restoring takes several",
         ),
-        (&["-m", "models"], "models: is a directory"),
+        (&["-m", "models"], "models: is a folder"),
         (
             &["-m", "none", "-t", "t.json"],
-            "no model: name one with -m MODEL or in the environment variable CZIP_MODEL",
+            "-t replaces the tokenizer of a model: name that model with -m; to test files, use czip -t FILE, without a \
+             command",
         ),
     ] {
         let finished = run(&folder, &[&compress, arguments].concat());

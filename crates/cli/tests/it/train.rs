@@ -151,7 +151,7 @@ fn what_cannot_be_trained_on() {
     fails(
         &["log.txt", "-o", "gone/m.czm"],
         1,
-        "gone/m.czm: there is no directory gone",
+        "gone/m.czm: there is no folder gone",
     );
     let report = train(&folder, &["short.txt", "-o", "m.czm"]).exits(1).stderr();
     assert!(report.contains("100000"), "{report}");
@@ -298,7 +298,7 @@ fn all_outputs_are_checked_before_training_begins() {
         1,
         "h.czm.checkpoint: does not exist, so there is no run to resume; leave out --resume to start one",
     );
-    fails(&["-f", "-o", "g.czm"], 1, "g.czm.svg: is a directory");
+    fails(&["-f", "-o", "g.czm"], 1, "g.czm.svg: is a folder");
     let stream = "is not a file, but other files are written beside a model; name a file with -o";
     fails(&["-o", "-"], 2, &format!("<stdout>: {stream}"));
     #[cfg(unix)]
