@@ -105,6 +105,21 @@ def files() -> dict[str, bytes]:
         "an unknown type": with_tensor('{"dtype":"Q8","shape":[0],"data_offsets":[N,N]}'),
         "elements of 4 bits": with_tensor('{"dtype":"F4","shape":[6],"data_offsets":[N,M]}', b"123"),
         "half a byte": with_tensor('{"dtype":"F4","shape":[5],"data_offsets":[N,M]}', b"123"),
+        "a field twice": with_tensor('{"dtype":"I8","dtype":"I8","shape":[3],"data_offsets":[N,M]}', b"123"),
+        "a key of an unknown field twice": with_tensor(
+            '{"dtype":"I8","shape":[3],"data_offsets":[N,M],"x":[{"y":1,"y":1}]}', b"123"
+        ),
+        "a tokenizer twice": with_header(
+            text.replace(b'{"', b'{"tokenizer.data":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"', 1),
+            rest,
+        ),
+        "metadata twice": with_header(text.replace(b'{"', b'{"__metadata__":{},"', 1), rest),
+        "a key of metadata twice": with_header(
+            text.replace(b'"__metadata__":{', b'"__metadata__":{"n_layers":"3",', 1), rest
+        ),
+        "a key twice with an escape": with_header(
+            text.replace(b'"__metadata__":{', b'"__metadata__":{"n\\u005flayers":"2",', 1), rest
+        ),
         "not a number": with_tensor('{"dtype":"I8","shape":[3],"data_offsets":[N,M],"x":NaN}', b"123"),
         "a number of metadata": with_header(text.replace(b'{"', b'{"__metadata__":{"x":1},"', 1), rest),
         "no tokenizer": patched(MODEL1, {"tensors": {"tokenizer.data": {"shape": [0]}}}),
@@ -217,7 +232,9 @@ def test_ids_without_tokens_do_not_fit(tokens: list[int], tmp_path: Path) -> Non
     with pytest.raises(WrongModelError, match="282"):
         czip_v1.decompress(file.to_bytes(), model)
     arguments: list[str | Path] = ["decompress", "-m", path, "-i", "-", "-o", "-"]
-    assert rust.run(arguments, file.to_bytes()).returncode == cli.MISMATCH
+    theirs = rust.run(arguments, file.to_bytes())
+    assert theirs.returncode == cli.MISMATCH
+    assert theirs.stderr.startswith(b"czip: <stdin>: chunk 0 (token id 282 at index ")
 
 
 def _compare_acceptance(data: bytes, tmp_path: Path) -> None:

@@ -336,6 +336,25 @@ def test_refused_model_files(fault: dict[str, Any]) -> None:
         Model.open(VECTORS / fault["file"])
 
 
+@pytest.mark.parametrize(
+    ("before", "inserted"),
+    [
+        (b'{"__metadata__":{', b'"format":"another",'),
+        (b'{"__metadata__":{', b'"\\u0066ormat":"another",'),
+        (b"{", b'"tokenizer.data":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},'),
+        (b'"dtype":"U8",', b'"x":{"y":1,"y":1},'),
+    ],
+)
+@pytest.mark.parametrize("name", ["model", "model2", "model3"])
+def test_keys_that_occur_twice(name: str, before: bytes, inserted: bytes) -> None:
+    data = (VECTORS / f"{name}.czm").read_bytes()
+    end = 8 + int.from_bytes(data[:8], "little")
+    header = data[8:end].replace(before, before + inserted, 1)
+    assert len(header) > end - 8
+    with pytest.raises(ModelError, match="a key occurs twice"):
+        Model.from_bytes(len(header).to_bytes(8, "little") + header + data[end:])
+
+
 def changed_model2(metadata: dict[str, str | None], tensors: dict[str, Any]) -> bytes:
     """MODEL2 with a patch, and the content hash that it then has."""
     data = patched(MODEL2, {"metadata": metadata, "tensors": tensors})

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from random_models import version_3
 
 from compress_zip import api, czip_v1, czip_v2
-from compress_zip.errors import CzipError, TokenizerError
+from compress_zip.errors import CzipError, DamagedError, TokenizerError, WrongModelError
 from compress_zip.mix.variants import Mode
 from compress_zip.model import Model
 from compress_zip.tokenizer import PAIR_COUNT, VOCAB_SIZE, Tokenizer, _translate
@@ -350,12 +350,12 @@ def test_unused_ids_do_not_decode(monkeypatch: pytest.MonkeyPatch) -> None:
     a = model.tokenizer.mergeable[b"a"]
     text = b"a" * 50
     monkeypatch.setattr(model.tokenizer, "encode", lambda *_, **__: [a] * 49 + [unused])
-    files = [
-        czip_v1.compress(text, model),
-        czip_v2.compress(text, model, level=1, mode=Mode.TOKENS),
-        czip_v2.compress(text, model, level=4, mode=Mode.NET),
+    files: list[tuple[bytes, type[CzipError]]] = [
+        (czip_v1.compress(text, model), WrongModelError),
+        (czip_v2.compress(text, model, level=1, mode=Mode.TOKENS), DamagedError),
+        (czip_v2.compress(text, model, level=4, mode=Mode.NET), DamagedError),
     ]
     monkeypatch.undo()
-    for file in files:
-        with pytest.raises(CzipError, match=f"(id|token) {unused}, which has no"):
+    for file, error in files:
+        with pytest.raises(error, match=f"(id|token) {unused}, which has no"):
             api.decompress(file, [model])

@@ -10,6 +10,7 @@ use crate::FileKind;
 use crate::codec::{self, BROTLI, ZSTD};
 use crate::error::{Error, TensorProblem};
 use crate::quote::cut;
+use crate::unique_keys;
 
 /// The most bytes of the envelope's header: several times what the largest number of layers needs. Parsing one takes some
 /// thirty times its length in memory.
@@ -32,8 +33,9 @@ impl<'a> Envelope<'a> {
         let not_safetensors = |error: safetensors::SafeTensorError| Error::NotSafetensors {
             reason: cut(&error.to_string()),
         };
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
+        let (header_len, header) = SafeTensors::read_metadata(bytes).map_err(not_safetensors)?;
         let tensors = Tensors(SafeTensors::deserialize(bytes).map_err(not_safetensors)?);
+        check_keys(&bytes[8..8 + header_len])?;
         // The type of the map depends on the features of the parser.
         let metadata: HashMap<String, String> = header.metadata().iter().flatten().map(owned).collect();
         // Other programs' files have no format, or that of their arrays.
@@ -75,6 +77,13 @@ pub(crate) fn check_start(start: &[u8], len: u64) -> Result<u64, Error> {
         return Ok(header_len);
     };
     Err(Error::NotSafetensors { reason })
+}
+
+/// Refuses a header in which an object has a key twice. Its parser takes the last.
+pub(crate) fn check_keys(header: &[u8]) -> Result<(), Error> {
+    unique_keys::check(header).map_err(|error| Error::NotSafetensors {
+        reason: cut(&error.to_string()),
+    })
 }
 
 /// A tensor's type, shape and data, as a file has them.

@@ -11,6 +11,7 @@ mod hashing;
 mod kind;
 pub mod quote;
 mod slot;
+mod unique_keys;
 pub mod v1;
 pub mod v2;
 pub mod v3;

@@ -156,6 +156,12 @@ def test_a_lost_worker_costs_its_part_alone(example, client, source, tmp_path):
     assert_restored(source, back)
 
 
+def test_each_level_has_its_model(example):
+    ids = [example.parts.with_model_id(example.parts.Options(level=level)).model_id for level in (3, 4, 5)]
+    standard, fast = (czip.Model.builtin(name).content_hash for name in ("standard", "fast"))
+    assert ids == [standard, fast, standard]
+
+
 def test_a_change_is_an_error(example, source, tmp_path):
     parts, out = example.parts, tmp_path / "out"
     options = parts.with_model_id(parts.Options(level=LEVEL))

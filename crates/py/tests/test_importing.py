@@ -1,4 +1,4 @@
-"""Importing a model, in miniature: a folder as Hugging Face's libraries write it, with random weights."""
+"""Importing a model, in miniature: a folder as Hugging Face's libraries write it, and a GGUF file, with random weights."""
 
 import json
 import random
@@ -35,7 +35,7 @@ CONFIG = {
     "intermediate_size": UNITS,
     "vocab_size": 2,
     "max_position_embeddings": 64,
-    "rms_norm_eps": 1e-5,
+    "rms_norm_eps": 2**-17,  # the same in 32 bits, which GGUF files have for it
     "rope_theta": 10_000.0,
     "hidden_act": "silu",
     "tie_word_embeddings": True,
@@ -47,16 +47,91 @@ TOKENIZER = {
     "added_tokens": [],
     "model": {"type": "BPE", "vocab": {"a": 0, "b": 1}, "merges": []},
 }
+# The names of modules in GGUF files, before which those in layers have the layer's number.
+GGUF_NAMES = {
+    "model.embed_tokens.weight": "token_embd.weight",
+    "model.norm.weight": "output_norm.weight",
+    "model.layers.0.input_layernorm.weight": "blk.0.attn_norm.weight",
+    "model.layers.0.self_attn.q_proj.weight": "blk.0.attn_q.weight",
+    "model.layers.0.self_attn.k_proj.weight": "blk.0.attn_k.weight",
+    "model.layers.0.self_attn.v_proj.weight": "blk.0.attn_v.weight",
+    "model.layers.0.self_attn.o_proj.weight": "blk.0.attn_output.weight",
+    "model.layers.0.post_attention_layernorm.weight": "blk.0.ffn_norm.weight",
+    "model.layers.0.mlp.gate_proj.weight": "blk.0.ffn_gate.weight",
+    "model.layers.0.mlp.up_proj.weight": "blk.0.ffn_up.weight",
+    "model.layers.0.mlp.down_proj.weight": "blk.0.ffn_down.weight",
+}
+GGUF_METADATA = {
+    "general.architecture": "llama",
+    "general.name": "tiny",
+    "llama.embedding_length": ELEMENTS,
+    "llama.block_count": 1,
+    "llama.attention.head_count": 1,
+    "llama.attention.head_count_kv": 1,
+    "llama.attention.key_length": HEAD,
+    "llama.attention.value_length": HEAD,
+    "llama.rope.dimension_count": HEAD,
+    "llama.rope.freq_base": 10_000.0,
+    "llama.feed_forward_length": UNITS,
+    "llama.context_length": 64,
+    "llama.attention.layer_norm_rms_epsilon": 2**-17,
+    "tokenizer.ggml.model": "gpt2",
+    "tokenizer.ggml.pre": "gpt-2",
+    "tokenizer.ggml.tokens": ["a", "b"],
+    "tokenizer.ggml.token_type": [1, 1],
+    "tokenizer.ggml.merges": [],
+    "tokenizer.ggml.bos_token_id": 0,
+}
+
+
+def weights():
+    """The rows of each tensor of a net, each in 32-bit floats."""
+    chance = random.Random(0)
+
+    def rows(count, length=1):
+        return [
+            struct.pack(f"<{length}f", *(chance.uniform(-1, 1) for _ in range(length))) for _ in range(count)
+        ]
+
+    return {name: rows(*shape) for name, shape in SHAPES.items()}
+
+
+def gguf_value(value):
+    """A value of the metadata: the number of its type, and what is in it."""
+    if isinstance(value, list):
+        items = [gguf_value(item) for item in value]
+        kind = items[0][0] if items else 8
+        return 9, struct.pack("<IQ", kind, len(items)) + b"".join(data for _, data in items)
+    if isinstance(value, str):
+        return 8, struct.pack("<Q", len(value)) + value.encode()
+    return (6, struct.pack("<f", value)) if isinstance(value, float) else (4, struct.pack("<I", value))
+
+
+def gguf_file():
+    """The net and vocabulary of `source`, as a GGUF file has them."""
+    head, data = b"", b""
+    for key, value in GGUF_METADATA.items():
+        kind, content = gguf_value(value)
+        head += gguf_value(key)[1] + struct.pack("<I", kind) + content
+    for name, rows in weights().items():
+        if "q_proj" in name or "k_proj" in name:
+            # The two rows that a rotation turns are next to each other, instead of half a head apart.
+            rows = [rows[i // 2 + i % 2 * HEAD // 2] for i in range(HEAD)]  # noqa: PLW2901
+        shape = SHAPES[name]
+        head += gguf_value(GGUF_NAMES[name])[1] + struct.pack("<I", len(shape))
+        head += struct.pack(f"<{len(shape)}Q", *reversed(shape)) + struct.pack("<IQ", 0, len(data))
+        data += b"".join(rows)
+        data += bytes(-len(data) % 32)
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(SHAPES), len(GGUF_METADATA)) + head
+    return head + bytes(-len(head) % 32) + data
 
 
 @pytest.fixture
 def source(tmp_path):
     """A net of one layer, and a vocabulary of two letters."""
-    chance = random.Random(0)
     header, data = {}, b""
-    for name, shape in SHAPES.items():
-        count = shape[0] * (shape[1] if len(shape) == 2 else 1)
-        numbers = struct.pack(f"<{count}f", *(chance.uniform(-1, 1) for _ in range(count)))
+    for name, rows in weights().items():
+        numbers, shape = b"".join(rows), SHAPES[name]
         offsets = [len(data), len(data) + len(numbers)]
         header[name] = {"dtype": "F32", "shape": shape, "data_offsets": offsets}
         data += numbers
@@ -123,6 +198,31 @@ def test_program_writes_the_same_file(source, letters, tmp_path):
     options += ["--calibrate", str(letters), "--sample", "10K", "--name", "Tiny", "--licence", "MIT"]
     program(str(source), "-f", "-o", str(other), *options)
     assert mine.read_bytes() == other.read_bytes()
+
+
+def test_gguf_file(source, tmp_path):
+    """It makes the net and the tokenizer that the folder makes."""
+    gguf, mine, other = tmp_path / "tiny.gguf", tmp_path / "mine.czm", tmp_path / "other.czm"
+    gguf.write_bytes(gguf_file())
+    czip.import_model(gguf, mine, window=32)
+    czip.import_model(source, other, window=32)
+    (metadata, tensors), (_, same) = parts(mine), parts(other)
+    assert tensors == same
+    assert metadata["source.format"] == "GGUF, version 3"
+    model = czip.Model.open(mine)
+    text = b"abba, \xe9 baab\n" * 20
+    assert czip.decompress(czip.compress(text, model=model), model=model) == text
+    gguf.write_bytes(gguf_file()[:-1])
+    with pytest.raises(czip.MalformedError, match="tensor blk.0.ffn_down.weight: 768 bytes from byte"):
+        czip.import_model(gguf, mine, overwrite=True)
+    assert parts(mine) == (metadata, tensors)
+
+
+def parts(path):
+    """The metadata of a model, and the bytes of its tensors."""
+    data = path.read_bytes()
+    end = 8 + int.from_bytes(data[:8], "little")
+    return json.loads(data[8:end])["__metadata__"], data[end:]
 
 
 def test_progress(source, letters, tmp_path):

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 
 use czip_container::v1::{self as container, FormatError, Inspection, ReadError};
+use czip_tokenizer::Error as TokenizerError;
 
 use super::chunks::ChunkDecoders;
 use super::error::Error as V1Error;
@@ -153,12 +154,16 @@ fn decode_text<R: Read>(
         } else {
             chunk_len
         };
+        let first = file.header().chunk_count() as usize - file.chunks_left();
         let lens = file
             .read_chunks(decoders.batch_len(), &mut payload)
             .map_err(of_reading)?;
         let tokens = decoders.decode(&split(&payload, lens), last_len, &counter)?;
         text.clear();
-        model.tokenizer.decode(&tokens, &mut text)?;
+        model
+            .tokenizer
+            .decode(&tokens, &mut text)
+            .map_err(|error| of_ids(error, first, chunk_len))?;
         found += text.len() as u64;
         if found > declared {
             return Err(V1Error::LengthMismatch { declared, found }.into());
@@ -169,6 +174,18 @@ fn decode_text<R: Read>(
         return Err(V1Error::LengthMismatch { declared, found }.into());
     }
     Ok(found)
+}
+
+/// An id that no token has is a fault of the chunk that it is in, and none of the tokenizer. `first` is the chunk that the ids
+/// begin with.
+fn of_ids(mut error: TokenizerError, first: usize, chunk_len: usize) -> Error {
+    let (TokenizerError::UnknownId { index, .. } | TokenizerError::UnusedId { index, .. }) = &mut error
+    else {
+        return error.into();
+    };
+    let chunk = first + *index / chunk_len;
+    *index %= chunk_len;
+    V1Error::of_chunk(chunk, error).into()
 }
 
 /// Chunks of these lengths, which sum to that of the payload.

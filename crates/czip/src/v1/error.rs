@@ -1,6 +1,5 @@
 //! What can go wrong with CZIPv1.
 
-use czip_coder::v1::DecodeError;
 use czip_container::v1::{CodecNotBuilt, FormatError, ReadError};
 
 use crate::cause::{Cause, ErrorKind};
@@ -99,7 +98,7 @@ impl Error {
         Self::Format(Cause::new(ErrorKind::Unsupported, error))
     }
 
-    pub(super) fn of_chunk(index: usize, fault: DecodeError) -> Self {
+    pub(super) fn of_chunk(index: usize, fault: impl std::error::Error + Send + Sync + 'static) -> Self {
         let fault = Cause::new(ErrorKind::Mismatch, fault);
         Self::Chunk { index, fault }
     }

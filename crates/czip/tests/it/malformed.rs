@@ -4,10 +4,11 @@
 use std::num::NonZeroUsize;
 use std::sync::LazyLock;
 
-use czip::{Limits, Model, Options};
-use czip_vectors::read;
+use czip::{ErrorKind, Limits, Model, Options};
+use czip_vectors::{patch_model, read};
 use proptest::prelude::*;
 use proptest::sample::Index;
+use serde_json::json;
 
 /// Three small files: both codecs, one chunk and several, plain text and special tokens.
 const FILES: [&str; 3] = [
@@ -76,6 +77,29 @@ fn any_byte_may_change() {
         // of a chunk can become those of another text.
         assert!((3..100).contains(&valid), "{name}: {valid}");
     }
+}
+
+/// A file with an id that no token has is damaged, or of another model; the tokenizer is not at fault.
+#[test]
+fn ids_without_tokens_are_named_with_their_chunk() {
+    // The last token, <|eos|>, is missing, while the net is the same.
+    let patch = json!({"tokenizer": {
+        "codec": "brotli",
+        "edit": {"special_tokens": {"<|bos|>": 281}, "explicit_n_vocab": 282},
+    }});
+    let file = patch_model(&read("model.czm"), &read("tokenizer.json"), &patch);
+    let other = Model::from_bytes(&file).unwrap();
+    // One token for each NUL, and 128 in a chunk.
+    let text = [&[0; 133][..], b"<|eos|>"].concat();
+    let file = czip::v1::compress(&MODEL, &text, &options()).unwrap();
+    assert_eq!(czip::v1::decompress(&MODEL, &file, &options()).unwrap(), text);
+    let error = czip::v1::decompress(&other, &file, &options()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Mismatch);
+    assert_eq!(
+        error.to_string(),
+        "chunk 1 (token id 282 at index 5 in a vocabulary of 282 tokens): \
+         the file is damaged or made with another model"
+    );
 }
 
 /// A change somewhere in some bytes.

@@ -145,6 +145,7 @@ fn read_header(reader: &mut impl Read, len: u64) -> Result<(Header, u64), Stream
     reader.take(header_len - 1).read_to_end(&mut json)?;
     let not_safetensors = |reason: String| Error::NotSafetensors { reason: cut(&reason) };
     let header: Header = serde_json::from_slice(&json).map_err(|error| not_safetensors(error.to_string()))?;
+    envelope::check_keys(&json)?;
     Ok((header, len - 8 - header_len))
 }
 

@@ -207,6 +207,38 @@ fn lengths_of_headers() {
     );
 }
 
+/// No object of a header has a key twice, not even one that means nothing.
+#[test]
+fn keys_of_headers() {
+    for name in ["model.czm", "model2.czm", "model3.czm"] {
+        let file = read(name);
+        let header_len = u64::from_le_bytes(*file.first_chunk().unwrap()) as usize;
+        let (header, data) = file[8..].split_at(header_len);
+        let header = str::from_utf8(header).unwrap();
+        let with = |before: &str, inserted: &str| {
+            let header = header.replacen(before, &(before.to_owned() + inserted), 1);
+            let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat();
+            ModelFile::from_bytes(&bytes).map(drop)
+        };
+        assert_eq!(with("", ""), Ok(()), "{name}");
+        assert_eq!(with(r#""dtype":"U8","#, r#""x":{"y":1},"#), Ok(()), "{name}");
+        for (before, inserted, key) in [
+            (r#"{"__metadata__":{"#, r#""format":"another","#, "format"),
+            (r#"{"__metadata__":{"#, r#""\u0066ormat":"another","#, "format"),
+            (
+                "{",
+                r#""tokenizer.data":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"#,
+                "tokenizer.data",
+            ),
+            (r#""dtype":"U8","#, r#""x":{"y":1,"y":1},"#, "y"),
+        ] {
+            let error = with(before, inserted).unwrap_err().to_string();
+            let expected = format!("not a safetensors file: the key `{key}` occurs twice at line 1 column ");
+            assert!(error.starts_with(&expected), "{name}: {error}");
+        }
+    }
+}
+
 /// The longest tokenizer has 16 MiB.
 #[test]
 fn lengths_of_tokenizers() {

@@ -25,7 +25,10 @@ UNFINISHED = ".czip-unfinished"
 
 @dataclass(frozen=True)
 class Options:
-    """How parts are compressed. `model_id` is what the model in the file `model` must be; no file is the built-in model."""
+    """How parts are compressed.
+
+    `model_id` is what the model in the file `model` must be; if no file is named, that is the built-in one of the level.
+    """
 
     model: str | None = None
     model_id: str = ""
@@ -158,7 +161,11 @@ def _model(options: Options) -> czip.Model:
     """The model, which each process opens once."""
     with _lock:
         if options not in _models:
-            model = czip.Model.builtin() if options.model is None else czip.Model.open(options.model)
+            if options.model is None:
+                # As where no model is given to `czip.compress`.
+                model = czip.Model.builtin("fast" if options.level == 4 else "standard")
+            else:
+                model = czip.Model.open(options.model)
             if options.model_id not in ("", model.content_hash):
                 raise PartError(f"{model} is another model than {options.model_id}")
             _models[options] = model

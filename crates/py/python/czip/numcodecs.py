@@ -21,8 +21,8 @@ __all__ = ["Czip"]
 class Czip(Codec):  # type: ignore[misc]
     """Compresses chunks of an array, which is worth it if they are text.
 
-    `model` is the path of a model's file, "none", or `None` for the built-in model. `level` and `threads` are those of
-    `czip.compress`.
+    `model` is the path of a model's file, "none", or `None` for the built-in model of the level. `level` and `threads` are
+    those of `czip.compress`.
     """
 
     codec_id: ClassVar[str] = "czip"

@@ -89,6 +89,22 @@ fn damage_and_cuts() {
     assert!(matches!(error_of(&longer), Error::NotSafetensors { .. }));
 }
 
+/// As in the other formats; a stream has its own way to the header.
+#[test]
+fn a_key_that_occurs_twice() {
+    let header_len = u64::from_le_bytes(*FILE.first_chunk().unwrap()) as usize;
+    let (header, data) = FILE[8..].split_at(header_len);
+    let header = str::from_utf8(header)
+        .unwrap()
+        .replacen(r#""name":"#, r#""name":"another","name":"#, 1);
+    let bytes = [&(header.len() as u64).to_le_bytes(), header.as_bytes(), data].concat();
+    let error = error_of(&bytes).to_string();
+    assert!(
+        error.starts_with("not a safetensors file: the key `name` occurs twice at line 1 column "),
+        "{error}"
+    );
+}
+
 #[test]
 fn metadata_out_of_range() {
     for (key, values) in [
