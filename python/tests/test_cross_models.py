@@ -120,6 +120,15 @@ def files() -> dict[str, bytes]:
         "a key twice with an escape": with_header(
             text.replace(b'"__metadata__":{', b'"__metadata__":{"n\\u005flayers":"2",', 1), rest
         ),
+        "a number out of range": with_tensor(
+            '{"dtype":"I8","shape":[3],"data_offsets":[N,M],"x":1e309}', b"123"
+        ),
+        "a long number": with_tensor(
+            f'{{"dtype":"I8","shape":[3],"data_offsets":[N,M],"x":{"9" * 400}}}', b"123"
+        ),
+        "a number in range": with_tensor(
+            '{"dtype":"I8","shape":[3],"data_offsets":[N,M],"x":-1e308}', b"123"
+        ),
         "not a number": with_tensor('{"dtype":"I8","shape":[3],"data_offsets":[N,M],"x":NaN}', b"123"),
         "a number of metadata": with_header(text.replace(b'{"', b'{"__metadata__":{"x":1},"', 1), rest),
         "no tokenizer": patched(MODEL1, {"tensors": {"tokenizer.data": {"shape": [0]}}}),

@@ -76,6 +76,7 @@ mod tests {
             r#"{"a": 1, "b": {"a": [-1, 0.5, "a", true, null]}, "c": {"a": {}}}"#,
             r#"[{"a": 1}, {"a": 1}]"#,
             "\"a\"",
+            "[1e308, 1e-999, 99999999999999999999]",
         ] {
             assert!(check(json.as_bytes()).is_ok(), "{json}");
         }
@@ -89,5 +90,9 @@ mod tests {
             assert!(error.starts_with("the key `a` occurs twice"), "{json}: {error}");
         }
         assert!(check(b"{").is_err());
+        for number in ["1e309", "-1e309", &"9".repeat(400)] {
+            let error = check(number.as_bytes()).unwrap_err().to_string();
+            assert!(error.starts_with("number out of range"), "{number}: {error}");
+        }
     }
 }

@@ -103,7 +103,7 @@ class ModelFile:
         if start > len(data):
             raise _malformed(f"its header of {header_len} bytes is cut short at byte {len(data)}")
         try:
-            header = strict_json.loads(data[8:start], _unique)
+            header = strict_json.loads(data[8:start], _unique, in_range=True)
         except ValueError as error:
             raise _malformed(f"its header: {error}") from error
         metadata = header.pop("__metadata__", None) or {}
