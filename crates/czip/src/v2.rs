@@ -6,14 +6,17 @@ mod compress;
 mod decode;
 mod decompress;
 mod encode;
+mod frames;
 mod guess;
 mod levels;
 mod models;
+mod push;
 mod recover;
 
 pub use compress::Encoder;
 pub use czip_container::v2 as container;
 pub use decompress::Decoder;
+pub use push::PushDecoder;
 pub use recover::{Missing, Recovery};
 
 pub(crate) use compress::{compress, compress_many, compress_to};
