@@ -14,7 +14,7 @@ use crate::{
 /// Each crate of the workspace and which of the others it may depend on.
 ///
 /// Arrows point downward only. Development dependencies are free, but only tasks may depend on tasks.
-const LAYERS: [(&str, &[&str]); 18] = [
+const LAYERS: [(&str, &[&str]); 20] = [
     ("czip-fixed", &[]),
     ("czip-kernels", &["czip-fixed"]),
     (FLOATS, &["czip-kernels"]),
@@ -52,10 +52,12 @@ const LAYERS: [(&str, &[&str]); 18] = [
     (IMPORTER, &["czip-model", "czip-tokenizer"]),
     (PROGRAM, &["czip", IMPORTER, "czip-models", TRAINER]),
     ("czip-py", &["czip", PROGRAM, TRAINER]),
+    ("czip-wasm", &["czip"]),
     (TEST_DATA, &[]),
     (XTASK, &[]),
     ("xtask-golden", &[XTASK]),
     ("xtask-training", &[XTASK]),
+    ("xtask-web", &[XTASK]),
 ];
 
 /// The development tasks. Those in separate packages, named `xtask-*`, may depend on every crate. Only they may depend on
