@@ -14,7 +14,7 @@ const SAMPLES: [(&str, &str, &str); 3] = [
         "architecture.md",
         "docs/architecture.md",
     ),
-    ("A source file", "distribution.rs", "crates/mix/src/tree.rs"),
+    ("A source file", "tree.rs", "crates/mix/src/tree.rs"),
 ];
 
 /// Writes them to the folder `samples` of the page, and `samples.json`.
