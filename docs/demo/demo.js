@@ -153,7 +153,9 @@ async function compress(signal) {
   ];
   showSizes(sizes.filter(([, size]) => size !== null));
   element('result-title').textContent = name;
-  element('facts').textContent = `${duration(seconds)}, ${speed(bytes.length / seconds)}, on one thread.`;
+  // Short texts are over before the module has become fast.
+  const pace = bytes.length < 10_000 ? '' : `, ${speed(bytes.length / seconds)}`;
+  element('facts').textContent = `${duration(seconds)}${pace}, on one thread.`;
   element('command').hidden = false;
   element('command').querySelector('code').textContent = `czip compress -m ${settings.model}.czm -L ${settings.level} ${name}`;
   offer({ name: `${name}.czip`, bytes: file, text: bytes });
