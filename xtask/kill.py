@@ -3,10 +3,10 @@
 
     python3 xtask/kill.py [--seconds N] [--seed S] [--czip PATH]
 
-A run of `compress`, `decompress` or `train` in a folder of its own is killed, or the disk is full, a file may not become
+A run of `compress`, `decompress` (with or without `--rm`), `adapt` or `train` in a folder of its own is killed, or the disk is full, a file may not become
 longer, the folder cannot be written to, an input goes away or is cut. Afterwards:
 
-* Inputs are what they were.
+* Inputs are what they were. With `--rm` an input may be gone, but only if its output is whole, and all are if the exit code says so.
 * Each output is whole, or what it was before. All are whole if the exit code says so.
 * Nothing else is in the folder, except after `kill -9`; and then a run that succeeds removes it.
 * A training run that was killed goes on with `--resume`, or starts anew with `-f`.
@@ -65,11 +65,27 @@ class Case:
     inputs: dict  # contents by name
     outputs: dict  # contents by name; None for a model: that of training is another each time
     stdin: str | None = None  # name of an input
+    removes: bool = False  # whether inputs go once their outputs are there
     seconds: float = 0.0  # that the run takes without a disturbance
 
     @property
     def trains(self):
         return self.arguments[0] == "train"
+
+    def output_of(self, name):
+        """The output that an input is to be found in."""
+        return name.removesuffix(".czip") if name.endswith(".czip") else f"{name}.czip"
+
+    def of_what_is_left(self, folder):
+        """The same for the inputs that are there."""
+        if not self.removes:
+            return self
+        gone = [name for name in self.inputs if not (folder / name).exists()]
+        return dataclasses.replace(
+            self,
+            arguments=[argument for argument in self.arguments if argument not in gone],
+            inputs={name: contents for name, contents in self.inputs.items() if name not in gone},
+        )
 
     @property
     def makes_a_model(self):
@@ -195,6 +211,8 @@ class Bench:
             back = add(f"decompress, {name}", ["decompress", *options[:2], *packed], case.outputs, inputs)
             if back.outputs != inputs:
                 sys.exit(f"{name}: the text does not come back")
+            add(f"compress --rm, {name}", ["compress", "--rm", *options, *inputs], inputs, packed, removes=True)
+            add(f"decompress --rm, {name}", ["-d", "--rm", *options[:2], *packed], case.outputs, inputs, removes=True)
         add("compress, standard input", ["compress", *model, "-", "-o", "out.czip"], big, ["out.czip"], stdin="big.txt")
         train = "train log.txt -o m.czm --tokens 20000 --preset fast --vocab 300 --heldout 0.15".split()
         add("train", train, {"log.txt": log}, ["m.czm"])
@@ -220,7 +238,14 @@ class Bench:
     def check(self, case, folder, finished, previous, changed=()):
         """The laws on inputs and outputs."""
         for name, contents in case.inputs.items():
-            if name not in changed:
+            if case.removes and not (folder / name).exists():
+                output = case.output_of(name)
+                require((folder / output).exists(), f"the input {name} is gone, and {output} is not there")
+                found = (folder / output).read_bytes()
+                require(name in changed or found == case.outputs[output], f"the input {name} is gone, and {output} is not whole")
+            elif case.removes and finished.code == DONE:
+                raise Lost(f"it says that all is done, but the input {name} is there")
+            elif name not in changed:
                 require((folder / name).exists(), f"the input {name} is gone")
                 require((folder / name).read_bytes() == contents, f"the input {name} is another")
         whole = 0
@@ -245,6 +270,9 @@ class Bench:
     def finish(self, case, folder):
         """A run that is not disturbed makes all good again."""
         extra = ["-f"]
+        case = case.of_what_is_left(folder)
+        if not case.inputs:
+            return
         if case.trains and (folder / "m.czm.checkpoint").exists() and self.random.random() < 0.7:
             extra.append("--resume")
         finished = Run(self.czip, folder, case, extra).finished()
@@ -362,10 +390,16 @@ class Bench:
         gone = self.random.choice(list(case.inputs))
         run = Run(self.czip, folder, case, extra)
         run.wait_for_moment(folder, self.random.random() * case.seconds, self.random)
-        (folder / gone).unlink()
+        there = (folder / gone).exists()
+        (folder / gone).unlink(missing_ok=case.removes)
         finished = run.finished()
         require(finished.code in (DONE, FAILURE), f"{finished}")
-        self.check(case, folder, finished, previous, changed=[gone])
+        if case.removes and there:
+            # Whether it was taken away before it was read, or after, its output alone cannot tell.
+            rest = {name: contents for name, contents in case.inputs.items() if name != gone}
+            self.check(dataclasses.replace(case, inputs=rest), folder, finished, previous)
+        else:
+            self.check(case, folder, finished, previous, changed=[gone])
         self.check_names(case, folder)
         shutil.rmtree(folder)
         return "input removed", finished.code != DONE
@@ -377,10 +411,15 @@ class Bench:
         length = self.random.randrange(len(case.inputs[cut]))
         run = Run(self.czip, folder, case, extra)
         run.wait_for_moment(folder, self.random.random() * case.seconds, self.random)
-        os.truncate(folder / cut, length)
+        try:
+            os.truncate(folder / cut, length)
+        except FileNotFoundError:
+            require(case.removes, f"the input {cut} is gone")
         finished = run.finished()
         require(finished.code in (DONE, FAILURE, MALFORMED), f"{finished}")
-        if case.arguments[0] == "compress":
+        if case.arguments[0] == "compress" and case.removes and not (folder / cut).exists():
+            self.check_cut(case, folder, finished, previous, cut, length, case.output_of(cut))
+        elif case.arguments[0] == "compress":
             output = "out.czip" if case.stdin else f"{cut}.czip"
             self.check_cut(case, folder, finished, previous, cut, length, output)
             # The others are as always.

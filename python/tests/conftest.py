@@ -32,13 +32,18 @@ def fnv1a(values: npt.ArrayLike) -> str:
     return f"{result:016x}"
 
 
-def shared(name: str) -> Path:
-    """A folder of the shared data. Without it a test is skipped, unless CZIP_REQUIRE_SHARED is set."""
+def find_shared(name: str) -> Path | None:
+    """A folder of the shared data, if it is there."""
     root = os.environ.get("CZIP_SHARED")
     candidates = [Path(root)] if root else [REPOSITORY / "shared", REPOSITORY.parent / "shared"]
-    for candidate in candidates:
-        if (candidate / name).is_dir():
-            return candidate / name
+    return next((candidate / name for candidate in candidates if (candidate / name).is_dir()), None)
+
+
+def shared(name: str) -> Path:
+    """A folder of the shared data. Without it a test is skipped, unless CZIP_REQUIRE_SHARED is set."""
+    found = find_shared(name)
+    if found is not None:
+        return found
     if os.environ.get("CZIP_REQUIRE_SHARED"):
-        pytest.fail(f"no folder {name} in {candidates}")
+        pytest.fail(f"no folder {name} in the shared data")
     pytest.skip(f"no folder {name} in the shared data")

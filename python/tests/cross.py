@@ -13,10 +13,10 @@ from functools import cache
 from pathlib import Path
 
 import rust
-from conftest import MODELS, REPOSITORY, VECTORS
+from conftest import MODELS, REPOSITORY, VECTORS, find_shared
 
 from compress_zip import czip_v1, czip_v2
-from compress_zip.container import v1, v2
+from compress_zip.container import copies, v1, v2
 from compress_zip.container.outer import Codec
 from compress_zip.mix.variants import LEVELS, Mode
 from compress_zip.model import Model
@@ -77,15 +77,11 @@ def texts(length: int) -> Iterator[tuple[str, bytes]]:
     """
     for name, data in EDGE_CASES.items():
         yield name, data[:length]
-    folders = [
-        VECTORS / "texts",
-        REPOSITORY / "docs" / "spec",
-        REPOSITORY.parent / "shared" / "conformance" / "inputs",
-        REPOSITORY.parent / "shared" / "bench" / "canterbury",
-        REPOSITORY.parent / "shared" / "bench" / "calgary",
-    ]
+    folders = [VECTORS / "texts", REPOSITORY / "docs" / "spec"]
+    shared = ["conformance/inputs", "bench/canterbury", "bench/calgary"]
+    folders += [folder for folder in map(find_shared, shared) if folder is not None]
     for folder in folders:
-        for path in sorted(folder.glob("*")) if folder.is_dir() else []:
+        for path in sorted(folder.glob("*")):
             data = path.read_bytes()
             start = max(len(data) - length, 0) // 2
             yield f"{folder.name}/{path.name}", data[start : start + length]
@@ -104,8 +100,8 @@ def coder(name: str) -> SegmentCoder:
 def compare_v2(text: bytes, level: int, model_name: str) -> list[str]:
     """What differs between both implementations for a text in czip v2.
 
-    The Rust program compresses it, and what it writes must be read, and be written again when the modes are
-    chosen likewise. What is written in modes that it did not choose, the Rust program must read.
+    The Rust program compresses it, and what it writes must be read, and be written again when modes and
+    copies are chosen likewise. What is written in modes that it did not choose, the Rust program must read.
     """
     path = MODEL_FILES[model_name]
     segment_len = max(len(text) // 2, 1024)
@@ -121,8 +117,9 @@ def compare_v2(text: bytes, level: int, model_name: str) -> list[str]:
         part = text[at : at + segment.text_len]
         at += segment.text_len
         if segment.mode is not Mode.STORED:
-            payload = coder(model_name).encode(part, segment.mode, level)
-            if payload != segment.payload:
+            passages, payload = copies.split(segment)
+            rest = copies.rest_of(part, passages)
+            if coder(model_name).encode(rest, segment.mode, level) != payload:
                 differences.append(f"payload of segment {i}, in mode {segment.mode.name}")
 
     chosen = {segment.mode for segment in member.segments}

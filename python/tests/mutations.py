@@ -3,12 +3,12 @@
 ``python tests/mutations.py [COUNT [SEED]]`` makes COUNT changed files (10,000 if not given), restores them
 with both and prints what they do not agree on. It takes some minutes; the tests try a few hundred.
 
-Files are of both formats, all modes, with and without model, index and several members. A change flips a
-bit, sets, removes or inserts a byte, swaps two, cuts the file, repeats a part of it, or puts a part of
-another file into it; one to three of these are made. Nothing is repaired afterwards, except that in half of
-the files of czip v2 the checksums of segments are made right again, so that faults behind them are reached.
-Files that declare a text of more than 2,000 bytes are left out: both would have to decode all of it to find
-that the checksum is wrong.
+Files are of both formats, all modes, with and without model, index, copies and several members. A change
+flips a bit, sets, removes or inserts a byte, swaps two, cuts the file, repeats a part of it, or puts a part
+of another file into it; one to three of these are made. Nothing is repaired afterwards, except that in half
+of the files of czip v2 the checksums of segments are made right again, so that faults behind them are
+reached. Files that declare a text of more than 2,000 bytes are left out: both would have to decode all of it
+to find that the checksum is wrong.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ import rust
 from conftest import VECTORS
 
 from compress_zip import api, czip_v1, czip_v2
-from compress_zip.container import v1, v2
+from compress_zip.container import copies, v1, v2
+from compress_zip.container.copies import Passage
 from compress_zip.container.outer import Codec
 from compress_zip.errors import CzipError
 from compress_zip.mix.variants import LEVELS, Mode
@@ -69,6 +70,18 @@ def originals() -> list[bytes]:
         for mode in (Mode.BYTES, Mode.TOKENS, Mode.NET)
         if mode is not Mode.NET or LEVELS[level].window
     ]
+    # Short passages, which an encoder would not copy.
+    passages = [Passage(12, 30, 7), Passage(5, 9, 40)]
+    repeats = copies.restored(text, passages)
+    files += [
+        czip_v2.compress(repeats, model(), level=level, mode=mode, find_copies=lambda _: passages)
+        for level, mode in ((5, Mode.STORED), (1, Mode.BYTES), (2, Mode.TOKENS), (4, Mode.NET))
+    ]
+    files.append(
+        czip_v2.compress(
+            b"ab" * 40, segment_len=40, mode=Mode.STORED, find_copies=lambda _: [Passage(2, 37, 2)]
+        )
+    )
     files += [
         czip_v1.compress(text, model(), level=level, codec=codec)
         for text in (b"", b"x", text * 2)

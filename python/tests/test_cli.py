@@ -14,7 +14,7 @@ import pytest
 import rust
 from conftest import MODELS, REPOSITORY, VECTORS
 
-from compress_zip import cli
+from compress_zip import api, cli
 from compress_zip.container import v1
 
 TEXT = b"A short text, to be compressed. A short text, to be restored.\n"
@@ -145,11 +145,19 @@ def test_models_are_found_in_the_environment(folder: Path, monkeypatch: pytest.M
     assert run("decompress", "v1.czip", "-o", "b") == 3
 
 
-def test_the_english_model_is_the_default(folder: Path) -> None:
-    assert run("compress", "a.txt") == 0
-    assert run("compress", "-m", str(MODELS / "standard.czm"), "a.txt", "-o", "b") == 0
-    assert (folder / "a.txt.czip").read_bytes() == (folder / "b").read_bytes()
-    assert run("decompress", "a.txt.czip", "-f") == 0
+@pytest.mark.parametrize(
+    ("options", "name"), [([], "standard"), (["-L", "3"], "standard"), (["-L", "4"], "fast")]
+)
+def test_english_models_are_the_default(options: list[str], name: str, folder: Path) -> None:
+    assert run("compress", *options, "a.txt") == 0
+    assert run("compress", *options, "-m", name, "a.txt", "-o", "named") == 0
+    assert run("compress", *options, "-m", str(MODELS / f"{name}.czm"), "a.txt", "-o", "path") == 0
+    file = (folder / "a.txt.czip").read_bytes()
+    assert file == (folder / "named").read_bytes() == (folder / "path").read_bytes()
+    assert file[4:8] == api.model_id((MODELS / f"{name}.czm").read_bytes())
+    assert run("decompress", "a.txt.czip", "-o", "b") == 0
+    assert (folder / "b").read_bytes() == TEXT
+    assert run("decompress", "-m", "none", "a.txt.czip", "-o", "c") == 3
 
 
 def test_another_tokenizer(folder: Path) -> None:
@@ -199,6 +207,8 @@ COMMANDS = [
     (2, ["compres", "a.txt"]),
     (2, ["compress"]),
     (2, ["compress", "--nonsense", "a.txt"]),
+    (0, ["compress", "-L", "4", "a.txt"]),
+    (0, ["compress", "-m", "fast", "a.txt"]),
     (2, ["compress", "-m", "none", "-L", "0", "a.txt"]),
     (2, ["compress", "-m", "none", "-L", "10", "a.txt"]),
     (2, ["compress", "-m", TINY, "-c", "zstd", "-L", "6", "a.txt"]),
@@ -285,6 +295,9 @@ def test_exit_codes(files: Path) -> None:
 def test_exit_codes_are_those_of_the_rust_program(files: Path) -> None:
     before = names(files)
     for code, arguments in COMMANDS:
+        if not arguments:
+            # Without a command the program works between pipes; this implementation has commands only.
+            continue
         done = subprocess.run([rust.program(), *arguments], capture_output=True, check=False, cwd=files)
         assert (done.returncode, arguments) == (code, arguments), done.stderr.decode()
         for name in names(files) - before:

@@ -8,6 +8,7 @@ import rust
 from conftest import shared
 
 from compress_zip import czip_v1, czip_v2
+from compress_zip.container import v2
 from compress_zip.container.outer import Codec
 from compress_zip.mix.variants import LEVELS, Mode
 
@@ -29,6 +30,18 @@ def test_czip_v2_is_the_same(number: int) -> None:
     level = list(LEVELS)[number % len(LEVELS)]
     model = list(cross.MODEL_FILES)[number // 2 % len(cross.MODEL_FILES)]
     assert cross.compare_v2(TEXTS[number][1], level, model) == []
+
+
+@pytest.mark.parametrize("level", [1, 3, 5, 9])
+def test_copies_are_the_same(level: int) -> None:
+    # Both halves are a segment of their own. The first repeats itself at once, the second with a gap.
+    rest = b"One line that comes again, and then another line.\n"
+    text = rest * 120 + rest * 85 + b"A gap. " + rest[:-7] * 40 + rest * 90
+    assert cross.compare_v2(text, level, "standard") == []
+    path = cross.MODEL_FILES["standard"]
+    file = rust.output(["compress", "-m", path, "-L", str(level), "-i", "-", "-o", "-"], text)
+    (member,) = v2.read_members(file)
+    assert all(segment.has_copies for segment in member.segments)
 
 
 @pytest.mark.parametrize("number", range(len(TEXTS)), ids=[name for name, _ in TEXTS])

@@ -19,9 +19,10 @@ from patched import Parts, patched
 from random_models import TOKENIZER, VERSIONS
 from test_models import MODEL1, code, text_of
 
-from compress_zip import czip_v2
+from compress_zip import cli, czip_v1, czip_v2
 from compress_zip.container import v1
-from compress_zip.errors import CzipError
+from compress_zip.container.outer import Codec
+from compress_zip.errors import CzipError, WrongModelError
 from compress_zip.mix.variants import Mode
 from compress_zip.model import Model
 from compress_zip.tokenizer import Tokenizer
@@ -199,6 +200,26 @@ def test_which_files_are_models(name: str, tmp_path: Path) -> None:
     _compare_acceptance(files()[name], tmp_path)
 
 
+@pytest.mark.parametrize("tokens", [[282], [97, 282], [282, 97]])
+def test_ids_without_tokens_do_not_fit(tokens: list[int], tmp_path: Path) -> None:
+    """A file of CZIPv1 with such an id is damaged, or was made with another model."""
+    data = with_tokenizer(tokenizers()["a last id that is unused"])
+    model, path = Model.from_bytes(data), tmp_path / "model.czm"
+    path.write_bytes(data)
+    file = v1.File(
+        codec=Codec.BROTLI,
+        original_len=len(tokens),
+        context_field=8,
+        last_tokens=len(tokens),
+        chunks=[czip_v1.encode_chunk(model, tokens)],
+        model_id=v1.model_id(str(path)),
+    )
+    with pytest.raises(WrongModelError, match="282"):
+        czip_v1.decompress(file.to_bytes(), model)
+    arguments: list[str | Path] = ["decompress", "-m", path, "-i", "-", "-o", "-"]
+    assert rust.run(arguments, file.to_bytes()).returncode == cli.MISMATCH
+
+
 def _compare_acceptance(data: bytes, tmp_path: Path) -> None:
     path = tmp_path / "model.czm"
     path.write_bytes(data)
@@ -209,7 +230,8 @@ def _compare_acceptance(data: bytes, tmp_path: Path) -> None:
         Model.from_bytes(data)
     except CzipError as error:
         fault = error
-    assert (fault is None) == (theirs.returncode == 0), (fault, theirs.stderr.decode())
+    code = cli.OK if fault is None else cli.MISMATCH if isinstance(fault, WrongModelError) else cli.MALFORMED
+    assert theirs.returncode == code, (fault, theirs.stderr.decode())
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from compress_zip import czip_v2
 from compress_zip.container import v2
+from compress_zip.container.copies import Passage
 from compress_zip.container.v2 import INDEX_END, INDEX_MAGIC, Entry, Header, Index, Member, Segment
 from compress_zip.czip_v2 import Reader
 from compress_zip.errors import (
@@ -34,6 +35,7 @@ SHORT = ("octets", "special", "runs", "byte", "empty")
 LONG = (
     *("v2/prose.5.net.model2.index.czip", "v2/prose.5.net.model3.czip"),
     *("v2/joined.czip", "v2/json.3.tokens.czip", "v2/json.4.net.czip"),
+    *("v2/repeats.1.bytes.czip", "v2/repeats.2.tokens.czip", "v2/repeats.5.net.czip"),
 )
 
 
@@ -54,19 +56,22 @@ def golden(name: str) -> bytes:
     return (VECTORS / name).read_bytes()
 
 
+def written(member: dict[str, Any]) -> bytes:
+    """A member, made with the choices that it was made with."""
+    return czip_v2.compress(
+        text_of(member["text"]),
+        model(member["model"]),
+        level=member["level"],
+        segment_len=member["segment_len"],
+        index=member["index"],
+        mode=Mode[member["mode"].upper()],
+        find_copies=lambda _: [Passage(*numbers) for numbers in member.get("copies", [])],
+    )
+
+
 @pytest.mark.parametrize("facts", FILES, ids=lambda facts: str(facts["file"]))
 def test_golden_files_are_written(facts: dict[str, Any]) -> None:
-    file = b"".join(
-        czip_v2.compress(
-            text_of(member["text"]),
-            model(member["model"]),
-            level=member["level"],
-            segment_len=member["segment_len"],
-            index=member["index"],
-            mode=Mode[member["mode"].upper()],
-        )
-        for member in facts["members"]
-    )
+    file = b"".join(map(written, facts["members"]))
     assert file == golden(facts["file"])
     segments = [
         [segment.mode.name.lower(), len(segment.payload), segment.text_len]
@@ -156,6 +161,7 @@ H2_MODEL = bytes.fromhex("fa637a52386645c2")
         ("2: level 10", bytes.fromhex("fa637a4a") + EMPTY[4:], UnsupportedError),
         ("3: long kind", H5 + bytes.fromhex("8400") + EMPTY[5:], FormatError),
         ("4: text length", H5 + segment(5, (1 << 24) + 1, b"", b"", H5), FormatError),
+        ("4: bit 26", H5 + segment(5, 1 << 26 | 9, b"", b"", H5), FormatError),
         ("5: stored", H5 + segment(1 << 3 | 4, 2, b"a", b"a", H5), FormatError),
         ("5: payload as long as text", H5 + segment(2 << 3 | 5, 2, b"ab", b"ab", H5), FormatError),
         ("6: empty, not last", H5 + segment(0, 0, b"", b"", H5) + EMPTY[4:], FormatError),
@@ -198,6 +204,14 @@ def test_every_end_but_those_of_members_is_noticed() -> None:
         else:
             with pytest.raises(FormatError):
                 czip_v2.decompress(file[:end])
+
+
+def test_segments_are_as_long_as_levels_say() -> None:
+    # No page says how long: a longer segment is coded in fewer bytes.
+    lengths = [czip_v2.default_segment_len(level) >> 20 for level in range(1, 10)]
+    assert lengths == [1, 2, 4, 1, 1, 2, 4, 8, 16]
+    file = czip_v2.compress(bytes((1 << 20) + 1), level=4)
+    assert [s.text_len for s in v2.read_members(file)[0].segments] == [1 << 20, 1]
 
 
 def test_models_are_only_named_where_they_may_be_needed() -> None:

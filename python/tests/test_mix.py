@@ -22,9 +22,7 @@ from compress_zip.mix.variants import BYTES, LEVELS, LIGHT, LIGHT_BYTES, MAX, ST
 
 SHIPPED = {
     "vocabulary.bin": (4104, "6807052c25e5f6a5"),
-    "light.bin": (104226, "da95514a98f6eb89"),
     "light-alone.bin": (104226, "4c2ec551e628e497"),
-    "standard.bin": (207153, "a039d730f268836c"),
     "standard-alone.bin": (143657, "8774073897bc4acb"),
     "max.bin": (302914, "482b687d3189e294"),
     "max-alone.bin": (239418, "1a78cbb4f22afde8"),
@@ -102,9 +100,7 @@ def test_decisions_of_bytes_are_their_bits() -> None:
 def test_shipped_priors_fit_the_variants() -> None:
     # Of the modes with a name each: variant, whether the net runs, the shipped file.
     for variant, with_net, name in [
-        (LIGHT, True, "light"),
         (LIGHT, False, "light-alone"),
-        (STANDARD, True, "standard"),
         (STANDARD, False, "standard-alone"),
         (MAX, True, "max"),
         (MAX, False, "max-alone"),

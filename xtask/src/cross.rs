@@ -150,19 +150,18 @@ const PORTABLE: [&str; 6] = [
 ];
 
 /// Test files that need them.
-const WHOLE: [&str; 12] = [
+const WHOLE: [&str; 11] = [
     "coder/tests/it/main.rs",
     "container/tests/it/main.rs",
-    "container/tests/vectors.rs",
-    "model/tests/vectors.rs",
-    "model/tests/window.rs",
-    "model/tests/traces.rs",
-    "model/tests/v2/main.rs",
-    "model/tests/v3/main.rs",
+    "model/tests/it/vectors.rs",
+    "model/tests/it/window.rs",
+    "model/tests/it/traces.rs",
+    "model/tests/it/v2/mod.rs",
+    "model/tests/it/v3/mod.rs",
     "mix/tests/it/main.rs",
-    "czip/tests/vectors.rs",
+    "czip/tests/it/vectors.rs",
     "czip/tests/conformance.rs",
-    "czip/tests/nets.rs",
+    "czip/tests/it/nets.rs",
 ];
 
 /// Dependencies of crates only for their benchmarks.

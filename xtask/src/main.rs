@@ -17,6 +17,7 @@ pub(crate) use xtask::{Result, Unavailable, files};
 
 const USAGE: &str = "\
 usage:
+  cargo xtask codegen man [--check]
   cargo xtask codegen tables [--check]
   cargo xtask codegen vectors [--check]
   cargo xtask cross [--install] (aarch64 | s390x | wasm32)
@@ -30,6 +31,7 @@ usage:
 
 fn main() -> ExitCode {
     xtask::main(|arguments| match arguments {
+        ["codegen", "man", arguments @ ..] => package::run("xtask-man", arguments),
         ["codegen", "tables"] => tables::codegen(false),
         ["codegen", "tables", "--check"] => tables::codegen(true),
         ["codegen", "vectors", arguments @ ..] => package::run("xtask-golden", arguments),

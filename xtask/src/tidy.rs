@@ -14,7 +14,7 @@ use crate::{
 /// Each crate of the workspace and which of the others it may depend on.
 ///
 /// Arrows point downward only. Development dependencies are free, but only tasks may depend on tasks.
-const LAYERS: [(&str, &[&str]); 20] = [
+const LAYERS: [(&str, &[&str]); 21] = [
     ("czip-fixed", &[]),
     ("czip-kernels", &["czip-fixed"]),
     (FLOATS, &["czip-kernels"]),
@@ -51,11 +51,12 @@ const LAYERS: [(&str, &[&str]); 20] = [
     ),
     (IMPORTER, &["czip-model", "czip-tokenizer"]),
     (PROGRAM, &["czip", IMPORTER, "czip-models", TRAINER]),
-    ("czip-py", &["czip", PROGRAM, TRAINER]),
+    ("czip-py", &["czip", IMPORTER, PROGRAM, "czip-models", TRAINER]),
     ("czip-wasm", &["czip"]),
     (TEST_DATA, &[]),
     (XTASK, &[]),
     ("xtask-golden", &[XTASK]),
+    ("xtask-man", &[XTASK]),
     ("xtask-training", &[XTASK]),
     ("xtask-web", &[XTASK]),
 ];

@@ -1,5 +1,6 @@
 //! What can go wrong, with which file, and the exit code that it means.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -28,8 +29,8 @@ pub(crate) enum Error {
     SeveralModels { named: usize },
     #[error("cannot read the model")]
     ReadModel(#[source] io::Error),
-    #[error("needs the built-in model {file}: add -m standard")]
-    BuiltInModelNeeded { file: ModelId },
+    #[error("needs the built-in model {file}: add -m {name}")]
+    BuiltInModelNeeded { name: &'static str, file: ModelId },
     #[error(
         "needs the model {file}: name it, or a folder that contains it, with -m; {} available",
         list(at_hand)
@@ -40,12 +41,46 @@ pub(crate) enum Error {
     /// The model that an input needs.
     #[error("{0}")]
     Model(Box<Failure>),
-    #[error("levels run from 1 to 5 in v1, and -c selects v1")]
-    ChunkLevel,
-    #[error("-c applies to --format v1 only")]
+    #[error("levels run from 1 to 5 in v1{}", by_codec(*implied))]
+    ChunkLevel { implied: bool },
+    #[error("--codec applies to --format v1 only")]
     OnlyInV1,
-    #[error("--segment and --no-index apply to --format v2 only, and -c selects v1")]
-    OnlyInV2,
+    #[error("--segment and --no-index apply to --format v2 only{}", by_codec(*implied))]
+    OnlyInV2 { implied: bool },
+    #[error("{} is no level: levels run from 1 to 9", .0.display())]
+    LevelVariable(OsString),
+    #[error("no input: name files, or - for standard input")]
+    NoInput,
+    #[error("no input: -t takes a tokenizer here; to test files, use czip -t FILE, without a command")]
+    NoInputToTest,
+    #[error("there is no file {word}; did you mean czip {meant}?")]
+    UnknownCommand { word: String, meant: &'static str },
+    #[error("there is no file {command}; a command comes before its options: czip {command} ...")]
+    CommandAfterOptions { command: &'static str },
+    #[error("standard input cannot be read twice; name it once, or as a list, or as an input")]
+    StdinTwice,
+    #[error("--json writes to standard output, which the data go to; send them to a file with -o")]
+    JsonAmongData,
+    #[error("a name in it cannot be read as text")]
+    NoName,
+    #[error("leads out of the current folder, so it has no place in another; use --output-dir-flat")]
+    AboveFolder,
+    #[error("is a folder; -r takes all files in it")]
+    Folder,
+    #[error("has changed since it was read, so it is kept")]
+    Changed,
+    #[error("its output is complete, but it cannot be removed")]
+    NotRemoved(#[source] io::Error),
+    #[error("is restored, but kept: CZIPv1 has no checksum that would tell whether the text is right")]
+    KeptWithoutChecksum,
+    #[error("--range needs the format czip v2, whose files have an index")]
+    RangeOfV1,
+    #[error("is not a compressed file")]
+    NotCompressed,
+    #[error("{0}")]
+    Grep(String),
+    #[error("cannot run grep")]
+    NoGrep(#[source] io::Error),
     #[error("-o names one output, but there are {inputs} inputs")]
     OneOutput { inputs: usize },
     #[error(
@@ -66,10 +101,12 @@ pub(crate) enum Error {
     StdoutClosed,
     #[error("shrank while it was being read: only {read} of its {len} bytes were there")]
     Shrunk { len: u64, read: u64 },
+    #[error("no input: name files, or - to read a text from the terminal")]
+    TextFromTerminal,
     #[error("refusing to read compressed data from a terminal; name a file, or redirect standard input")]
     CompressedFromTerminal,
     #[error(
-        "refusing to write compressed data to a terminal; name a file with -o, or redirect standard output"
+        "refusing to write compressed data to a terminal; name a file with -o, redirect standard output, or use -f"
     )]
     CompressedToTerminal,
     #[error("is a directory")]
@@ -97,7 +134,7 @@ pub(crate) enum Error {
     ReaderGone,
     #[error("comparison failed")]
     OtherCompressor(#[source] io::Error),
-    #[error("is neither a compressed file nor a model")]
+    #[error("is neither a compressed file nor a model, which is what can be described")]
     UnknownKind,
     #[error("{} ({}): {reason}", missing_text(*.text_offset, *.text_len), place(file))]
     TextMissing {
@@ -172,19 +209,36 @@ impl Error {
             | Self::NoneAndOthers
             | Self::TokenizerOfSeveral
             | Self::SeveralModels { .. }
-            | Self::ChunkLevel
+            | Self::ChunkLevel { .. }
             | Self::OnlyInV1
-            | Self::OnlyInV2
+            | Self::OnlyInV2 { .. }
+            | Self::LevelVariable(_)
+            | Self::NoInput
+            | Self::NoInputToTest
+            | Self::UnknownCommand { .. }
+            | Self::CommandAfterOptions { .. }
+            | Self::StdinTwice
+            | Self::JsonAmongData
+            | Self::AboveFolder
+            | Self::Grep(_)
+            | Self::NoGrep(_)
             | Self::OneOutput { .. }
             | Self::NoOutputName
             | Self::OutputIsInput
             | Self::SameOutput
             | Self::CompressedFromTerminal
+            | Self::TextFromTerminal
             | Self::ModelToStream
             | Self::TokenizerKept
             | Self::Device(device::Error::NotBuilt)
             | Self::CompressedToTerminal => Exit::Usage,
             Self::Directory
+            | Self::Folder
+            | Self::NoName
+            | Self::Changed
+            | Self::NotRemoved(_)
+            | Self::KeptWithoutChecksum
+            | Self::RangeOfV1
             | Self::Exists
             | Self::NoDirectory(_)
             | Self::Interrupted
@@ -208,7 +262,7 @@ impl Error {
             | Self::Device(_)
             | Self::CannotTrainOn
             | Self::RoundTrip { .. } => Exit::Failure,
-            Self::UnknownKind => Exit::Malformed,
+            Self::UnknownKind | Self::NotCompressed => Exit::Malformed,
             #[cfg(feature = "import")]
             Self::Import(error) => exit_of_import(error),
             Self::Reencoded | Self::BuiltInModelNeeded { .. } | Self::MissingModel { .. } => Exit::Mismatch,
@@ -287,6 +341,10 @@ fn place(file: &Range<u64>) -> String {
     } else {
         format!("bytes {} to {} of the file", file.start, file.end - 1)
     }
+}
+
+fn by_codec(implied: bool) -> &'static str {
+    if implied { ", which --codec selects" } else { "" }
 }
 
 fn list(models: &[String]) -> String {

@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 /// How a run ended. The numbers are the process's exit codes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Exit {
     /// All was done.
+    #[default]
     Success = 0,
-    /// A file cannot be read or written, or its contents cannot be used.
+    /// A file cannot be read or written, or its contents cannot be used, or it was skipped.
     Failure = 1,
     /// The command line cannot be carried out as given.
     Usage = 2,

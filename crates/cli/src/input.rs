@@ -1,12 +1,16 @@
 //! Where data come from.
 
 use std::fmt;
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File, Metadata};
 use std::io::{self, IsTerminal, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use crate::attributes::Attributes;
 use crate::error::{Error, Failure};
 use crate::identity::Identities;
+#[cfg(unix)]
+use crate::identity::Identity;
 use crate::streams::{self, Descriptor};
 use crate::ui::Ui;
 
@@ -126,6 +130,8 @@ fn open_file(path: &Path, position: Option<u64>) -> Result<Input, Error> {
         return Err(Error::Directory);
     }
     let mut file = File::open(path).map_err(Error::Read)?;
+    // Another file may have taken its place.
+    let metadata = file.metadata().map_err(Error::Read)?;
     if !metadata.is_file() {
         return Ok(Input::new(Reader::File(file), None, None));
     }
@@ -136,7 +142,7 @@ fn open_file(path: &Path, position: Option<u64>) -> Result<Input, Error> {
     let len = metadata.len().saturating_sub(position);
     Ok(Input::new(
         Reader::File(file),
-        Some(metadata.permissions()),
+        Some((Attributes::of(&metadata), Version::of(&metadata))),
         Some(len),
     ))
 }
@@ -146,11 +152,35 @@ pub(crate) trait ReadSeek: Read + Seek {}
 
 impl<T: Read + Seek> ReadSeek for T {}
 
+/// Which file was read, and in which state it was. Another file under its name has another, and so has the file itself after
+/// a change of its contents.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Version {
+    #[cfg(unix)]
+    identity: Identity,
+    len: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Version {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        Self {
+            #[cfg(unix)]
+            identity: Identity::of_metadata(metadata),
+            len: metadata.len(),
+            modified: metadata.modified().ok(),
+        }
+    }
+}
+
 /// An open input.
 #[derive(Debug)]
 pub(crate) struct Input {
     reader: Reader,
-    permissions: Option<Permissions>,
+    /// Read already, to see what it is, but not handed out.
+    ahead: Vec<u8>,
+    /// Of a file.
+    file: Option<(Attributes, Version)>,
     len: Option<u64>,
     read: u64,
     has_failed: bool,
@@ -163,19 +193,34 @@ enum Reader {
 }
 
 impl Input {
-    fn new(reader: Reader, permissions: Option<Permissions>, len: Option<u64>) -> Self {
+    fn new(reader: Reader, file: Option<(Attributes, Version)>, len: Option<u64>) -> Self {
         Self {
             reader,
-            permissions,
+            ahead: Vec::new(),
+            file,
             len,
             read: 0,
             has_failed: false,
         }
     }
 
-    /// The permissions of the file, if it is one.
-    pub(crate) fn permissions(&self) -> Option<Permissions> {
-        self.permissions.clone()
+    /// The attributes of the file, if it is one.
+    pub(crate) fn attributes(&self) -> Option<Attributes> {
+        self.file.as_ref().map(|(attributes, _)| attributes.clone())
+    }
+
+    /// The state of the file when it was opened, if it is one.
+    pub(crate) fn version(&self) -> Option<Version> {
+        self.file.as_ref().map(|(_, version)| version.clone())
+    }
+
+    /// The first bytes, which are still read later: this many, or all if there are fewer.
+    pub(crate) fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
+        let mut ahead = Vec::new();
+        (&mut *self).take(count as u64).read_to_end(&mut ahead)?;
+        self.read -= ahead.len() as u64;
+        self.ahead = ahead;
+        Ok(&self.ahead)
     }
 
     /// The length of the file when it was opened, if it is one.
@@ -191,7 +236,7 @@ impl Input {
     /// All of it, readable at any position: the file itself, or what has been read of a stream.
     pub(crate) fn into_seekable(mut self) -> io::Result<Box<dyn ReadSeek>> {
         match self.reader {
-            Reader::File(file) if self.permissions.is_some() => Ok(Box::new(file)),
+            Reader::File(file) if self.file.is_some() => Ok(Box::new(file)),
             _ => {
                 let mut bytes = Vec::new();
                 self.read_to_end(&mut bytes)?;
@@ -219,6 +264,12 @@ impl Input {
 
 impl Read for Input {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.ahead.is_empty() {
+            let count = self.ahead.as_slice().read(buffer)?;
+            self.ahead.drain(..count);
+            self.read += count as u64;
+            return Ok(count);
+        }
         let result = match &mut self.reader {
             Reader::Stdin => io::stdin().lock().read(buffer),
             Reader::File(file) => file.read(buffer),
@@ -276,7 +327,7 @@ mod tests {
             input
         };
         let source = Source::File(path.clone());
-        let finish = |input: Input| input.finish(&source, &Ui::new("czip", true, false));
+        let finish = |input: Input| input.finish(&source, &Ui::new("czip", 1, 0, false));
         assert!(finish(read(&|_| {})).is_ok());
         let error = finish(read(&|file| file.set_len(999).unwrap())).unwrap_err();
         assert_eq!(

@@ -1,6 +1,7 @@
 //! What the command line asks for, with all names and choices made.
 
 use std::collections::BTreeMap;
+use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::thread;
@@ -17,12 +18,14 @@ use crate::args::{self, Args, Command, Format, LimitArgs};
 use crate::choice::Choice;
 #[cfg(feature = "import")]
 use crate::commands::Import;
-use crate::commands::{Adapt, Bench, Compress, Decompress, Info, Train, Verify, checkpoint_of};
+use crate::commands::{
+    Adapt, Bench, CatRange, Compress, Decompress, Grep, Info, List, Train, Verify, checkpoint_of,
+};
 use crate::error::{Error, Failure};
 use crate::exit::Exit;
 use crate::input::Source;
 use crate::models::ModelFiles;
-use crate::transfer::{compressed_name, restored_name, transfers};
+use crate::selection::{Purpose, Selection};
 use crate::ui::Ui;
 
 /// Something to do. No file has been touched for it yet.
@@ -30,6 +33,9 @@ use crate::ui::Ui;
 pub(crate) enum Job {
     Compress(Compress),
     Decompress(Decompress),
+    CatRange(CatRange),
+    Grep(Grep),
+    List(List),
     Info(Info),
     Verify(Verify),
     Bench(Bench),
@@ -45,6 +51,9 @@ impl Job {
         match self {
             Self::Compress(job) => job.run(ui),
             Self::Decompress(job) => job.run(ui),
+            Self::CatRange(job) => job.run(ui),
+            Self::Grep(job) => job.run(ui),
+            Self::List(job) => job.run(ui),
             Self::Info(job) => job.run(ui),
             Self::Verify(job) => job.run(ui),
             Self::Bench(job) => job.run(ui),
@@ -59,29 +68,70 @@ impl Job {
 impl TryFrom<Args> for Job {
     type Error = Failure;
 
-    fn try_from(Args { command, global }: Args) -> Result<Self, Failure> {
+    fn try_from(
+        Args {
+            command,
+            plain,
+            global,
+        }: Args,
+    ) -> Result<Self, Failure> {
         let options = match NonZeroUsize::new(global.threads) {
             Some(threads) => Options::new().threads(threads),
             None => Options::new(),
+        };
+        let Some(command) = command else {
+            return without_command(plain, options);
         };
         Ok(match command {
             Command::Compress(args) => {
                 let choice = Choice::new(&args.encoding, options)?;
                 Self::Compress(Compress {
                     model: ModelFiles::one(args.model)?,
-                    transfers: transfers(args.files, compressed_name)?,
+                    json: args.files.json,
+                    selection: Selection::new(args.files, Purpose::Compress, false)?,
                     choice,
                 })
             }
             Command::Decompress(args) => Self::Decompress(Decompress {
+                pass_through: args.files.force && args.files.stdout,
+                json: args.files.json,
+                // The tokenizer's option is the one that tests files where there is no command.
+                selection: Selection::new(args.files, Purpose::Restore, false).map_err(|failure| {
+                    match failure.error {
+                        Error::NoInput if args.model.tokenizer.is_some() => Error::NoInputToTest.into(),
+                        _ => failure,
+                    }
+                })?,
                 models: ModelFiles::several(args.model)?,
-                transfers: transfers(args.files, restored_name)?,
-                recover: args.recover,
-                options: options.limits(limits(args.limits)),
+                recover: args.restoring.recover,
+                options: options.limits(limits(args.restoring.limits)),
             }),
+            Command::Cat(args) => {
+                let models = ModelFiles::several(args.model)?;
+                let options = options.limits(limits(args.limits));
+                let selection = Selection::to_stdout(args.files);
+                match args.range {
+                    Some(range) => Self::CatRange(CatRange {
+                        selection,
+                        models,
+                        options,
+                        range,
+                    }),
+                    None => Self::Decompress(Decompress {
+                        selection,
+                        models,
+                        options,
+                        recover: false,
+                        pass_through: args.force,
+                        json: false,
+                    }),
+                }
+            }
+            Command::Grep(args) => Self::Grep(Grep::new(args.arguments, ModelFiles::known()?, options)?),
             Command::Info(args) => Self::Info(Info {
                 files: sources(args.files),
                 models: ModelFiles::only(args.model),
+                known: ModelFiles::known()?,
                 limits: limits(args.limits),
                 json: args.json,
             }),
@@ -103,15 +153,16 @@ impl TryFrom<Args> for Job {
                 if let Some(bytes) = args.segment {
                     options = options.segment_len(bytes);
                 }
-                if args.format == Some(Format::V1) && args.level.is_some_and(|level| level > 5) {
-                    return Err(Error::ChunkLevel.into());
+                let level = args.level.or(args.level_flags.level());
+                if args.format == Some(Format::V1) && level.is_some_and(|level| level > 5) {
+                    return Err(Error::ChunkLevel { implied: false }.into());
                 }
                 Self::Bench(Bench {
                     files: sources(args.files),
                     model: ModelFiles::one(args.model)?,
                     options,
                     format: args.format,
-                    level: args.level,
+                    level,
                     threads,
                     json: args.json,
                 })
@@ -122,6 +173,52 @@ impl TryFrom<Args> for Job {
             Command::Import(args) => Self::Import(importing(args, global.threads)),
         })
     }
+}
+
+/// What is done without a command, as other compressors do it.
+fn without_command(args: args::Plain, options: Options) -> Result<Job, Failure> {
+    let args::Plain {
+        operation,
+        encoding,
+        files,
+        model,
+        restoring,
+    } = args;
+    let limits = limits(restoring.limits);
+    let json = files.json;
+    if operation.list {
+        return Ok(Job::List(List {
+            selection: Selection::new(files, Purpose::Read, true)?,
+            models: ModelFiles::several(model)?,
+            limits,
+            json,
+        }));
+    }
+    if operation.decompress || operation.test {
+        let purpose = if operation.test {
+            Purpose::Read
+        } else {
+            Purpose::Restore
+        };
+        return Ok(Job::Decompress(Decompress {
+            pass_through: files.force && files.stdout,
+            selection: Selection::new(files, purpose, true)?,
+            models: ModelFiles::several(model)?,
+            options: options.limits(limits),
+            recover: restoring.recover && !operation.test,
+            json,
+        }));
+    }
+    if files.name_nothing() && !files.stdout && io::stdin().is_terminal() {
+        // Whoever means to type a text says so.
+        return Err(Error::TextFromTerminal.into());
+    }
+    Ok(Job::Compress(Compress {
+        choice: Choice::new(&encoding, options)?,
+        selection: Selection::new(files, Purpose::Compress, true)?,
+        model: ModelFiles::one(model)?,
+        json,
+    }))
 }
 
 fn limits(args: LimitArgs) -> Limits {

@@ -4,8 +4,11 @@
 
 mod admission;
 mod args;
+mod attributes;
+mod called;
 mod choice;
 mod commands;
+mod compressed_already;
 mod compressors;
 mod error;
 mod exit;
@@ -13,6 +16,7 @@ mod identity;
 mod input;
 mod interrupt;
 mod job;
+mod list_files;
 mod memory;
 mod models;
 mod output;
@@ -20,6 +24,7 @@ mod paths;
 mod printable;
 mod progress;
 mod report;
+mod selection;
 mod streams;
 mod temporary;
 mod transfer;
@@ -28,10 +33,11 @@ mod ui;
 pub use exit::Exit;
 
 use std::ffi::OsString;
-use std::io;
-use std::path::Path;
+use std::io::{self, IsTerminal};
 
 use args::Args;
+use called::Called;
+use clap::ColorChoice;
 use czip::Kernels;
 use error::{Error, Failure};
 use job::Job;
@@ -43,21 +49,17 @@ use ui::Ui;
 /// command line names. On an interrupt it removes what it has not finished, and ends the process.
 pub fn run(command_line: impl IntoIterator<Item = impl Into<OsString>>) -> Exit {
     let command_line: Vec<OsString> = command_line.into_iter().map(Into::into).collect();
-    let program = program_name(&command_line);
-    let args = match Args::parse(program, command_line) {
+    let Called { program, words } = Called::from(command_line);
+    let args = match Args::parse(program, words) {
         Ok(args) => args,
-        Err(message) => {
-            // Help and version are messages too.
-            let printed = message.print();
-            return match printed {
-                _ if message.use_stderr() => Exit::Usage,
-                Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Failure,
-                _ if streams::stdout_is_closed() => Exit::Failure,
-                _ => Exit::Success,
-            };
-        }
+        Err(message) => return show(&message),
     };
-    let ui = Ui::new(program, args.global.quiet, args.global.verbose);
+    let ui = Ui::new(
+        program,
+        args.global.quiet,
+        args.global.verbose,
+        is_colored(args.global.color),
+    );
     interrupt::remove_unfinished_outputs();
     let ended = check_ceiling()
         .and_then(|()| Job::try_from(args))
@@ -73,6 +75,12 @@ pub fn run(command_line: impl IntoIterator<Item = impl Into<OsString>>) -> Exit 
     }
 }
 
+/// The definition of the command line, as `czip --help` shows it: manual pages and completions are made from it.
+#[must_use]
+pub fn command() -> clap::Command {
+    args::command("czip")
+}
+
 /// Refuses a ceiling on instruction sets that would otherwise go unheeded.
 fn check_ceiling() -> Result<(), Failure> {
     match Kernels::ceiling() {
@@ -81,26 +89,26 @@ fn check_ceiling() -> Result<(), Failure> {
     }
 }
 
-/// The name by which the program was called.
-fn program_name(command_line: &[OsString]) -> &'static str {
-    let called = command_line.first().and_then(|name| Path::new(name).file_stem());
-    match called.and_then(|name| name.to_str()) {
-        Some("compress_zip") => "compress_zip",
-        _ => "czip",
+/// Prints what the user is to be told of a command line: what is wrong with it, or the help or version they asked for.
+fn show(message: &clap::Error) -> Exit {
+    let printed = message.print();
+    match printed {
+        _ if message.use_stderr() => Exit::Usage,
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Failure,
+        _ if streams::stdout_is_closed() => Exit::Failure,
+        _ => Exit::Success,
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::program_name;
-
-    #[test]
-    fn program_is_called_by_either_name() {
-        let name = |called: &str| program_name(&[called.into()]);
-        assert_eq!(name("/usr/bin/compress_zip"), "compress_zip");
-        assert_eq!(name("compress_zip.exe"), "compress_zip");
-        assert_eq!(name("./czip"), "czip");
-        assert_eq!(name("another"), "czip");
-        assert_eq!(program_name(&[]), "czip");
+/// Whether messages of the program are coloured: by the same rules as those about the command line.
+fn is_colored(choice: ColorChoice) -> bool {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    match choice {
+        ColorChoice::Always => true,
+        ColorChoice::Never => false,
+        ColorChoice::Auto => {
+            let is_dumb = std::env::var_os("TERM").is_none_or(|terminal| terminal == "dumb");
+            io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb
+        }
     }
 }

@@ -10,14 +10,65 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use czip::{FindModel, Model, ModelId};
+use czip::{FindModel, Level, Model, ModelId};
 
 use crate::args::ModelArgs;
 use crate::error::{Error, Failure};
 use crate::ui::Ui;
 
-/// The name of the built-in model on command lines, and that of none.
-const NAMES: [&str; 2] = ["standard", "none"];
+/// What stands for no model on command lines.
+const NONE: &str = "none";
+
+/// A model that is part of the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BuiltIn {
+    Standard,
+    Fast,
+}
+
+impl BuiltIn {
+    const ALL: [Self; 2] = [Self::Standard, Self::Fast];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Standard => "standard",
+            Self::Fast => "fast",
+        }
+    }
+
+    /// The one that is called so on command lines.
+    pub(crate) fn named(name: &Path) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|model| name.as_os_str() == model.name())
+    }
+
+    /// The one that is used at a level if no model is named.
+    fn of_level(level: Level) -> Self {
+        // As `Model::builtin_for` has it.
+        match level.get() {
+            4 => Self::Fast,
+            _ => Self::Standard,
+        }
+    }
+
+    /// Whether two levels have the same one.
+    pub(crate) fn same(one: Level, other: Level) -> bool {
+        Self::of_level(one) == Self::of_level(other)
+    }
+
+    /// Its file.
+    pub(crate) const fn bytes(self) -> &'static [u8] {
+        match self {
+            Self::Standard => czip_models::STANDARD,
+            Self::Fast => czip_models::FAST,
+        }
+    }
+
+    fn id(self) -> ModelId {
+        Model::id_of(self.bytes())
+    }
+}
 
 /// The extension of model files, by which they are found in folders.
 const EXTENSION: &str = "czm";
@@ -25,16 +76,15 @@ const EXTENSION: &str = "czm";
 /// Where a model comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Origin {
-    BuiltIn,
+    BuiltIn(BuiltIn),
     File(PathBuf),
 }
 
 impl From<PathBuf> for Origin {
     fn from(path: PathBuf) -> Self {
-        if path.as_os_str() == NAMES[0] {
-            Self::BuiltIn
-        } else {
-            Self::File(path)
+        match BuiltIn::named(&path) {
+            Some(model) => Self::BuiltIn(model),
+            None => Self::File(path),
         }
     }
 }
@@ -42,7 +92,7 @@ impl From<PathBuf> for Origin {
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BuiltIn => f.write_str(NAMES[0]),
+            Self::BuiltIn(model) => f.write_str(model.name()),
             Self::File(path) => path.display().fmt(f),
         }
     }
@@ -61,7 +111,7 @@ impl Origin {
     /// The bytes of the model file.
     fn bytes(&self) -> Result<Cow<'static, [u8]>, Failure> {
         match self {
-            Self::BuiltIn => Ok(Cow::Borrowed(czip_models::STANDARD)),
+            Self::BuiltIn(model) => Ok(Cow::Borrowed(model.bytes())),
             Self::File(path) => match fs::read(path) {
                 Ok(bytes) => Ok(Cow::Owned(bytes)),
                 Err(error) => Err(Error::ReadModel(error).of(self)),
@@ -72,7 +122,7 @@ impl Origin {
     /// What compressed files know it by.
     fn id(&self) -> Result<ModelId, Failure> {
         let file = match self {
-            Self::BuiltIn => return Ok(Model::builtin_id()),
+            Self::BuiltIn(model) => return Ok(model.id()),
             Self::File(path) => File::open(path),
         };
         file.and_then(Model::id_of_reader)
@@ -81,7 +131,7 @@ impl Origin {
 
     fn load(&self, ui: &Ui) -> Result<Model, Failure> {
         let model = match self {
-            Self::BuiltIn => Ok(Model::builtin()),
+            Self::BuiltIn(model) => Model::from_bytes(model.bytes()),
             Self::File(path) => Model::open(path),
         };
         let model = model.map_err(|error| match error {
@@ -103,7 +153,7 @@ impl Origin {
 
 /// The bytes of the one model that a command line has to name: a file, or the built-in one.
 pub(crate) fn read(path: &Path) -> Result<Cow<'static, [u8]>, Failure> {
-    if path.as_os_str() == NAMES[1] {
+    if path.as_os_str() == NONE {
         return Err(Error::NoModel.into());
     }
     Origin::from(path.to_owned()).bytes()
@@ -143,7 +193,7 @@ impl ModelFiles {
         if named.is_empty() {
             named = std::mem::take(&mut others);
         }
-        let is_none = |path: &PathBuf| path.as_os_str() == NAMES[1];
+        let is_none = |path: &PathBuf| path.as_os_str() == NONE;
         let none = named.iter().any(is_none);
         if none && named.len() > 1 {
             return Err(Error::NoneAndOthers.into());
@@ -180,7 +230,7 @@ impl ModelFiles {
         let mut paths: Vec<PathBuf> = self.tokenizer.iter().cloned().collect();
         for origin in self.named.iter().chain(&self.others) {
             match origin {
-                Origin::BuiltIn => {}
+                Origin::BuiltIn(_) => {}
                 Origin::File(path) if origin.is_folder() => paths.extend(models_in(path)),
                 Origin::File(path) => paths.push(path.clone()),
             }
@@ -198,13 +248,22 @@ impl ModelFiles {
         self.none && self.named.is_empty()
     }
 
-    /// The model to compress with: the first one named that is not a folder, else the built-in one.
-    pub(crate) fn load(&self, ui: &Ui) -> Result<Option<Model>, Failure> {
+    /// Those that the environment names, and the built-in ones.
+    pub(crate) fn known() -> Result<Self, Failure> {
+        Self::several(ModelArgs {
+            model: Vec::new(),
+            tokenizer: None,
+        })
+    }
+
+    /// The model to compress with: the first one named that is not a folder, else the built-in one for the level.
+    pub(crate) fn load(&self, level: Level, ui: &Ui) -> Result<Option<Model>, Failure> {
         if self.are_none() {
             return Ok(None);
         }
         let origin = self.named.iter().find(|origin| !origin.is_folder());
-        let model = origin.unwrap_or(&Origin::BuiltIn).load(ui)?;
+        let built_in = || Origin::BuiltIn(BuiltIn::of_level(level));
+        let model = origin.cloned().unwrap_or_else(built_in).load(ui)?;
         self.with_tokenizer(model).map(Some)
     }
 
@@ -237,7 +296,7 @@ impl ModelFiles {
         }
         let mut places: Vec<Origin> = folders.into_iter().chain(&self.others).cloned().collect();
         if !self.none {
-            places.push(Origin::BuiltIn);
+            places.extend(BuiltIn::ALL.map(Origin::BuiltIn));
         }
         Ok(ModelSet {
             ui,
@@ -314,10 +373,19 @@ impl ModelSet<'_> {
     }
 
     /// The model to compress with, as [`ModelFiles::load`] chooses it.
-    pub(crate) fn to_compress(&self) -> Result<Option<&Model>, Failure> {
-        let built_in = || self.all().find(|candidate| candidate.origin == Origin::BuiltIn);
+    pub(crate) fn to_compress(&self, level: Level) -> Result<Option<&Model>, Failure> {
+        let wanted = Origin::BuiltIn(BuiltIn::of_level(level));
+        let built_in = || self.all().find(|candidate| candidate.origin == wanted);
         let chosen = self.candidates.first().or_else(built_in);
         chosen.map(|candidate| candidate.model(self.ui)).transpose()
+    }
+
+    /// These and others, which are looked at later.
+    pub(crate) fn and(mut self, others: Self) -> Self {
+        self.candidates.extend(others.candidates);
+        self.places.extend(others.places);
+        self.others = OnceLock::new();
+        self
     }
 
     /// What files know them by.
@@ -325,19 +393,30 @@ impl ModelSet<'_> {
         self.all().map(|candidate| candidate.id).collect()
     }
 
+    /// The name of the model that files know by this id, if it is at hand.
+    pub(crate) fn name_of(&self, id: ModelId) -> Option<String> {
+        let found = self.all().find(|candidate| candidate.id == id);
+        found.map(|candidate| candidate.origin.to_string())
+    }
+
     /// An error of the library, with what can be done about a model that is missing.
     pub(crate) fn explain(&self, error: czip::Error) -> Error {
         match error {
-            czip::Error::MissingModel { file: Some(file), .. } if file == Model::builtin_id() => {
-                Error::BuiltInModelNeeded { file }
+            czip::Error::MissingModel { file: Some(file), .. } => {
+                match BuiltIn::ALL.into_iter().find(|model| model.id() == file) {
+                    Some(model) => Error::BuiltInModelNeeded {
+                        name: model.name(),
+                        file,
+                    },
+                    None => Error::MissingModel {
+                        file,
+                        at_hand: self
+                            .all()
+                            .map(|candidate| format!("{} ({})", candidate.origin, candidate.id))
+                            .collect(),
+                    },
+                }
             }
-            czip::Error::MissingModel { file: Some(file), .. } => Error::MissingModel {
-                file,
-                at_hand: self
-                    .all()
-                    .map(|candidate| format!("{} ({})", candidate.origin, candidate.id))
-                    .collect(),
-            },
             error => error.into(),
         }
     }

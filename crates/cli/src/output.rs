@@ -4,10 +4,11 @@
 //! directory, and renamed. After an error there is no output, and a file that was to be replaced is as it was.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
+use crate::attributes::Attributes;
 use crate::error::{Error, Failure};
 use crate::identity::Identities;
 use crate::paths::{folder_of, resolve};
@@ -21,6 +22,8 @@ pub(crate) enum Target {
     /// A file descriptor by its name in the file system, such as `/dev/fd/3`.
     Descriptor(PathBuf, Descriptor),
     File(PathBuf),
+    /// What is written is only checked.
+    Nowhere,
 }
 
 impl From<PathBuf> for Target {
@@ -38,19 +41,20 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stdout => f.write_str("<stdout>"),
+            Self::Nowhere => f.write_str("<nowhere>"),
             Self::Descriptor(path, _) | Self::File(path) => path.display().fmt(f),
         }
     }
 }
 
 impl Target {
-    /// Opens it for writing. A file has these permissions when it appears, or those of any new file.
+    /// Opens it for writing. A file has these attributes when it appears, or those of any new file.
     ///
     /// A file that exists is replaced only if `overwrite` is set, and never if it is one of `inputs`.
     pub(crate) fn create(
         &self,
         inputs: &Identities,
-        permissions: Option<Permissions>,
+        attributes: Option<Attributes>,
         overwrite: bool,
     ) -> Result<Output, Failure> {
         // Making a file includes this check.
@@ -59,11 +63,12 @@ impl Target {
         }
         let writer = match self {
             Self::Stdout => Ok(Writer::Stdout),
+            Self::Nowhere => Ok(Writer::Nowhere),
             Self::Descriptor(path, _) => {
                 let file = OpenOptions::new().append(true).open(path);
                 file.map(Writer::Special).map_err(Error::Write)
             }
-            Self::File(path) => create_file(path, inputs, permissions, overwrite),
+            Self::File(path) => create_file(path, inputs, attributes, overwrite),
         };
         writer.map(Output).map_err(|error| error.of(self))
     }
@@ -73,7 +78,7 @@ impl Target {
         let checked = match self {
             Self::Stdout if streams::stdout_is_closed() => Err(Error::StdoutClosed),
             Self::Stdout if inputs.contain_stdout() => Err(Error::OutputIsInput),
-            Self::Stdout => Ok(false),
+            Self::Stdout | Self::Nowhere => Ok(false),
             Self::Descriptor(path, descriptor) => check_descriptor(path, *descriptor, inputs).map(|()| false),
             Self::File(path) => {
                 place(path, inputs, overwrite).map(|place| matches!(place, Place::File { .. }))
@@ -82,17 +87,17 @@ impl Target {
         checked.map_err(|error| error.of(self))
     }
 
-    /// [`Target::create`] for compressed data, which is not written to a terminal.
+    /// [`Target::create`] for compressed data, which is written to a terminal only if `overwrite` is set.
     pub(crate) fn create_compressed(
         &self,
         inputs: &Identities,
-        permissions: Option<Permissions>,
+        attributes: Option<Attributes>,
         overwrite: bool,
     ) -> Result<Output, Failure> {
-        if self.is_terminal() {
+        if !overwrite && self.is_terminal() {
             return Err(Error::CompressedToTerminal.into());
         }
-        self.create(inputs, permissions, overwrite)
+        self.create(inputs, attributes, overwrite)
     }
 
     /// Whether what is written appears on the user's screen.
@@ -158,7 +163,7 @@ fn place(path: &Path, inputs: &Identities, overwrite: bool) -> Result<Place, Err
 fn create_file(
     path: &Path,
     inputs: &Identities,
-    permissions: Option<Permissions>,
+    attributes: Option<Attributes>,
     overwrite: bool,
 ) -> Result<Writer, Error> {
     match place(path, inputs, overwrite)? {
@@ -168,9 +173,9 @@ fn create_file(
         }
         // Until it has the input's permissions, only its owner may read it.
         Place::File { path, directory } => Ok(Writer::File {
-            temporary: Temporary::new(&directory, permissions.is_none()).map_err(Error::Write)?,
+            temporary: Temporary::new(&directory, attributes.is_none()).map_err(Error::Write)?,
             path,
-            permissions,
+            attributes,
             overwrite,
         }),
     }
@@ -183,13 +188,23 @@ pub(crate) struct Output(Writer);
 #[derive(Debug)]
 enum Writer {
     Stdout,
+    Nowhere,
     Special(File),
     File {
         temporary: Temporary,
         path: PathBuf,
-        permissions: Option<Permissions>,
+        attributes: Option<Attributes>,
         overwrite: bool,
     },
+}
+
+/// Where complete data are.
+#[derive(Debug)]
+pub(crate) enum Committed {
+    /// In this file, which the system has written to disk.
+    File(PathBuf),
+    /// In other hands.
+    Stream,
 }
 
 impl Output {
@@ -199,18 +214,25 @@ impl Output {
     }
 
     /// Makes sure that the data are where they belong, and gives a file its name.
-    pub(crate) fn commit(self) -> Result<(), Error> {
+    pub(crate) fn commit(self) -> Result<Committed, Error> {
         match self.0 {
-            Writer::Stdout => io::stdout().lock().flush().map_err(Error::of_stdout),
-            Writer::Special(mut file) => file.flush().map_err(Error::Write),
+            Writer::Stdout => {
+                io::stdout().lock().flush().map_err(Error::of_stdout)?;
+                Ok(Committed::Stream)
+            }
+            Writer::Nowhere => Ok(Committed::Stream),
+            Writer::Special(mut file) => {
+                file.flush().map_err(Error::Write)?;
+                Ok(Committed::Stream)
+            }
             Writer::File {
                 temporary,
                 path,
-                permissions,
+                attributes,
                 overwrite,
             } => {
-                if let Some(permissions) = permissions {
-                    copy_permissions(temporary.file(), &permissions).map_err(Error::Write)?;
+                if let Some(attributes) = attributes {
+                    attributes.give_to(temporary.file()).map_err(Error::Write)?;
                 }
                 temporary.file().sync_all().map_err(Error::Write)?;
                 temporary
@@ -219,28 +241,18 @@ impl Output {
                         // It has been created since it was looked for.
                         io::ErrorKind::AlreadyExists => Error::Exists,
                         _ => Error::Write(error),
-                    })
+                    })?;
+                Ok(Committed::File(path))
             }
         }
     }
-}
-
-#[cfg(unix)]
-fn copy_permissions(file: &File, permissions: &Permissions) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    // The set-user-ID and set-group-ID bits are not copied.
-    file.set_permissions(Permissions::from_mode(permissions.mode() & 0o777))
-}
-
-#[cfg(not(unix))]
-fn copy_permissions(_: &File, _: &Permissions) -> io::Result<()> {
-    Ok(())
 }
 
 impl Write for Output {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         match &mut self.0 {
             Writer::Stdout => io::stdout().lock().write(buffer),
+            Writer::Nowhere => Ok(buffer.len()),
             Writer::Special(file) => file.write(buffer),
             Writer::File { temporary, .. } => temporary.file().write(buffer),
         }
@@ -249,6 +261,7 @@ impl Write for Output {
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.0 {
             Writer::Stdout => io::stdout().lock().flush(),
+            Writer::Nowhere => Ok(()),
             Writer::Special(file) => file.flush(),
             Writer::File { temporary, .. } => temporary.file().flush(),
         }

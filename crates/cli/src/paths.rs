@@ -1,6 +1,7 @@
 //! Where paths lead to.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Where a path leads to: through all links, even dangling ones.
@@ -28,6 +29,51 @@ pub(crate) fn folder_of(path: &Path) -> Option<PathBuf> {
     } else {
         folder.to_owned()
     })
+}
+
+/// Makes sure that a file's name is on disk; with `all`, also the names of the folders that it is in.
+///
+/// Not all systems can do this for folders; those that cannot need nothing done.
+pub(crate) fn sync_folder_of(path: &Path, all: bool) -> io::Result<()> {
+    let Some(folder) = folder_of(path) else {
+        return Ok(());
+    };
+    sync_folder(&folder)?;
+    if all {
+        // Folders above those that were made may be closed to this user.
+        folder
+            .ancestors()
+            .skip(1)
+            .for_each(|folder| drop(sync_folder(folder)));
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    let folder = if folder.as_os_str().is_empty() {
+        Path::new(".")
+    } else {
+        folder
+    };
+    match fs::File::open(folder)?.sync_all() {
+        // Some file systems have no such call for folders.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+            ) =>
+        {
+            Ok(())
+        }
+        result => result,
+    }
+}
+
+#[cfg(not(unix))]
+#[allow(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 #[cfg(test)]

@@ -30,14 +30,8 @@ impl Progress {
         if hidden || !ui.shows_progress() {
             return Self::from(ProgressBar::hidden());
         }
-        let template = "{prefix} [{bar:30}] {percent:>3}% of {human_len} {msg}, {speed}, {eta} left";
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        let style = style.with_key("speed", |state: &ProgressState, line: &mut dyn fmt::Write| {
-            // The bar has no way to report an error, and a line in memory makes none.
-            let _ = write!(line, "{:.0}/s", state.per_sec());
-        });
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        let bar = bar.with_style(style.progress_chars("=> "));
+        let bar = bar.with_style(style("{prefix} {human_pos} {msg}, {speed}"));
         Self::from(bar.with_prefix(name).with_message("tokens"))
     }
 
@@ -51,7 +45,9 @@ impl Progress {
     /// Counts bytes instead of tokens: this many in all, if that is known.
     pub(crate) fn of_bytes(self, total: Option<u64>) -> Self {
         self.bar.set_message("bytes");
-        self.bar.set_length(total.unwrap_or(0));
+        if let Some(total) = total {
+            set_total(&self.bar, total);
+        }
         self
     }
 
@@ -85,10 +81,29 @@ impl From<ProgressBar> for Progress {
     }
 }
 
+/// From here on it is known how much is to be done, so there is a bar.
+fn set_total(bar: &ProgressBar, total: u64) {
+    if bar.length().is_none() {
+        bar.set_style(style(
+            "{prefix} [{bar:30}] {percent:>3}% of {human_len} {msg}, {speed}, {eta} left",
+        ));
+    }
+    bar.set_length(total);
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = style.with_key("speed", |state: &ProgressState, line: &mut dyn fmt::Write| {
+        // The bar has no way to report an error, and a line in memory makes none.
+        let _ = write!(line, "{:.0}/s", state.per_sec());
+    });
+    style.progress_chars("=> ")
+}
+
 /// Moves a bar on. Reports come from several threads, and so in any order: it must not go back.
 fn advance(bar: &ProgressBar, shown: &AtomicU64, done: u64, total: Option<u64>) {
     if let Some(total) = total {
-        bar.set_length(total);
+        set_total(bar, total);
     }
     let before = shown.fetch_max(done, Ordering::Relaxed);
     bar.inc(done.saturating_sub(before));

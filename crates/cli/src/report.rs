@@ -11,6 +11,8 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::input::Source;
+use crate::output::Target;
 use crate::streams;
 
 /// The text's bytes divided by the compressed ones; `None` for an empty text, which has no ratio.
@@ -51,34 +53,45 @@ pub(crate) fn figures(text_len: u64, file_len: u64) -> String {
     }
 }
 
-/// What is said after a file has been compressed or restored.
-#[derive(Debug)]
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Done {
+    Compressed,
+    Restored,
+    /// Restored and thrown away.
+    Tested,
+}
+
+/// What is said after a file has been compressed, restored or tested.
+#[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Statistics {
+    pub(crate) done: Done,
     pub(crate) text_len: u64,
     pub(crate) file_len: u64,
     /// `None` if they have not been counted.
     pub(crate) tokens: Option<u64>,
     /// `None` if it was done together with others.
     pub(crate) seconds: Option<f64>,
-    /// Whether the input was compressed.
-    pub(crate) restored: bool,
 }
 
-/// `15000 -> 4083 bytes, 3.67x, 2.178 bits/byte, 6303 tokens, 0.21 s`
+/// `15000 -> 4083 bytes, 3.67x, 2.178 bits/byte, 6303 tokens, 0.21 s`, or `intact: 4083 -> 15000 bytes, ...`
 impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
+            done,
             text_len,
             file_len,
             tokens,
             seconds,
-            restored,
         } = *self;
-        let (from, to) = if restored {
-            (file_len, text_len)
-        } else {
-            (text_len, file_len)
+        let (from, to) = match done {
+            Done::Compressed => (text_len, file_len),
+            Done::Restored | Done::Tested => (file_len, text_len),
         };
+        if done == Done::Tested {
+            f.write_str("intact: ")?;
+        }
         write!(f, "{from} -> {to} bytes, {}", figures(text_len, file_len))?;
         if let Some(tokens) = tokens {
             write!(f, ", {tokens} tokens")?;
@@ -87,6 +100,38 @@ impl fmt::Display for Statistics {
             Some(seconds) => write!(f, ", {seconds:.2} s"),
             None => Ok(()),
         }
+    }
+}
+
+/// One file that has been processed, as a line of JSON.
+#[derive(Debug, Serialize)]
+pub(crate) struct Processed {
+    pub(crate) path: String,
+    /// `None` if there is no file.
+    pub(crate) output: Option<String>,
+    #[serde(flatten)]
+    pub(crate) statistics: Statistics,
+    pub(crate) ratio: Option<f64>,
+    pub(crate) bits_per_byte: Option<f64>,
+}
+
+impl Processed {
+    pub(crate) fn new(source: &Source, target: &Target, statistics: Statistics) -> Self {
+        let (text_len, file_len) = (statistics.text_len, statistics.file_len);
+        Self {
+            path: source.to_string(),
+            output: (*target != Target::Nowhere).then(|| target.to_string()),
+            statistics,
+            ratio: ratio(text_len, file_len),
+            bits_per_byte: bits_per(file_len, text_len),
+        }
+    }
+}
+
+/// `notes.txt: 15000 -> 4083 bytes, ...`
+impl fmt::Display for Processed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.statistics)
     }
 }
 
@@ -114,19 +159,27 @@ mod tests {
     #[test]
     fn statistics_line() {
         let statistics = Statistics {
+            done: Done::Compressed,
             text_len: 15000,
             file_len: 4083,
             tokens: Some(6303),
             seconds: Some(0.2149),
-            restored: false,
         };
         let figures = "3.67x, 2.178 bits/byte, 6303 tokens, 0.21 s";
         assert_eq!(statistics.to_string(), format!("15000 -> 4083 bytes, {figures}"));
         let restored = Statistics {
-            restored: true,
+            done: Done::Restored,
             ..statistics
         };
         assert_eq!(restored.to_string(), format!("4083 -> 15000 bytes, {figures}"));
+        let tested = Statistics {
+            done: Done::Tested,
+            ..statistics
+        };
+        assert_eq!(
+            tested.to_string(),
+            format!("intact: 4083 -> 15000 bytes, {figures}")
+        );
     }
 
     #[test]

@@ -100,7 +100,7 @@ fn remove_stale(folder: &Path) {
 }
 
 /// Whether temporary files have such a name.
-fn is_name(name: &OsStr) -> bool {
+pub(crate) fn is_name(name: &OsStr) -> bool {
     let random = name
         .to_str()
         .and_then(|name| name.strip_prefix(PREFIX)?.strip_suffix(SUFFIX));

@@ -1,12 +1,15 @@
 //! A transfer: one input, and where its output goes.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::args::Files;
 use crate::error::{Error, Failure};
-use crate::input::{Input, Source};
-use crate::output::Target;
+use crate::input::{Input, Source, Version};
+use crate::output::{Committed, Target};
+use crate::paths::sync_folder_of;
+use crate::report::{self, Processed, Statistics};
+use crate::ui::Ui;
 
 /// An input and its output.
 #[derive(Debug)]
@@ -14,33 +17,10 @@ pub(crate) struct Transfer {
     pub(crate) source: Source,
     pub(crate) target: Target,
     pub(crate) overwrite: bool,
-}
-
-/// The files as named; those without a named output get the one that `output_name` makes of their name.
-pub(crate) fn transfers(
-    files: Files,
-    output_name: fn(&Path) -> Option<PathBuf>,
-) -> Result<Vec<Transfer>, Failure> {
-    let inputs: Vec<PathBuf> = files.input_option.into_iter().chain(files.inputs).collect();
-    if files.output.is_some() && inputs.len() > 1 {
-        return Err(Error::OneOutput { inputs: inputs.len() }.into());
-    }
-    let transfer = |input: PathBuf| {
-        let source = Source::from(input);
-        let target = match (&files.output, &source) {
-            (Some(output), _) => Target::from(output.clone()),
-            (None, Source::Stdin | Source::Descriptor(..)) => Target::Stdout,
-            (None, Source::File(path)) => {
-                Target::File(output_name(path).ok_or_else(|| Error::NoOutputName.of(&source))?)
-            }
-        };
-        Ok(Transfer {
-            source,
-            target,
-            overwrite: files.force,
-        })
-    };
-    inputs.into_iter().map(transfer).collect()
+    /// Whether the input is removed once its output is complete.
+    pub(crate) remove: bool,
+    /// Whether the folders of the output are made if they are not there.
+    pub(crate) makes_folders: bool,
 }
 
 impl Transfer {
@@ -54,6 +34,57 @@ impl Transfer {
             error => error.of(&self.source),
         }
     }
+
+    /// Makes the folders that the output is to be in, if that was asked for.
+    pub(crate) fn make_folders(&self) -> Result<(), Failure> {
+        match &self.target {
+            Target::File(path) if self.makes_folders => match path.parent() {
+                Some(folder) => {
+                    fs::create_dir_all(folder).map_err(|error| Error::Write(error).of(folder.display()))
+                }
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// The end of a transfer: says what was done, on standard output as JSON if that is wanted, and removes the input if that
+    /// was asked for.
+    pub(crate) fn end(
+        &self,
+        committed: &Committed,
+        read: Option<&Version>,
+        statistics: Statistics,
+        json: bool,
+        ui: &Ui,
+    ) -> Result<Statistics, Failure> {
+        self.remove_input(committed, read)?;
+        let processed = Processed::new(&self.source, &self.target, statistics);
+        if json {
+            report::print(&processed, true)?;
+        } else {
+            ui.note(processed);
+        }
+        Ok(statistics)
+    }
+
+    /// Removes the input if that was asked for, and if it is still the file that was read. Its output has its name.
+    fn remove_input(&self, committed: &Committed, read: Option<&Version>) -> Result<(), Failure> {
+        // What went into a pipe or a device may be nowhere.
+        let (Committed::File(output), Source::File(input), true) = (committed, &self.source, self.remove)
+        else {
+            return Ok(());
+        };
+        let remove = || {
+            sync_folder_of(output, self.makes_folders).map_err(Error::NotRemoved)?;
+            let now = fs::metadata(input).map_err(Error::NotRemoved)?;
+            if read != Some(&Version::of(&now)) {
+                return Err(Error::Changed);
+            }
+            fs::remove_file(input).map_err(Error::NotRemoved)
+        };
+        remove().map_err(|error| error.of(&self.source))
+    }
 }
 
 /// `notes.txt.czip` for `notes.txt`.
@@ -66,7 +97,12 @@ pub(crate) fn compressed_name(text: &Path) -> Option<PathBuf> {
 
 /// `notes.txt` for `notes.txt.czip`.
 pub(crate) fn restored_name(file: &Path) -> Option<PathBuf> {
-    (file.extension() == Some(OsStr::new(EXTENSION))).then(|| file.with_extension(""))
+    is_compressed_name(file).then(|| file.with_extension(""))
+}
+
+/// Whether compressed files are named so.
+pub(crate) fn is_compressed_name(file: &Path) -> bool {
+    file.extension() == Some(OsStr::new(EXTENSION))
 }
 
 /// The extension of compressed files.
@@ -89,22 +125,5 @@ mod tests {
         assert_eq!(restored("notes.txt"), None);
         assert_eq!(restored(".czip"), None);
         assert_eq!(restored("notesczip"), None);
-    }
-
-    #[test]
-    fn standard_input_goes_to_standard_output_unless_told_otherwise() {
-        let transfer = |input: &str, output: Option<&str>| {
-            let files = Files {
-                input_option: Some(input.into()),
-                output: output.map(PathBuf::from),
-                force: false,
-                inputs: Vec::new(),
-            };
-            transfers(files, compressed_name).unwrap().remove(0).target
-        };
-        assert_eq!(transfer("-", None), Target::Stdout);
-        assert_eq!(transfer("-", Some("out")), Target::File("out".into()));
-        assert_eq!(transfer("in", Some("-")), Target::Stdout);
-        assert_eq!(transfer("in", None), Target::File("in.czip".into()));
     }
 }

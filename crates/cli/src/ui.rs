@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clap::builder::styling::{AnsiColor, Style};
 
 use crate::error::{Error, Failure};
 use crate::exit::Exit;
@@ -10,55 +13,86 @@ use crate::exit::Exit;
 #[derive(Debug)]
 pub(crate) struct Ui {
     program: &'static str,
-    quiet: bool,
-    verbose: bool,
+    quiet: u8,
+    verbose: u8,
+    /// Whether names of the program are coloured before errors and warnings.
+    colored: bool,
+    /// Whether standard output is for the data of the user, and so perhaps for a pager or a pipe.
+    data_on_stdout: AtomicBool,
 }
 
 impl Ui {
-    /// The name that the program was called by, and how much it may say. Quiet wins over verbose.
-    pub(crate) fn new(program: &'static str, quiet: bool, verbose: bool) -> Self {
+    /// The name that the program was called by, and how often it was told to be quiet and verbose. Quiet wins.
+    pub(crate) fn new(program: &'static str, quiet: u8, verbose: u8, colored: bool) -> Self {
         Self {
             program,
             quiet,
-            verbose: verbose && !quiet,
+            verbose: if quiet > 0 { 0 } else { verbose },
+            colored,
+            data_on_stdout: AtomicBool::new(false),
         }
     }
 
-    /// An error, shown even to those who want quiet.
+    /// From here on only errors and warnings are shown, unless details are wanted: the user may be reading what goes to
+    /// standard output.
+    pub(crate) fn leave_stdout_to_data(&self) {
+        self.data_on_stdout.store(true, Ordering::Relaxed);
+    }
+
+    /// An error, shown even to those who want quiet, unless they have said so twice.
     pub(crate) fn failure(&self, failure: &Failure) {
-        self.say(format_args!("{}: {failure}", self.program));
+        if self.quiet < 2 {
+            self.say(format_args!("{} {failure}", self.label(AnsiColor::Red)));
+        }
+    }
+
+    /// `czip:`, in this colour if there are colours.
+    fn label(&self, color: AnsiColor) -> impl fmt::Display {
+        let style = if self.colored {
+            color.on_default().bold()
+        } else {
+            Style::new()
+        };
+        format!("{style}{}:{style:#}", self.program)
     }
 
     /// A warning.
     pub(crate) fn warning(&self, message: fmt::Arguments<'_>) {
-        if !self.quiet {
-            self.say(format_args!("{}: warning: {message}", self.program));
+        if self.quiet == 0 {
+            self.say(format_args!(
+                "{} warning: {message}",
+                self.label(AnsiColor::Yellow)
+            ));
         }
     }
 
     /// Whether notes are seen: figures that no one sees need not be measured.
-    #[cfg(feature = "import")]
-    pub(crate) const fn shows_notes(&self) -> bool {
-        !self.quiet
+    pub(crate) fn shows_notes(&self) -> bool {
+        self.quiet == 0 && (self.verbose > 0 || !self.data_on_stdout.load(Ordering::Relaxed))
     }
 
     /// What was done.
     pub(crate) fn note(&self, message: impl fmt::Display) {
-        if !self.quiet {
+        if self.shows_notes() {
             self.say(format_args!("{message}"));
         }
     }
 
     /// Details, shown only on request.
     pub(crate) fn detail(&self, message: fmt::Arguments<'_>) {
-        if self.verbose {
+        if self.is_verbose() {
             self.say(message);
         }
     }
 
+    /// Whether details are shown.
+    pub(crate) const fn is_verbose(&self) -> bool {
+        self.verbose > 0
+    }
+
     /// Whether there is someone to look at a progress bar.
     pub(crate) fn shows_progress(&self) -> bool {
-        !self.quiet && io::stderr().is_terminal()
+        self.shows_notes() && io::stderr().is_terminal()
     }
 
     /// Does something with each file. A failure is reported, and the other files are still processed; the exit code is

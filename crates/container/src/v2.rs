@@ -9,12 +9,14 @@
 //! * [`Writer`] writes a member, segment by segment, to any [`Write`](std::io::Write).
 //! * [`Reader`] reads the segments of all members in order, from any [`Read`](std::io::Read).
 //! * [`Index`] finds out where every segment is, so one can be read without those before.
+//! * [`Copies`] are passages of a text that its segment need not code.
 //! * [`Salvage`] finds what segments it can in a file that is damaged.
 //!
 //! Whoever decodes a segment must verify it: [`Segment::verify`] takes the text and tells whether it is the right one.
 //!
 //! No payload exceeds 16 MiB, and memory is taken as its bytes arrive, so there are no limits to set.
 
+mod copies;
 mod error;
 mod fields;
 mod frame;
@@ -28,7 +30,8 @@ mod source;
 mod varint;
 mod write;
 
-pub use error::{FormatError, Part, ReadError, SegmentError, WriteError};
+pub use copies::{CopiedPassage, Copies};
+pub use error::{CopiesError, FormatError, Part, ReadError, SegmentError, WriteError};
 pub use fields::{Header, MAGIC, VERSION, is_v2};
 pub use index::{Index, IndexEntry};
 pub use level::{InvalidLevel, Level};

@@ -280,8 +280,10 @@ impl From<czip_tokenizer::Error> for Error {
         let kind = match error {
             // The pattern takes more than its engine allows on this text.
             czip_tokenizer::Error::Split { .. } => ErrorKind::Unsupported,
-            // A model with more tokens than its tokenizer has chosen one of them.
-            czip_tokenizer::Error::UnknownId { .. } => ErrorKind::Mismatch,
+            // A file has an id that no token of the model's tokenizer has: it is damaged, or another model's.
+            czip_tokenizer::Error::UnknownId { .. } | czip_tokenizer::Error::UnusedId { .. } => {
+                ErrorKind::Mismatch
+            }
             _ => ErrorKind::Malformed,
         };
         Self::Tokenizer(Cause::new(kind, error))

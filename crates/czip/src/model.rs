@@ -4,6 +4,8 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+#[cfg(feature = "builtin-model")]
+use czip_container::v2::Level;
 use czip_container::v2::ModelId;
 use czip_kernels::Kernels;
 use czip_mix::{Alphabet, Priors, PriorsError};
@@ -132,7 +134,29 @@ impl Model {
         Self::from_bytes(czip_models::STANDARD).expect("the built-in model is valid")
     }
 
-    /// The [`id`](Self::id) of the built-in model, without unpacking it.
+    /// The built-in model for a level: at level 4 `fast`, whose net has a quarter of the multiply-adds, else `standard`, which
+    /// is [`builtin`](Self::builtin). The program compresses with it if no model is named. A file records which model it needs.
+    ///
+    /// Each call unpacks it again.
+    ///
+    /// ```
+    /// use czip::{Level, Model};
+    ///
+    /// let level = |number| Level::new(number).expect("levels run from 1 to 9");
+    /// assert_eq!(Model::builtin_for(level(4)).id(), Model::id_of(czip_models::FAST));
+    /// assert_eq!(Model::builtin_for(level(5)).id(), Model::builtin_id());
+    /// ```
+    #[cfg(feature = "builtin-model")]
+    #[must_use]
+    pub fn builtin_for(level: Level) -> Self {
+        let file = match level.get() {
+            4 => czip_models::FAST,
+            _ => czip_models::STANDARD,
+        };
+        Self::from_bytes(file).expect("the built-in models are valid")
+    }
+
+    /// The [`id`](Self::id) of the built-in model `standard`, without unpacking it.
     #[cfg(feature = "builtin-model")]
     #[must_use]
     pub fn builtin_id() -> ModelId {
@@ -289,5 +313,19 @@ mod tests {
         assert_eq!(model.id(), ModelId([0xef, 0x13, 0x04, 0x90]));
         assert_eq!(model.id(), Model::builtin_id());
         assert_eq!(model.config().vocab_size, 2048);
+    }
+
+    #[test]
+    fn each_level_has_a_built_in_model() {
+        let fast = ModelId([0xd4, 0x26, 0xee, 0x65]);
+        for level in (1..=9).filter_map(Level::new) {
+            let id = Model::builtin_for(level).id();
+            let expected = if level.get() == 4 {
+                fast
+            } else {
+                Model::builtin_id()
+            };
+            assert_eq!(id, expected, "level {level}");
+        }
     }
 }

@@ -80,7 +80,7 @@ impl Options {
     }
 
     /// The most bytes of text in a segment. A number outside [`Options::SEGMENT_LENS`] is moved to the nearest one inside.
-    /// The default is 1 MiB, and 4 MiB at level 9.
+    /// The default depends on the level: 1, 2, 4, 1, 1, 2, 4, 8 and 16 MiB at levels 1 to 9; with large nets 64 KiB.
     ///
     /// Segments are independent: they are the units of parallel work, of seeking, and of what damage can spoil. Each
     /// begins without knowing anything of the text, so longer ones give smaller files.

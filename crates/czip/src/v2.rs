@@ -3,6 +3,7 @@
 //! [`Encoder`] and [`Decoder`] are streams; the functions of the crate's root are made of them.
 
 mod compress;
+mod copies;
 mod decode;
 mod decompress;
 mod encode;

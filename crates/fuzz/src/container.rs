@@ -23,12 +23,15 @@ pub fn container(data: &[u8]) {
 fn read_v2(file: &[u8]) {
     let segments: Result<Vec<Segment>, _> = Reader::new(file).collect();
     let index = Index::open(Cursor::new(file));
+    segments.iter().flatten().for_each(check_copies);
     match (segments, index) {
         (Ok(segments), Ok(index)) => check_index(file, &index, &segments),
         // The index compares what no range would: the checksum of a file without text.
         (Ok(segments), Err(error)) => {
             let is_whole = |segment: &Segment| {
-                segment.info.header.mode() != Mode::Stored || segment.verify(&segment.payload).is_ok()
+                segment.info.header.mode() != Mode::Stored
+                    || segment.info.header.has_copies()
+                    || segment.verify(&segment.payload).is_ok()
             };
             assert!(
                 !segments.iter().all(is_whole),
@@ -42,6 +45,22 @@ fn read_v2(file: &[u8]) {
             }
         }
         (Err(_), Err(_)) => {}
+    }
+}
+
+/// Whatever copies a segment is said to have, they make a text of its length from any rest, or are an error.
+fn check_copies(segment: &Segment) {
+    let text_len = segment.info.header.text_len() as usize;
+    // Others take long, and nothing else.
+    if text_len < 1 << 16
+        && let Ok((Some(copies), coded)) = segment.copies()
+    {
+        let rest = vec![0; copies.rest_len() as usize];
+        let text = copies.restore(&rest);
+        assert_eq!(text.len(), text_len);
+        assert!(copies.rest_of(&text) == rest, "another rest");
+        let payload = [&copies.to_bytes()[..], coded].concat();
+        assert!(payload == segment.payload, "other copies");
     }
 }
 
@@ -80,8 +99,18 @@ fn write_v2(mut input: Input<'_>) {
         for _ in 0..input.below(20) {
             let mode = [Mode::Stored, Mode::Bytes, Mode::Tokens, Mode::Net][input.below(4)];
             let (text, payload, last) = (input.bytes(), input.bytes(), input.byte() == 255);
-            let payload = if mode == Mode::Stored { text } else { payload };
-            match writer.write(mode, last, payload, text) {
+            let copies = input.byte().is_multiple_of(4);
+            let payload = if mode == Mode::Stored && !copies {
+                text
+            } else {
+                payload
+            };
+            let result = if copies {
+                writer.write_with_copies(mode, last, payload, text)
+            } else {
+                writer.write(mode, last, payload, text)
+            };
+            match result {
                 Ok(()) => written.push((mode, payload, text)),
                 // A segment refused leaves nothing behind.
                 Err(_) => continue,
@@ -107,6 +136,7 @@ fn write_v2(mut input: Input<'_>) {
         assert_eq!(segment.info.header.mode(), mode);
         assert!(segment.payload == payload, "another payload");
         assert_eq!(segment.verify(text), Ok(()));
+        check_copies(segment);
     }
     let index = Index::open(Cursor::new(&file)).expect("what was written has an index");
     check_index(&file, &index, &segments);

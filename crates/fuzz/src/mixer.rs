@@ -39,8 +39,6 @@ static TOKENS: LazyLock<[Vocabulary; 5]> = LazyLock::new(|| {
             alphabet: Alphabet::for_tokens(Kernels::detect(), &slices),
             tree: PlainTree::new(&tokens, None),
             priors: vec![
-                include_bytes!("../../mix/priors/light.bin"),
-                include_bytes!("../../mix/priors/standard.bin"),
                 include_bytes!("../../mix/priors/max.bin"),
                 include_bytes!("../../mix/priors/light-alone.bin"),
                 include_bytes!("../../mix/priors/standard-alone.bin"),

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::error::Error;
+use std::ops::ControlFlow;
 
 use czip_import::{Options, Source, import};
 
@@ -15,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: import MODEL OUT.czm".into());
     };
     let source = Source::open(model)?;
-    let imported = import(&source, &Options::default(), &|_, _| ())?;
+    let imported = import(&source, &Options::default(), &|_, _| ControlFlow::Continue(()))?;
     let bytes = imported.into_bytes()?;
     std::fs::write(output, &bytes)?;
     println!(

@@ -98,6 +98,9 @@ pub enum Error {
         /// What it may be.
         allowed: String,
     },
+    /// The observer of the progress has ended the work.
+    #[error("stopped")]
+    Stopped,
     /// No thread could be started.
     #[error("cannot start threads")]
     Threads(#[source] rayon::ThreadPoolBuildError),

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::f64::consts::LOG2_E;
 use std::io::Write;
+use std::ops::ControlFlow;
 
 use czip_model::v3::{self, Config, Contents, Layer, Matrix, MatrixKind, StreamError, Weights};
 use czip_model::{AnyTransformer, Kernels};
@@ -120,16 +121,17 @@ pub fn net(weights: Weights) -> AnyTransformer {
     v3::Transformer::new(Kernels::detect(), weights).into()
 }
 
-/// Makes integers of a source's weights. `progress` is called with the number of weights that are done, and that of all.
+/// Makes integers of a source's weights. `progress` is called with the number of weights that are done, and that of all, and
+/// may end the work. It is called from another thread than the caller's.
 ///
 /// # Errors
 ///
 /// [`Error::Option`] for options that the model does not allow, [`Error::BadTensor`] for weights that the format cannot
-/// hold, [`Error::Io`] if a file cannot be read.
+/// hold, [`Error::Io`] if a file cannot be read, [`Error::Stopped`] if `progress` has ended the work.
 pub fn import(
     source: &Source,
     options: &Options,
-    progress: &(dyn Fn(u64, u64) + Sync),
+    progress: &(dyn Fn(u64, u64) -> ControlFlow<()> + Sync),
 ) -> Result<Imported, Error> {
     let threads = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads)
@@ -146,12 +148,16 @@ struct Importer<'i> {
     residual_scale: f64,
     turn: Turn,
     head_turn: Turn,
-    progress: &'i dyn Fn(u64, u64),
+    progress: &'i (dyn Fn(u64, u64) -> ControlFlow<()> + Sync),
     done: u64,
 }
 
 impl<'i> Importer<'i> {
-    fn new(source: &'i Source, options: &Options, progress: &'i dyn Fn(u64, u64)) -> Result<Self, Error> {
+    fn new(
+        source: &'i Source,
+        options: &Options,
+        progress: &'i (dyn Fn(u64, u64) -> ControlFlow<()> + Sync),
+    ) -> Result<Self, Error> {
         let net = &source.0.net;
         Ok(Self {
             source,
@@ -185,7 +191,7 @@ impl<'i> Importer<'i> {
                 .0
                 .vocabulary
                 .to_json(self.source.name().unwrap_or_default())?,
-            mixing_priors: priors::GENERAL.map(<[u8]>::to_vec).into(),
+            mixing_priors: vec![priors::GENERAL.to_vec()],
             mixing_weights: None,
             facts: self.source.facts(),
             weights: Weights {
@@ -208,9 +214,12 @@ impl<'i> Importer<'i> {
         })
     }
 
-    fn advance(&mut self, weights: usize) {
+    fn advance(&mut self, weights: usize) -> Result<(), Error> {
         self.done += weights as u64;
-        (self.progress)(self.done, self.config.parameters() as u64);
+        match (self.progress)(self.done, self.config.parameters() as u64) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Stopped),
+        }
     }
 
     fn vector(&self, role: Role) -> Result<Vec<f32>, Error> {
@@ -232,7 +241,7 @@ impl<'i> Importer<'i> {
             }
             rows.fold_and_turn(gains, &self.turn);
             quantize::append(&mut matrix, &rows, scale, name)?;
-            self.advance(rows.numbers.len());
+            self.advance(rows.numbers.len())?;
         }
         if extra > 0 {
             // Tokens that the net has never seen are like the mean of those that it has (Hewitt, 2021).
@@ -244,7 +253,7 @@ impl<'i> Importer<'i> {
             };
             rows.fold_and_turn(gains, &self.turn);
             quantize::append(&mut matrix, &rows, scale, name)?;
-            self.advance(rows.numbers.len());
+            self.advance(rows.numbers.len())?;
         }
         Ok(matrix)
     }
@@ -279,7 +288,7 @@ impl<'i> Importer<'i> {
         }
         quantize::append(&mut layer.down, &floats.down, residual, name(LayerRole::Down))?;
         for matrix in [&layer.qkv, &layer.out, &layer.gate_up, &layer.down] {
-            self.advance(matrix.weights.len());
+            self.advance(matrix.weights.len())?;
         }
         Ok(layer)
     }

@@ -1,8 +1,4 @@
 //! Priors of the mixer for any vocabulary, made by `cargo xtask general-priors MODEL` with SmolLM2-135M-Instruct.
 
-/// The priors of each variant that codes tokens with a net, in their stored form.
-pub(crate) const GENERAL: [&[u8]; 3] = [
-    include_bytes!("../priors/light.bin"),
-    include_bytes!("../priors/standard.bin"),
-    include_bytes!("../priors/max.bin"),
-];
+/// The priors of the variant that codes tokens with a net, in their stored form.
+pub(crate) const GENERAL: &[u8] = include_bytes!("../priors/max.bin");

@@ -4,10 +4,8 @@ use crate::hash::Fnv1a;
 use crate::priors::Priors;
 
 static VOCABULARY: &[u8] = include_bytes!("../priors/vocabulary.bin");
-static TOKENS: [&[u8]; 6] = [
-    include_bytes!("../priors/light.bin"),
+static TOKENS: [&[u8]; 4] = [
     include_bytes!("../priors/light-alone.bin"),
-    include_bytes!("../priors/standard.bin"),
     include_bytes!("../priors/standard-alone.bin"),
     include_bytes!("../priors/max.bin"),
     include_bytes!("../priors/max-alone.bin"),

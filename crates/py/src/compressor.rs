@@ -39,7 +39,7 @@ impl Compressor {
         let options = settings::of_encoder(level, threads, segment_len, index)?;
         let options = interrupts.watched_by(options);
         Ok(Self {
-            encoder: Mutex::new(encoder(models::of_encoder(model)?, &options)),
+            encoder: Mutex::new(encoder(models::of_encoder(model, level)?, &options)),
             interrupts,
         })
     }

@@ -26,7 +26,7 @@ pub(crate) fn compress<'py>(
     segment_len: Option<usize>,
     index: bool,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    let model = models::of_encoder(model)?;
+    let model = models::of_encoder(model, level)?;
     let interrupts = Interrupts::default();
     let options = interrupts.watched_by(settings::of_encoder(level, threads, segment_len, index)?);
     let file = interrupts.run(py, || czip::compress(model.as_ref(), &data, &options))?;
@@ -65,7 +65,7 @@ pub(crate) fn compress_many<'py>(
     index: bool,
 ) -> PyResult<Bound<'py, PyList>> {
     let texts = all(texts)?;
-    let model = models::of_encoder(model)?;
+    let model = models::of_encoder(model, level)?;
     let interrupts = Interrupts::default();
     let options = interrupts.watched_by(settings::of_encoder(level, threads, segment_len, index)?);
     let files = interrupts.run_many(py, || czip::compress_many(model.as_ref(), &texts, &options))?;

@@ -1,5 +1,9 @@
 //! Long work without the interpreter's lock, which Ctrl-C ends all the same.
 
+use std::ops::ControlFlow;
+use std::panic;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
@@ -92,5 +96,51 @@ impl Interrupts {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Does work on a thread of its own, for work that looks at a flag now and then and ends when it is set. Meanwhile this thread,
+/// which does not hold the interpreter's lock, looks at signals, and calls `look`. What a handler or `look` raises sets the
+/// flag, and is the result.
+pub(crate) fn beside<T: Send>(
+    work: impl FnOnce(&AtomicBool) -> T + Send,
+    mut look: impl FnMut(Python<'_>) -> PyResult<()>,
+) -> PyResult<T> {
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let (working, ended) = mpsc::channel::<()>();
+        let worker = thread::Builder::new().spawn_scoped(scope, || {
+            // Dropped at the end, and also if the work panics.
+            let _working = working;
+            work(&stop)
+        })?;
+        let mut raised = None;
+        while ended.recv_timeout(INTERVAL) == Err(RecvTimeoutError::Timeout) {
+            if raised.is_some() {
+                continue;
+            }
+            let looked = Python::attach(|py| {
+                py.check_signals()?;
+                look(py)
+            });
+            if let Err(error) = looked {
+                stop.store(true, Ordering::Relaxed);
+                raised = Some(error);
+            }
+        }
+        let result = worker.join().unwrap_or_else(|panic| panic::resume_unwind(panic));
+        match raised {
+            Some(raised) => Err(raised),
+            None => Ok(result),
+        }
+    })
+}
+
+/// What work that reports its progress is told.
+pub(crate) fn flow(stop: &AtomicBool) -> ControlFlow<()> {
+    if stop.load(Ordering::Relaxed) {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
     }
 }

@@ -7,6 +7,7 @@ mod data;
 mod decompressor;
 mod errors;
 mod functions;
+mod importing;
 mod interrupts;
 mod models;
 mod python_file;
@@ -16,7 +17,7 @@ mod stream;
 mod training;
 
 /// The module `czip._czip`. What of it is public is in the package `czip`, in `python/`.
-#[pyo3::pymodule]
+#[pyo3::pymodule(gil_used = false)]
 mod _czip {
     use pyo3::prelude::*;
 
@@ -26,6 +27,8 @@ mod _czip {
     use crate::decompressor::Decompressor;
     #[pymodule_export]
     use crate::functions::{compress, compress_many, decompress, decompress_many, run};
+    #[pymodule_export]
+    use crate::importing::{ImportProgress, import_model};
     #[pymodule_export]
     use crate::models::{Model, NoModel};
     #[pymodule_export]

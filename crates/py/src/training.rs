@@ -5,6 +5,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::thread;
 
 use czip::ModelContents;
@@ -18,7 +19,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::errors::CzipError;
+use crate::errors::failed;
+use crate::interrupts::{beside, flow};
 
 /// How far a run of `train` has come.
 #[pyclass(frozen, get_all, module = "czip")]
@@ -145,11 +147,14 @@ impl Run {
         };
         let file = contents.to_bytes().map_err(failed)?;
         let sample = adapt::sample(&corpus, self.corpus.seed, SAMPLE_LEN);
-        let work = Work {
-            threads: self.options.hyperparameters.threads,
-            observe: &|_, _| {},
+        let fit = |stop: &AtomicBool| {
+            let work = Work {
+                threads: self.options.hyperparameters.threads,
+                observe: &|_, _| flow(stop),
+            };
+            adapt::adapt(&file, sample, BTreeMap::new(), work)
         };
-        adapt::adapt(&file, sample, BTreeMap::new(), work).map_err(failed)
+        beside(fit, |_| Ok(()))?.map_err(failed)
     }
 
     /// Looks at signals, and calls the function of the caller.
@@ -168,19 +173,4 @@ impl Run {
             })
         })
     }
-}
-
-/// An error with those that led to it.
-fn failed(error: impl std::error::Error) -> PyErr {
-    let mut message = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_message = cause.to_string();
-        // Some messages include that of their cause.
-        if !message.ends_with(&cause_message) {
-            message = format!("{message}: {cause_message}");
-        }
-        source = cause.source();
-    }
-    CzipError::new_err(message)
 }

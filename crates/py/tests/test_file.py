@@ -71,11 +71,11 @@ def test_seeks(text, index):
     assert opened.read(10) == text[-17:-7]
     assert opened.seek(len(text) + 100) == len(text) + 100
     assert opened.read() == b""
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="negative seek"):
         opened.seek(-1)
-    with pytest.raises(OSError):
+    with pytest.raises(OSError, match="a place before the start"):
         opened.seek(-len(text) - 1, io.SEEK_END)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="whence"):
         opened.seek(0, 5)
 
 

@@ -100,7 +100,7 @@ def test_file_cut_short(file):
 
 
 @pytest.mark.parametrize(
-    "start, message",
+    ("start", "message"),
     [
         (b"hello", "starts with"),
         (b"\xfacz\x65\x00\x00", "version"),

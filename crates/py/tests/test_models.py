@@ -16,6 +16,10 @@ def test_builtin_model():
     assert repr(model) == '<czip.Model "standard", id ef130490>'
     assert model == czip.Model.builtin() and hash(model) == hash(czip.Model.builtin())
     assert model != czip.NO_MODEL
+    fast = czip.Model.builtin("fast")
+    assert (fast.name, fast.vocab_size) == ("fast", 2048) and fast != model
+    with pytest.raises(ValueError, match='are "standard" and "fast", not "slow"'):
+        czip.Model.builtin("slow")
 
 
 def test_given_and_default_model_are_the_same(text):
@@ -25,6 +29,12 @@ def test_given_and_default_model_are_the_same(text):
     assert czip.decompress(file, model=[czip.Model.builtin()]) == text[:1000]
     # The built-in one is always at hand, unless it is excluded.
     assert czip.decompress(file, model=[]) == text[:1000]
+    fast = czip.Model.builtin("fast")
+    at_4 = czip.compress(text[:1000], level=4)
+    assert czip.compress(text[:1000], level=4, model=fast) == at_4
+    assert czip.compress(text[:1000], level=5, model=fast) != file
+    assert at_4[4:8].hex() == fast.id
+    assert czip.decompress(at_4) == czip.decompress(at_4, model=[czip.Model.builtin()]) == text[:1000]
 
 
 def test_what_is_no_model(tmp_path):

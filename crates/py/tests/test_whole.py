@@ -80,12 +80,19 @@ def test_kinds_of_buffers(text, tmp_path):
     wide = numpy.arange(100, dtype="<u4").reshape(10, 10)
     assert czip.decompress(czip.compress(wide)) == wide.tobytes()
     assert czip.decompress(czip.compress(numbers[::2])) == text[:1000:2]
-    assert czip.decompress(czip.compress(array.array("H", [1, 2, 3]))) == array.array("H", [1, 2, 3]).tobytes()
+    assert (
+        czip.decompress(czip.compress(array.array("H", [1, 2, 3]))) == array.array("H", [1, 2, 3]).tobytes()
+    )
 
 
 @pytest.mark.parametrize("wrong", ["text", 5, None, [1, 2]])
 def test_what_is_no_buffer(wrong):
-    for function in (czip.compress, czip.decompress, czip.Compressor().compress, czip.Decompressor().decompress):
+    for function in (
+        czip.compress,
+        czip.decompress,
+        czip.Compressor().compress,
+        czip.Decompressor().decompress,
+    ):
         with pytest.raises(TypeError):
             function(wrong)
 
@@ -129,7 +136,13 @@ def test_kinds_of_errors(text, file):
         czip.decompress(file, max_memory=100)
     with pytest.raises(czip.ModelError, match="needs the model ef130490, but no model is given"):
         czip.decompress(czip.compress(text), model=czip.NO_MODEL)
-    for kind in (czip.MalformedError, czip.TruncatedError, czip.ModelError, czip.LimitError, czip.UnsupportedError):
+    for kind in (
+        czip.MalformedError,
+        czip.TruncatedError,
+        czip.ModelError,
+        czip.LimitError,
+        czip.UnsupportedError,
+    ):
         assert issubclass(kind, czip.CzipError)
     assert issubclass(czip.CzipError, OSError) and issubclass(czip.CzipError, ValueError)
 

@@ -12,6 +12,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use czip::{Model, Options};
@@ -119,10 +120,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         let sample = adapt::sample(&text, run.hyperparameters.seed, SAMPLE_LEN);
         let work = Work {
             threads: run.hyperparameters.threads,
-            observe: &|_, _| {},
+            observe: &|_, _| ControlFlow::Continue(()),
         };
         let calibration = adapt::calibrate(&net, &tokenizer, sample, work)?;
-        contents.mixing_priors = calibration.priors;
+        contents.mixing_priors = vec![calibration.priors];
         contents.mixing_weights = Some(calibration.counts);
     }
     let file = contents.to_bytes()?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use czip_model::v2::{Contents, File};
@@ -34,24 +35,28 @@ pub enum Error {
         /// Symbols of the model.
         model: usize,
     },
+    /// [`Work::observe`] has ended the work.
+    #[error("stopped")]
+    Stopped,
 }
 
 /// What a mixer knows before a text begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Calibration {
-    /// The priors of each variant with a net, in their stored form.
-    pub priors: Vec<Vec<u8>>,
+    /// The priors of mixing with a net, in their stored form.
+    pub priors: Vec<u8>,
     /// How often each symbol occurs, `[vocab]`.
     pub counts: Vec<u16>,
 }
 
-/// How the fitting of priors is carried out. None of it changes the result.
+/// How the fitting of priors is carried out. None of it changes the result, if there is one.
 #[derive(Clone, Copy)]
 pub struct Work<'w> {
     /// The most threads to use.
     pub threads: usize,
-    /// An observer of the progress: it is called with the tokens coded so far, and those to code in all.
-    pub observe: &'w (dyn Fn(u64, u64) + Sync),
+    /// An observer of the progress: it is called with the tokens coded so far, and those to code in all, and may end the
+    /// work with [`Error::Stopped`]. It is called from other threads than the caller's.
+    pub observe: &'w (dyn Fn(u64, u64) -> ControlFlow<()> + Sync),
 }
 
 impl fmt::Debug for Work<'_> {
@@ -67,7 +72,7 @@ impl fmt::Debug for Work<'_> {
 ///
 /// # Errors
 ///
-/// [`Error::NoStartToken`], [`Error::Vocabulary`], or a text that the tokenizer refuses.
+/// [`Error::NoStartToken`], [`Error::Vocabulary`], a text that the tokenizer refuses, or [`Error::Stopped`].
 pub fn calibrate<'t>(
     net: &AnyTransformer,
     tokenizer: &Tokenizer,
@@ -93,12 +98,13 @@ pub fn calibrate<'t>(
     let done = AtomicU64::new(0);
     let observe = |tokens: u64| {
         let before = done.fetch_add(tokens, Ordering::Relaxed);
-        (work.observe)(before + tokens, total);
+        (work.observe)(before + tokens, total)
     };
     let predictor = Predictor { net, start_token };
     let priors = priors::with_net(predictor, &alphabet, &sample, work.threads, &observe);
+    let priors = priors.ok_or(Error::Stopped)?;
     Ok(Calibration {
-        priors: priors.iter().map(|priors| priors.as_bytes().to_vec()).collect(),
+        priors: priors.as_bytes().to_vec(),
         counts,
     })
 }
@@ -123,7 +129,7 @@ pub fn adapt<'t>(
     match file {
         ModelFile::V1(_) => {
             let Calibration { priors, counts } = calibration;
-            Ok(v1::with_mixing(model, &priors, &counts, facts)?)
+            Ok(v1::with_mixing(model, &[priors], &counts, facts)?)
         }
         ModelFile::V2(file) => replace_v2(*file, &tokenizer_json, calibration, facts),
         ModelFile::V3(file) => {
@@ -136,7 +142,7 @@ pub fn adapt<'t>(
             let mut contents = v3::Contents {
                 weights,
                 tokenizer_json: &tokenizer_json,
-                mixing_priors: calibration.priors,
+                mixing_priors: vec![calibration.priors],
                 mixing_weights: Some(calibration.counts),
                 facts: all,
             };
@@ -156,11 +162,26 @@ fn replace_v2(
     let contents = Contents {
         weights: &file.weights,
         tokenizer_json,
-        mixing_priors: calibration.priors,
+        mixing_priors: vec![calibration.priors],
         mixing_weights: Some(calibration.counts),
         facts: all,
     };
     Ok(contents.to_bytes()?)
+}
+
+/// What a model's file says of the sample that its priors are fitted to, and of the program that does it. `seed` is that
+/// by which the sample was chosen.
+#[must_use]
+pub fn facts(program: &str, seed: u64, sample: &[&[u8]]) -> BTreeMap<String, String> {
+    let sample_len: usize = sample.iter().map(|text| text.len()).sum();
+    let facts = [
+        ("program", program.to_owned()),
+        ("seed", seed.to_string()),
+        ("text_bytes", sample_len.to_string()),
+    ];
+    facts
+        .map(|(key, value)| (format!("adaptation.{key}"), value))
+        .into()
 }
 
 /// The bytes of text that priors are fitted to by default.

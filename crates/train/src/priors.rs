@@ -1,6 +1,8 @@
 //! Mixing priors: a sample of text goes in, and perhaps a net; the weights and maps of mixers that have coded it come
 //! out.
 
+use std::ops::ControlFlow;
+
 use czip_coder::binary::Encoder;
 use czip_kernels::Kernels;
 use czip_mix::{Alphabet, Mixer, Priors, Tree, Variant};
@@ -13,14 +15,17 @@ use rayon::prelude::*;
 /// not count for more than the rest.
 const RATES: [u16; 2] = [1500, 330];
 
-/// The window for nets without one, and how far it moves: those of the default level.
-const WINDOW: (usize, usize) = (256, 128);
+/// The window for nets without one, and how many of its tokens stay when it moves: those of all levels with a net.
+const WINDOW: (usize, usize) = (512, 256);
 
 /// Rows that share one pass over the net's weights.
 const BATCH: usize = 64;
 
-/// The variants that code tokens, the cheapest first.
+/// The variants that code tokens without a net, the cheapest first.
 pub const TOKEN_VARIANTS: [Variant; 3] = [Variant::Light, Variant::Standard, Variant::Max];
+
+/// The variant of all levels with a net.
+const NET_VARIANT: Variant = Variant::Max;
 
 /// A sample of text as the symbols of one alphabet.
 #[derive(Clone, Debug, Default)]
@@ -127,16 +132,16 @@ pub struct Predictor<'a> {
     pub start_token: TokenId,
 }
 
-/// Priors of each of [`TOKEN_VARIANTS`] with a net, on at most this many threads. All variants learn from one run of the
-/// net. `observe` is called with numbers of tokens that have been coded, which add up to [`token_count`].
+/// Priors of mixing with a net, on at most this many threads. `observe` is called with numbers of tokens that have been coded,
+/// which add up to [`token_count`], and may end the work: the result then is `None`.
 #[must_use]
 pub fn with_net(
     predictor: Predictor<'_>,
     alphabet: &Alphabet,
     sample: &Sample,
     threads: usize,
-    observe: &(dyn Fn(u64) + Sync),
-) -> Vec<Priors> {
+    observe: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
+) -> Option<Priors> {
     let work = || fit(predictor, alphabet, sample, threads, observe);
     match ThreadPoolBuilder::new().num_threads(threads.max(1)).build() {
         Ok(pool) => pool.install(work),
@@ -150,29 +155,26 @@ fn fit(
     alphabet: &Alphabet,
     sample: &Sample,
     threads: usize,
-    observe: &(dyn Fn(u64) + Sync),
-) -> Vec<Priors> {
-    let mut mixers = TOKEN_VARIANTS.map(|variant| Mixer::new(alphabet, variant, true, 0));
+    observe: &(dyn Fn(u64) -> ControlFlow<()> + Sync),
+) -> Option<Priors> {
+    let mut mixer = Mixer::new(alphabet, NET_VARIANT, true, 0);
     for rate in RATES {
-        for mixer in &mut mixers {
-            mixer.set_rate(rate);
-        }
+        mixer.set_rate(rate);
         for (tokens, len) in sample.texts() {
-            let mut streams = mixers.each_mut().map(|mixer| {
-                mixer.forget_text(len);
-                (mixer, Encoder::new())
+            let mut encoder = Encoder::new();
+            mixer.forget_text(len);
+            let flow = predictor.predict(alphabet.tree(), tokens, threads, |tokens, predicted| {
+                for (&token, cumulative) in tokens.iter().zip(predicted) {
+                    mixer.encode(token, Some(cumulative), &mut encoder);
+                }
+                observe(tokens.len() as u64)
             });
-            predictor.predict(alphabet.tree(), tokens, threads, |tokens, predicted| {
-                streams.par_iter_mut().for_each(|(mixer, encoder)| {
-                    for (&token, cumulative) in tokens.iter().zip(predicted) {
-                        mixer.encode(token, Some(cumulative), encoder);
-                    }
-                });
-                observe(tokens.len() as u64);
-            });
+            if flow.is_break() {
+                return None;
+            }
         }
     }
-    mixers.iter().map(Mixer::priors).collect()
+    Some(mixer.priors())
 }
 
 /// The number of tokens that [`with_net`] codes: each of the sample in each pass.
@@ -183,14 +185,14 @@ pub fn token_count(sample: &Sample) -> u64 {
 }
 
 impl Predictor<'_> {
-    /// Calls back with a batch of tokens, and the cumulative frequencies that the net predicts for each.
+    /// Calls back with a batch of tokens, and the cumulative frequencies that the net predicts for each, until that ends it.
     fn predict(
         self,
         tree: &Tree,
         tokens: &[TokenId],
         threads: usize,
-        mut each: impl FnMut(&[TokenId], &[Vec<u32>]),
-    ) {
+        mut each: impl FnMut(&[TokenId], &[Vec<u32>]) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let Self {
             net: transformer,
             start_token,
@@ -220,8 +222,9 @@ impl Predictor<'_> {
                     tree.accumulate(frequencies, cumulative);
                 },
             );
-            each(&tokens[coded..coded + more], &predicted[..more]);
+            each(&tokens[coded..coded + more], &predicted[..more])?;
             coded += more;
         }
+        ControlFlow::Continue(())
     }
 }

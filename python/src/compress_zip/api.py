@@ -38,8 +38,8 @@ Reader = czip_v2.Reader
 compress = czip_v2.compress
 compress_v1 = czip_v1.compress
 
-# A symbolic link to the model that is built into the Rust program; a package that was built has it instead.
-BUILTIN_MODEL = Path(__file__).with_name("standard.czm")
+# Models that have names: symbolic links into the repository; a package that was built has the files instead.
+BUILTIN_MODELS = {name: Path(__file__).with_name(f"{name}.czm") for name in ("standard", "fast")}
 
 
 def read_model(data: bytes) -> Model:
@@ -54,9 +54,14 @@ def open_model(path: str | PathLike[str]) -> Model:
     return read_model(Path(path).read_bytes())
 
 
-def builtin_model() -> Model:
-    """The model that is used if no other is named: standard.czm, for English."""
-    return open_model(BUILTIN_MODEL)
+def default_model_name(level: int) -> str:
+    """The name of the model that a level of czip v2 is used with if no other is named."""
+    return "fast" if level == 4 else "standard"
+
+
+def builtin_model(name: str = "standard") -> Model:
+    """A model for English that comes with this package: `standard`, or `fast`, which needs less time."""
+    return open_model(BUILTIN_MODELS[name])
 
 
 def model_id(data: bytes) -> bytes:

@@ -152,8 +152,8 @@ def _command(commands: Any, name: str, about: str) -> argparse.ArgumentParser:
         "-m",
         "--model",
         action="append",
-        help="model file; or standard, the English model; or none; repeated to restore files that need "
-        "different ones [default: CZIP_MODEL, else standard; v1 has no default]",
+        help="model file; or standard or fast, the English models; or none; repeated to restore files that "
+        "need different ones [default: CZIP_MODEL, else fast at level 4 and standard at others; v1 has none]",
     )
     command.add_argument("-T", "--threads", type=int, help="accepted, and of no effect: there is one thread")
     command.add_argument("-q", "--quiet", action="store_true", help="print errors only")
@@ -239,15 +239,15 @@ def _one_model(options: argparse.Namespace, default: list[str]) -> tuple[str, Mo
         raise UsageError("-m takes one model here; only restoring files of czip v2 takes several")
     if names[0] == "none":
         return names[0], None
-    return names[0], _load(options, api.BUILTIN_MODEL if names[0] == "standard" else Path(names[0]))
+    return names[0], _load(options, api.BUILTIN_MODELS.get(names[0], Path(names[0])))
 
 
 def _models_by_id(options: argparse.Namespace, ids: set[str]) -> list[Model]:
-    """The models with these ids, among those that are named and the English one. No others are loaded."""
+    """The models with these ids, among those that are named and the English ones. No others are loaded."""
     names = _model_names(options)
     paths = [path for name in names for path in _model_paths(name)]
     if "none" not in names:
-        paths.append(api.BUILTIN_MODEL)
+        paths += api.BUILTIN_MODELS.values()
     found: dict[str, Model] = {}
     for path in paths:
         model_id = api.model_id(_read_model(path)).hex()
@@ -257,8 +257,8 @@ def _models_by_id(options: argparse.Namespace, ids: set[str]) -> list[Model]:
 
 
 def _model_paths(name: str) -> list[Path]:
-    """The files of a name: a file or folder of models, `standard`, or `none`."""
-    if name in ("none", "standard"):
+    """The files of a name: a file or folder of models, or none for `none`, `standard` and `fast`."""
+    if name == "none" or name in api.BUILTIN_MODELS:
         return []
     return sorted(Path(name).glob("*.czm")) if os.path.isdir(name) else [Path(name)]
 
@@ -270,6 +270,8 @@ def _load(options: argparse.Namespace, path: Path) -> Model:
             model = api.read_model(_read_model(path))
         except (ModelError, TokenizerError) as error:
             raise ModelError(f"bad model {path}: {error}") from error
+        except WrongModelError as error:
+            raise WrongModelError(f"{path}: {error}") from error
         if getattr(options, "tokenizer", None):
             model = api.with_tokenizer(model, _read(options.tokenizer))
         options.loaded[path] = model
@@ -386,7 +388,8 @@ def _compress(options: argparse.Namespace, path: str) -> None:
 
 def _compressed(options: argparse.Namespace, text: bytes) -> bytes:
     """The file of a text, as the options want it."""
-    name, model = _one_model(options, default=["standard"] if options.format == "v2" else [])
+    default = [api.default_model_name(options.level)] if options.format == "v2" else []
+    name, model = _one_model(options, default)
     if options.format == "v1":
         if model is None:
             raise UsageError("CZIPv1 needs a model")

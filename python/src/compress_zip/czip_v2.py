@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from . import repeats
+from .container import copies
+from .container.copies import Passage
 from .container.v2 import (
     TEXT_LEN_MAX,
     Entry,
@@ -27,13 +30,15 @@ if TYPE_CHECKING:
 
 DEFAULT_LEVEL = 5
 # These levels try every mode on the whole of each segment; the others on a sample from its middle.
-_LEVELS_THAT_TRY_ALL = (6, 8, 9)
+_LEVELS_THAT_TRY_ALL = (9,)
 _SAMPLE_LEN = 2048
+# Longer segments compress better, and take more memory.
+_SEGMENT_LEN_LOG2 = {1: 20, 2: 21, 3: 22, 4: 20, 5: 20, 6: 21, 7: 22, 8: 23, 9: 24}
 
 
 def default_segment_len(level: int) -> int:
     """How long segments are if nothing else is said."""
-    return 4 << 20 if level == 9 else 1 << 20
+    return 1 << _SEGMENT_LEN_LOG2[level]
 
 
 def compress(
@@ -44,11 +49,15 @@ def compress(
     segment_len: int | None = None,
     index: bool = True,
     mode: Mode | None = None,
+    find_copies: Callable[[bytes], Sequence[Passage]] = repeats.find,
 ) -> bytes:
     """The file of a text, with one member.
 
     Segments are `segment_len` bytes long, except the last; if there are several and `index` is true, there is
-    an index. Each is coded in `mode`, or in the one that seems the smallest, and stored if that is smaller.
+    an index. The passages of a segment that `find_copies` finds are copied. The rest is coded in `mode`, or
+    in the one that seems the smallest, and stored if that is smaller.
+
+    Raises ValueError for an argument that is out of range, and for copies that are wrong or save nothing.
     """
     if level not in LEVELS:
         raise ValueError(f"level {level} is not 1 to 9")
@@ -58,15 +67,22 @@ def compress(
     texts = [text[start : start + length] for start in range(0, len(text), length)] or [b""]
 
     coder = SegmentCoder(model)
-    payloads = [_encode(coder, text, level, mode) for text in texts]
+    segments = []
+    for place, segment_text in enumerate(texts):
+        passages = find_copies(segment_text)
+        chosen, rest_payload = _encode(coder, copies.rest_of(segment_text, passages), level, mode)
+        payload = copies.to_bytes(passages) + rest_payload
+        if passages and len(payload) >= len(segment_text):
+            raise ValueError(f"copies in segment {place} save nothing")
+        is_last = place + 1 == len(texts)
+        segments.append(Segment(chosen, is_last, len(segment_text), payload, has_copies=bool(passages)))
     # A single segment need not name a model that it does not need. Of several the header is written before it
     # is known what the later ones need.
-    named = len(payloads) > 1 or payloads[0][0] in (Mode.TOKENS, Mode.NET)
+    named = len(segments) > 1 or segments[0].mode in (Mode.TOKENS, Mode.NET)
     header = Header(level, model.id if model and named else None)
     file = bytearray(header.to_bytes())
     entries = []
-    for place, ((chosen, payload), segment_text) in enumerate(zip(payloads, texts)):
-        segment = Segment(chosen, place + 1 == len(texts), len(segment_text), payload)
+    for place, (segment, segment_text) in enumerate(zip(segments, texts)):
         coded = segment.to_bytes(header, place, segment_text)
         file += coded
         entries.append(Entry(len(coded), len(segment_text)))
@@ -76,7 +92,7 @@ def compress(
 
 
 def _encode(coder: SegmentCoder, text: bytes, level: int, mode: Mode | None) -> tuple[Mode, bytes]:
-    """The payload of a segment, and its mode."""
+    """The payload of a segment's rest, and its mode."""
     if not text:
         return Mode.STORED, text
     modes = [Mode.BYTES] if mode is None else [mode]
@@ -123,8 +139,14 @@ class SegmentDecoder:
 
     def decode(self, header: Header, segment: Segment) -> bytes:
         """The text of a segment, without a look at its checksum."""
+        passages, payload = copies.split(segment)
+        rest_len = copies.rest_len(segment.text_len, passages)
+        return copies.restored(self._decode_rest(header, segment, payload, rest_len), passages)
+
+    def _decode_rest(self, header: Header, segment: Segment, payload: bytes, rest_len: int) -> bytes:
+        """What a segment does not copy."""
         if segment.mode is Mode.STORED:
-            return segment.payload
+            return payload
         coder = self._bytes
         if segment.mode is not Mode.BYTES:
             assert header.model_id is not None
@@ -132,7 +154,7 @@ class SegmentDecoder:
                 raise WrongModelError(f"segment at byte {segment.start} needs model {header.model_id.hex()}")
             coder = self._coders[header.model_id]
         try:
-            return coder.decode(segment.payload, segment.mode, header.level, segment.text_len)
+            return coder.decode(payload, segment.mode, header.level, rest_len)
         except DamagedError as error:
             raise DamagedError(f"segment at byte {segment.start}: {error}") from error
 

@@ -32,7 +32,7 @@ class DamagedError(CzipError):
 
 
 class WrongModelError(CzipError):
-    """A compressed file needs a model that is not at hand."""
+    """A compressed file needs a model that is not at hand, or a model another tokenizer."""
 
 
 class LimitError(CzipError):

@@ -17,9 +17,7 @@ from .mix.variants import LEVELS, Mode
 from .model import BATCH, Model, Window, cumulative
 
 _BYTE_PRIORS = ("light-bytes.bin", "bytes.bin")
-_TOKEN_PRIORS = (
-    *("light.bin", "light-alone.bin", "standard.bin", "standard-alone.bin", "max.bin", "max-alone.bin"),
-)
+_TOKEN_PRIORS = ("light-alone.bin", "standard-alone.bin", "max.bin", "max-alone.bin")
 
 
 class SegmentCoder:

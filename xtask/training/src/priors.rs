@@ -5,6 +5,7 @@
 //! depends on the machine, so the same text and the same model give the same files.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::thread;
@@ -65,8 +66,10 @@ const SOURCES: [Source; 7] = [
     ),
 ];
 
-/// The names of [`TOKEN_VARIANTS`].
+/// The names of [`TOKEN_VARIANTS`], without a net; with one only the last is used.
 const TOKEN_NAMES: [&str; 3] = ["light", "standard", "max"];
+/// The name of the priors with a net.
+const NET_NAME: &str = "max";
 const BYTE_VARIANTS: [(Variant, &str); 2] = [(Variant::LightBytes, "light-bytes"), (Variant::Bytes, "bytes")];
 
 /// Documents of the sample that priors are fitted to with an imported net, which takes its time.
@@ -82,17 +85,11 @@ pub(crate) fn train_general(model: &Path) -> Result<()> {
     let texts = texts.iter().take(IMPORTED_DOCUMENTS).map(Vec::as_slice);
     let work = Work {
         threads: thread::available_parallelism()?.get(),
-        observe: &|_, _| {},
+        observe: &|_, _| ControlFlow::Continue(()),
     };
     let calibration = calibrate(&net, &tokenizer, texts, work)?;
-    for (priors, name) in calibration.priors.iter().zip(TOKEN_NAMES) {
-        write(
-            GENERAL_FOLDER,
-            name,
-            Priors::from_bytes(priors)?.general().as_bytes(),
-        )?;
-    }
-    Ok(())
+    let general = Priors::from_bytes(&calibration.priors)?.general();
+    write(GENERAL_FOLDER, NET_NAME, general.as_bytes())
 }
 
 /// Trains and writes all priors.
@@ -132,23 +129,25 @@ pub(crate) fn train(model: &Path) -> Result<()> {
         net: &transformer,
         start_token,
     };
-    let threads = TOKEN_VARIANTS.len();
+    let threads = thread::available_parallelism()?.get();
     thread::scope(|scope| {
-        let with_net = scope.spawn(|| with_net(predictor, &alphabet, &tokens, threads, &|_| {}));
+        let with_net = scope.spawn(|| {
+            with_net(predictor, &alphabet, &tokens, threads, &|_| {
+                ControlFlow::Continue(())
+            })
+        });
         for (variant, name) in TOKEN_VARIANTS.into_iter().zip(TOKEN_NAMES) {
             keep(format!("{name}-alone"), without_net(&alphabet, variant, &tokens));
         }
         for (variant, name) in BYTE_VARIANTS {
             keep(name.to_owned(), without_net(&bytes, variant, &letters));
         }
-        if let Ok(trained) = with_net.join() {
-            for (priors, name) in trained.into_iter().zip(TOKEN_NAMES) {
-                keep(name.to_owned(), priors);
-            }
+        if let Ok(Some(trained)) = with_net.join() {
+            keep(NET_NAME.to_owned(), trained);
         }
     });
     let results = results.into_inner()?;
-    if results.len() != 2 * TOKEN_NAMES.len() + BYTE_VARIANTS.len() {
+    if results.len() != TOKEN_NAMES.len() + BYTE_VARIANTS.len() + 1 {
         return Err("training ended early".into());
     }
     results

@@ -38,7 +38,7 @@ pub(crate) struct Adapt {
 
 impl Adapt {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
-        let mut texts = Texts::find(&self.inputs, &self.corpus, std::slice::from_ref(&self.output))?;
+        let mut texts = Texts::find(&self.inputs, &self.corpus, std::slice::from_ref(&self.output), ui)?;
         texts.inputs.add(&self.model);
         // Checked now: a minute later would be too late to say that something is in the way.
         let target = Target::from(self.output.clone());

@@ -1,6 +1,7 @@
 //! `czip bench`
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use crate::error::{Error, Failure};
 use crate::exit::Exit;
 use crate::input::Source;
 use crate::memory;
-use crate::models::ModelFiles;
+use crate::models::{BuiltIn, ModelFiles};
 use crate::report;
 use crate::ui::Ui;
 
@@ -41,8 +42,17 @@ impl Bench {
         if self.format == Some(Format::V1) && !self.model.are_named() {
             return Err(Error::NoModel.into());
         }
-        let model = self.model.load(ui)?;
+        let model = self.model.load(Level::DEFAULT, ui)?;
         let model = model.as_ref();
+        // Of the built-in models, one is for some levels and one for the others.
+        let mut others = BTreeMap::new();
+        if model.is_some() && !self.model.are_named() {
+            for level in self.levels() {
+                if !BuiltIn::same(level, Level::DEFAULT) {
+                    others.extend(self.model.load(level, ui)?.map(|model| (level, model)));
+                }
+            }
+        }
         let chunk_levels = match model {
             Some(model) if self.model.are_named() => self.chunk_levels(model, ui),
             _ => Vec::new(),
@@ -57,7 +67,7 @@ impl Bench {
                 measurements: Vec::new(),
             };
             for level in self.levels() {
-                let czip = self.segmented(model, level, &text);
+                let czip = self.segmented(others.get(&level).or(model), level, &text);
                 report.measurements.push(czip.map_err(|error| error.of(source))?);
             }
             for &level in &chunk_levels {

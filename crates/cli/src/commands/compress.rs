@@ -1,4 +1,4 @@
-//! `czip compress`
+//! `czip compress`, and czip without a command
 
 use std::time::Instant;
 
@@ -7,22 +7,24 @@ use czip::Model;
 use crate::admission::admit;
 use crate::args::Format;
 use crate::choice::Choice;
-use crate::commands::group::{self, Small};
+use crate::commands::group::{self, Small, Work};
 use crate::error::{Error, Failure, unless_reader_is_gone};
 use crate::exit::Exit;
 use crate::identity::Identities;
 use crate::models::ModelFiles;
 use crate::progress::Progress;
-use crate::report::Statistics;
+use crate::report::{Done, Statistics};
+use crate::selection::Selection;
 use crate::transfer::Transfer;
 use crate::ui::Ui;
 
 /// Texts to compress.
 #[derive(Debug)]
 pub(crate) struct Compress {
-    pub(crate) transfers: Vec<Transfer>,
+    pub(crate) selection: Selection,
     pub(crate) model: ModelFiles,
     pub(crate) choice: Choice,
+    pub(crate) json: bool,
 }
 
 impl Compress {
@@ -30,33 +32,38 @@ impl Compress {
         if self.choice.format == Format::V1 && !self.model.are_named() {
             return Err(Error::NoModel.into());
         }
+        let found = self.selection.find(ui)?;
         self.choice.explain(ui);
         let load = || {
             if self.model.are_none() {
                 ui.note("note: no model, so everything is coded as bytes; -m MODEL makes texts smaller");
             }
-            self.model.load(ui)
+            self.model.load(self.choice.level, ui)
         };
-        let admitted = admit(&self.transfers, &self.model, ui);
+        let admitted = admit(&found, &self.model, ui);
         let inputs = &admitted.inputs;
-        match (&self.transfers[..], &admitted.transfers[..]) {
+        match (&found.transfers[..], &admitted.transfers[..]) {
             (_, []) => return Ok(admitted.exit),
-            ([_], [transfer]) => return self.one(ui, transfer, inputs, load).map(|()| Exit::Success),
+            ([_], [transfer]) => return self.one(ui, transfer, inputs, load).map(|_| admitted.exit),
             _ => {}
         }
         let model = load()?;
+        let alone = |transfer: &Transfer| self.one(ui, transfer, inputs, || Ok(model.clone()));
         if self.choice.format == Format::V1 {
             let exit = ui.each(&admitted.transfers, |transfer| {
-                unless_reader_is_gone(self.one(ui, transfer, inputs, || Ok(model.clone())))
+                unless_reader_is_gone(alone(transfer).map(drop))
             })?;
             return Ok(admitted.exit.or(exit));
         }
-        let alone = |transfer: &Transfer| self.one(ui, transfer, inputs, || Ok(model.clone()));
         let together = |texts: &[&[u8]], progress: &Progress| {
             let files = czip::compress_many(model.as_ref(), texts, &progress.watch(&self.choice.options));
             files.into_iter().map(|file| file.map_err(Error::from)).collect()
         };
-        Ok(group::run(ui, &admitted, false, Small::of_text, alone, together))
+        let work = Work {
+            done: Done::Compressed,
+            json: self.json,
+        };
+        Ok(group::run(ui, &admitted, work, Small::of_text, alone, together))
     }
 
     fn one(
@@ -65,24 +72,25 @@ impl Compress {
         transfer: &Transfer,
         inputs: &Identities,
         load: impl FnOnce() -> Result<Option<Model>, Failure>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Statistics, Failure> {
         let Transfer {
             source,
             target,
             overwrite,
+            ..
         } = transfer;
         let mut input = source.open()?;
-        let mut output = target.create_compressed(inputs, input.permissions(), *overwrite)?;
+        let mut output = target.create_compressed(inputs, input.attributes(), *overwrite)?;
         let model = load()?;
 
         let start = Instant::now();
         let progress = Progress::start(ui, source.to_string(), false);
         let mut statistics = Statistics {
+            done: Done::Compressed,
             text_len: 0,
             file_len: 0,
             tokens: None,
             seconds: None,
-            restored: false,
         };
         match (self.choice.format, &model) {
             (Format::V1, None) => return Err(Error::NoModel.into()),
@@ -116,10 +124,9 @@ impl Compress {
                 ui.detail(format_args!("{target}: {}", group::segments(&summary)));
             }
         }
-        output.commit().map_err(|error| error.of(target))?;
+        let committed = output.commit().map_err(|error| error.of(target))?;
         input.finish(source, ui)?;
         statistics.seconds = Some(start.elapsed().as_secs_f64());
-        ui.note(format_args!("{source}: {statistics}"));
-        Ok(())
+        transfer.end(&committed, input.version().as_ref(), statistics, self.json, ui)
     }
 }

@@ -1,6 +1,7 @@
 //! Fitting mixing priors to a sample of texts, which `adapt` and `import` do.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use czip_train::adapt::{self, Work};
@@ -31,18 +32,16 @@ impl Fitting<'_> {
     ) -> Result<T, Failure> {
         let sample = adapt::sample(self.corpus, self.seed, self.sample_len);
         let sample_len: usize = sample.iter().map(|text| text.len()).sum();
-        let facts = [
-            ("program", concat!("czip ", env!("CARGO_PKG_VERSION")).to_owned()),
-            ("seed", self.seed.to_string()),
-            ("text_bytes", sample_len.to_string()),
-        ];
-        let facts = facts.map(|(key, value)| (format!("adaptation.{key}"), value));
+        let facts = adapt::facts(concat!("czip ", env!("CARGO_PKG_VERSION")), self.seed, &sample);
         ui.note(format_args!("fitting the mixing priors to {sample_len} bytes"));
         let progress = Progress::start(ui, self.model.display().to_string(), false);
         let work = Work {
             threads: self.threads,
-            observe: &|done, total| progress.show(done, Some(total)),
+            observe: &|done, total| {
+                progress.show(done, Some(total));
+                ControlFlow::Continue(())
+            },
         };
-        fit(sample, facts.into(), work).map_err(|error| Error::Fitting(Box::new(error)).into())
+        fit(sample, facts, work).map_err(|error| Error::Fitting(Box::new(error)).into())
     }
 }

@@ -1,7 +1,6 @@
 //! Several files in one run: small ones are read, coded side by side, and written; large ones come one by one.
 
 use std::fmt;
-use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::time::Instant;
 
@@ -9,11 +8,14 @@ use czip::v2::container::Reader;
 use czip::{Format, Summary};
 
 use crate::admission::Admitted;
+use crate::attributes::Attributes;
 use crate::error::{Error, Failure};
 use crate::exit::Exit;
 use crate::identity::Identities;
+use crate::input::Version;
+use crate::output::Target;
 use crate::progress::Progress;
-use crate::report::Statistics;
+use crate::report::{Done, Statistics};
 use crate::transfer::Transfer;
 use crate::ui::Ui;
 
@@ -58,7 +60,8 @@ impl Small {
 /// The small file that is being processed. It has been read and closed.
 struct Member<'t> {
     transfer: &'t Transfer,
-    permissions: Option<Permissions>,
+    attributes: Option<Attributes>,
+    version: Option<Version>,
     small: Small,
     /// Whether all of it was read.
     end: Result<(), Failure>,
@@ -68,47 +71,19 @@ struct Member<'t> {
 pub(crate) fn run(
     ui: &Ui,
     admitted: &Admitted<'_>,
-    restored: bool,
+    work: Work,
     small: impl Fn(Vec<u8>) -> Option<Small>,
-    alone: impl Fn(&Transfer) -> Result<(), Failure>,
+    alone: impl Fn(&Transfer) -> Result<Statistics, Failure>,
     together: impl Fn(&[&[u8]], &Progress) -> Vec<Result<Vec<u8>, Error>>,
 ) -> Exit {
-    let mut exit = admitted.exit;
-    let mut failed = |failure: Failure| {
-        if matches!(failure.error, Error::ReaderGone) {
-            return;
-        }
-        ui.failure(&failure);
-        exit = exit.or(failure.error.exit());
-    };
-    let flush = |group: &mut Vec<Member<'_>>, failed: &mut dyn FnMut(Failure)| {
-        let members = std::mem::take(group);
-        if members.is_empty() {
-            return;
-        }
-        let start = Instant::now();
-        let total = members.iter().map(|member| member.small.text_len).sum();
-        let progress = Progress::start(ui, format!("{} files", members.len()), false).of_bytes(Some(total));
-        let inputs: Vec<&[u8]> = members.iter().map(|member| &member.small.bytes[..]).collect();
-        let outputs = together(&inputs, &progress);
-        drop(progress);
-        let mut sum = Sum::default();
-        for (member, output) in members.into_iter().zip(outputs) {
-            match member.write(output, restored, &admitted.inputs) {
-                Ok(statistics) => {
-                    ui.note(format_args!("{}: {statistics}", member.transfer.source));
-                    sum.add(&statistics);
-                }
-                Err(failure) => failed(failure),
-            }
-            if let Err(failure) = member.end {
-                failed(failure);
-            }
-        }
-        if sum.files > 1 {
-            let statistics = sum.statistics(start, restored);
-            ui.note(format_args!("{} files: {statistics}", sum.files));
-        }
+    let mut run = Run {
+        ui,
+        work,
+        inputs: &admitted.inputs,
+        together,
+        start: Instant::now(),
+        sum: Sum::default(),
+        exit: admitted.exit,
     };
     let mut group = Vec::new();
     let mut group_len = 0;
@@ -118,16 +93,77 @@ pub(crate) fn run(
                 group_len += member.small.text_len;
                 group.push(member);
                 if group_len >= GROUP || group.len() >= GROUP_FILES {
-                    flush(&mut group, &mut failed);
+                    run.flush(&mut group);
                     group_len = 0;
                 }
             }
-            Ok(None) => alone(transfer).unwrap_or_else(&mut failed),
-            Err(failure) => failed(failure),
+            Ok(None) => {
+                if transfer.target == Target::Stdout {
+                    // There, the order of the texts is that of their names.
+                    run.flush(&mut group);
+                    group_len = 0;
+                }
+                let result = alone(transfer);
+                run.count(result);
+            }
+            Err(failure) => run.count(Err(failure)),
         }
     }
-    flush(&mut group, &mut failed);
-    exit
+    run.flush(&mut group);
+    if run.sum.files > 1 {
+        let statistics = run.sum.statistics(run.start, work.done);
+        ui.note(format_args!("{} files: {statistics}", run.sum.files));
+    }
+    run.exit
+}
+
+/// What is done with each file, and how it is reported.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Work {
+    pub(crate) done: Done,
+    pub(crate) json: bool,
+}
+
+/// What has become of the files so far.
+struct Run<'r, T> {
+    ui: &'r Ui,
+    work: Work,
+    inputs: &'r Identities,
+    together: T,
+    start: Instant,
+    sum: Sum,
+    exit: Exit,
+}
+
+impl<T: Fn(&[&[u8]], &Progress) -> Vec<Result<Vec<u8>, Error>>> Run<'_, T> {
+    fn count(&mut self, result: Result<Statistics, Failure>) {
+        match result {
+            Ok(statistics) => self.sum.add(&statistics),
+            Err(failure) if matches!(failure.error, Error::ReaderGone) => {}
+            Err(failure) => {
+                self.ui.failure(&failure);
+                self.exit = self.exit.or(failure.error.exit());
+            }
+        }
+    }
+
+    /// Processes the small files that have been read.
+    fn flush(&mut self, group: &mut Vec<Member<'_>>) {
+        let members = std::mem::take(group);
+        if members.is_empty() {
+            return;
+        }
+        let total = members.iter().map(|member| member.small.text_len).sum();
+        let progress =
+            Progress::start(self.ui, format!("{} files", members.len()), false).of_bytes(Some(total));
+        let inputs: Vec<&[u8]> = members.iter().map(|member| &member.small.bytes[..]).collect();
+        let outputs = (self.together)(&inputs, &progress);
+        drop(progress);
+        for (member, output) in members.into_iter().zip(outputs) {
+            let written = member.write(output, self.work, self.inputs, self.ui);
+            self.count(written);
+        }
+    }
 }
 
 /// Reads a file if it is small, and checks that its output can be made. What is not a file, or cannot be examined, is
@@ -142,12 +178,16 @@ fn open<'t>(
         source,
         target,
         overwrite,
+        ..
     } = transfer;
     if !source.is_file() {
         return Ok(None);
     }
     let mut input = source.open()?;
-    if input.file_len().is_none_or(|len| len > SMALL) || !target.check(inputs, *overwrite)? {
+    let is_file = target.check(inputs, *overwrite)?;
+    // What goes to a screen is shown as it comes.
+    let fits = is_file || *target == Target::Nowhere || *target == Target::Stdout && !target.is_terminal();
+    if input.file_len().is_none_or(|len| len > SMALL) || !fits {
         return Ok(None);
     }
     let mut bytes = Vec::new();
@@ -161,7 +201,8 @@ fn open<'t>(
         .and_then(small)
         .map(|small| Member {
             transfer,
-            permissions: input.permissions(),
+            attributes: input.attributes(),
+            version: input.version(),
             small,
             end: input.finish(source, ui),
         }))
@@ -169,36 +210,32 @@ fn open<'t>(
 
 impl Member<'_> {
     fn write(
-        &self,
+        self,
         output: Result<Vec<u8>, Error>,
-        restored: bool,
+        work: Work,
         inputs: &Identities,
+        ui: &Ui,
     ) -> Result<Statistics, Failure> {
-        let Transfer {
-            source,
-            target,
-            overwrite,
-        } = self.transfer;
-        let bytes = output.map_err(|error| error.of(source))?;
-        let mut output = target.create(inputs, self.permissions.clone(), *overwrite)?;
-        output
-            .write_all(&bytes)
-            .map_err(Error::Write)
-            .and_then(|()| output.commit())
-            .map_err(|error| error.of(target))?;
+        let transfer = self.transfer;
+        let target = &transfer.target;
+        let bytes = output.map_err(|error| error.of(&transfer.source))?;
+        let mut output = target.create(inputs, self.attributes, transfer.overwrite)?;
+        output.write_all(&bytes).map_err(|error| target.failed(error))?;
+        let committed = output.commit().map_err(|error| error.of(target))?;
+        self.end?;
         let (input_len, output_len) = (self.small.bytes.len() as u64, bytes.len() as u64);
-        let (text_len, file_len) = if restored {
-            (output_len, input_len)
-        } else {
-            (input_len, output_len)
+        let (text_len, file_len) = match work.done {
+            Done::Compressed => (input_len, output_len),
+            Done::Restored | Done::Tested => (output_len, input_len),
         };
-        Ok(Statistics {
+        let statistics = Statistics {
+            done: work.done,
             text_len,
             file_len,
             tokens: None,
             seconds: None,
-            restored,
-        })
+        };
+        transfer.end(&committed, self.version.as_ref(), statistics, work.json, ui)
     }
 }
 
@@ -216,13 +253,13 @@ impl Sum {
         self.file_len += statistics.file_len;
     }
 
-    fn statistics(&self, start: Instant, restored: bool) -> Statistics {
+    fn statistics(&self, start: Instant, done: Done) -> Statistics {
         Statistics {
+            done,
             text_len: self.text_len,
             file_len: self.file_len,
             tokens: None,
             seconds: Some(start.elapsed().as_secs_f64()),
-            restored,
         }
     }
 }

@@ -10,6 +10,7 @@ use std::fmt;
 use std::fs;
 use std::mem;
 use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Instant;
@@ -67,7 +68,7 @@ impl Import {
         let mut texts = None;
         if !self.calibration.is_empty() {
             let outputs = std::slice::from_ref(&self.output);
-            let mut found = Texts::find(&self.calibration, &corpus_options, outputs)?;
+            let mut found = Texts::find(&self.calibration, &corpus_options, outputs, ui)?;
             inputs = mem::take(&mut found.inputs);
             texts = Some(found);
         }
@@ -93,6 +94,7 @@ impl Import {
         let progress = Progress::start(ui, self.model.display().to_string(), false).of("weights");
         let imported = czip_import::import(&source, &self.options, &|done, total| {
             progress.show(done, Some(total));
+            ControlFlow::Continue(())
         });
         drop(progress);
         let mut imported = imported.map_err(failed)?;
@@ -167,7 +169,7 @@ impl Import {
         };
         fitting.run(ui, |sample, of_sample, work| {
             let calibration = adapt::calibrate(&net, tokenizer, sample, work)?;
-            imported.mixing_priors = calibration.priors;
+            imported.mixing_priors = vec![calibration.priors];
             imported.mixing_weights = Some(calibration.counts);
             imported.facts.extend(of_sample);
             Ok(())

@@ -1,20 +1,18 @@
 //! `czip info`
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
-use czip::v1::{
-    self,
-    container::{self, Flags},
-};
-use czip::v2;
-use czip::{Format, Kernels, Limits, Mode, ModeCounts, Model, ModelFile, ModelId, Options};
+use czip::v1::container;
+use czip::{Format, Kernels, Limits, Model, ModelFile, ModelId};
 use serde::{Deserialize, Serialize};
 
+use crate::commands::contents::{CompressedFile, SegmentedFile, line};
 use crate::error::{Error, Failure};
 use crate::exit::Exit;
 use crate::input::Source;
-use crate::models::ModelFiles;
+use crate::models::{BuiltIn, ModelFiles, ModelSet};
 use crate::printable::printable;
 use crate::report;
 use crate::ui::Ui;
@@ -25,16 +23,26 @@ pub(crate) struct Info {
     pub(crate) files: Vec<Source>,
     /// Models to check files against.
     pub(crate) models: ModelFiles,
+    /// Models to name.
+    pub(crate) known: ModelFiles,
     pub(crate) limits: Limits,
     pub(crate) json: bool,
 }
 
 impl Info {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
-        let models = self.models.set(ui)?.ids();
+        let given = self.models.set(ui)?;
+        let (ids, known) = (given.ids(), self.known.set(ui)?);
+        let known = given.and(known);
         ui.each(&self.files, |source| {
-            let bytes = source.read_within(self.files.len(), self.limits.max_memory, ui)?;
-            let description = describe(&bytes, &models, &self.limits).map_err(|error| error.of(source))?;
+            let bytes = match source {
+                Source::File(path) if !path.exists() && BuiltIn::named(path).is_some() => {
+                    Cow::Borrowed(BuiltIn::named(path).map_or(&[][..], BuiltIn::bytes))
+                }
+                source => Cow::Owned(source.read_within(self.files.len(), self.limits.max_memory, ui)?),
+            };
+            let description =
+                describe(&bytes, &ids, &known, &self.limits).map_err(|error| error.of(source))?;
             report::print(
                 &Report {
                     path: source.to_string(),
@@ -49,10 +57,15 @@ impl Info {
 
 /// Files are known by their contents: a compressed one by its first bytes, a model by the length and opening brace of
 /// its header.
-fn describe(bytes: &[u8], models: &[ModelId], limits: &Limits) -> Result<Description, Error> {
+fn describe(
+    bytes: &[u8],
+    given: &[ModelId],
+    known: &ModelSet<'_>,
+    limits: &Limits,
+) -> Result<Description, Error> {
     let format = Format::detect(bytes);
     if format == Some(Format::V2) {
-        SegmentedFile::read(bytes, models, limits).map(Description::SegmentedFile)
+        SegmentedFile::read(bytes, given, known, limits).map(Description::SegmentedFile)
     } else if bytes.starts_with(&container::MAGIC) {
         CompressedFile::read(bytes, limits).map(Description::CompressedFile)
     } else if bytes.get(8) == Some(&b'{') {
@@ -76,128 +89,6 @@ enum Description {
     #[serde(rename = "compressed_file")]
     SegmentedFile(SegmentedFile),
     Model(ModelReport),
-}
-
-/// What a compressed file says about itself. Lengths are in bytes.
-#[derive(Debug, Serialize)]
-struct CompressedFile {
-    format: &'static str,
-    file_len: u64,
-    codec: String,
-    flags: Vec<&'static str>,
-    text_len: u64,
-    tokens: u64,
-    chunks: u32,
-    chunk_tokens: u32,
-    payload_len: u64,
-    /// Hexadecimal.
-    model_id: String,
-    tokenizer_id: u8,
-    ratio: Option<f64>,
-    bits_per_byte: Option<f64>,
-}
-
-impl CompressedFile {
-    fn read(bytes: &[u8], limits: &Limits) -> Result<Self, Error> {
-        let file = v1::inspect(bytes, &Options::new().limits(*limits))?;
-        let params = &file.params;
-        let flags = [(Flags::MULTI_FILE, "multi-file"), (Flags::TRAINING, "training")];
-        let (file_len, text_len) = (bytes.len() as u64, u64::from(file.header.original_len()));
-        Ok(Self {
-            format: "CZIPv1",
-            file_len,
-            codec: params.codec.to_string(),
-            flags: flags
-                .iter()
-                .filter(|(flag, _)| params.flags.contains(*flag))
-                .map(|(_, name)| *name)
-                .collect(),
-            text_len,
-            tokens: file.token_count,
-            chunks: file.header.chunk_count(),
-            chunk_tokens: params.context.chunk_tokens(),
-            payload_len: file.payload_len,
-            model_id: format!("{:08x}", params.model_id_hash),
-            tokenizer_id: params.tokenizer_id,
-            ratio: report::ratio(text_len, file_len),
-            bits_per_byte: report::bits_per(file_len, text_len),
-        })
-    }
-}
-
-/// What a file of the format czip v2 says about itself. Lengths are in bytes.
-#[derive(Debug, Serialize)]
-struct SegmentedFile {
-    format: &'static str,
-    file_len: u64,
-    text_len: u64,
-    members: u64,
-    /// The levels of all members, each once.
-    levels: Vec<u8>,
-    segments: u64,
-    longest_segment: u32,
-    modes: BTreeMap<String, u64>,
-    /// The models that the members name, each once, in hexadecimal.
-    models: Vec<String>,
-    /// Whether a segment needs a model.
-    needs_model: bool,
-    /// Whether those given are all that are named; `None` without a model on either side.
-    model_matches: Option<bool>,
-    /// Bytes of all indexes.
-    index_len: u64,
-    ratio: Option<f64>,
-    bits_per_byte: Option<f64>,
-}
-
-impl SegmentedFile {
-    fn read(bytes: &[u8], given: &[ModelId], limits: &Limits) -> Result<Self, Error> {
-        let mut counts = ModeCounts::default();
-        let (mut levels, mut models) = (BTreeSet::new(), BTreeSet::new());
-        let (mut members, mut segments, mut text_len, mut longest_segment) = (0, 0, 0, 0);
-        let mut needs_model = false;
-        // Whatever is neither header nor segment is index.
-        let mut known_len = 0;
-        for segment in v2::container::Reader::new(bytes) {
-            let info = segment.map_err(czip::Error::from)?.info;
-            if info.number == 0 {
-                members += 1;
-                known_len += info.member.byte_len() as u64;
-                levels.insert(info.member.level.get());
-                models.extend(info.member.model.map(|ModelId(id)| id));
-            }
-            segments += 1;
-            known_len += u64::from(info.header.segment_len());
-            text_len += u64::from(info.header.text_len());
-            if text_len > limits.max_text_len {
-                let (declared, limit) = (text_len, limits.max_text_len);
-                return Err(czip::Error::TextLimit { declared, limit }.into());
-            }
-            longest_segment = longest_segment.max(info.header.text_len());
-            counts.add(info.header.mode());
-            needs_model |= info.header.mode().needs_model();
-        }
-        let file_len = bytes.len() as u64;
-        let compared = !given.is_empty() && !models.is_empty();
-        Ok(Self {
-            format: "czip v2",
-            file_len,
-            text_len,
-            members,
-            levels: levels.into_iter().collect(),
-            segments,
-            longest_segment,
-            modes: counts
-                .each()
-                .map(|(mode, count)| (mode.to_string(), count))
-                .into(),
-            needs_model,
-            model_matches: compared.then(|| models.iter().all(|&id| given.contains(&ModelId(id)))),
-            models: models.iter().map(|&id| ModelId(id).to_string()).collect(),
-            index_len: file_len - known_len,
-            ratio: report::ratio(text_len, file_len),
-            bits_per_byte: report::bits_per(file_len, text_len),
-        })
-    }
 }
 
 /// What a model file says about itself.
@@ -311,94 +202,6 @@ impl fmt::Display for Report {
             Description::CompressedFile(file) => file.fmt(f),
             Description::SegmentedFile(file) => file.fmt(f),
             Description::Model(model) => model.fmt(f),
-        }
-    }
-}
-
-/// A line of a description.
-macro_rules! line {
-    ($f:expr, $name:literal, $($value:tt)+) => {
-        write!($f, "\n  {:<14}{}", $name, format_args!($($value)+))
-    };
-}
-
-impl fmt::Display for CompressedFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let flags = if self.flags.is_empty() {
-            String::from("none")
-        } else {
-            self.flags.join(", ")
-        };
-        write!(f, "compressed text, {}", self.format)?;
-        line!(f, "text", "{} bytes, {} tokens", self.text_len, self.tokens)?;
-        line!(
-            f,
-            "file",
-            "{} bytes, {}",
-            self.file_len,
-            report::figures(self.text_len, self.file_len)
-        )?;
-        line!(
-            f,
-            "chunks",
-            "{} of up to {} tokens",
-            self.chunks,
-            self.chunk_tokens
-        )?;
-        line!(f, "payload", "{} bytes, in {}", self.payload_len, self.codec)?;
-        line!(f, "flags", "{flags}")?;
-        line!(f, "model id", "{}, of the path that the model had", self.model_id)?;
-        line!(f, "tokenizer id", "{}", self.tokenizer_id)
-    }
-}
-
-impl fmt::Display for SegmentedFile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let list = |numbers: &[u8]| numbers.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
-        write!(f, "compressed, {}", self.format)?;
-        line!(f, "text", "{} bytes", self.text_len)?;
-        line!(
-            f,
-            "file",
-            "{} bytes, {}",
-            self.file_len,
-            report::figures(self.text_len, self.file_len)
-        )?;
-        line!(f, "level", "{}", list(&self.levels))?;
-        if self.members > 1 {
-            line!(f, "members", "{}", self.members)?;
-        }
-        line!(
-            f,
-            "segments",
-            "{} of up to {} bytes",
-            self.segments,
-            self.longest_segment
-        )?;
-        // In the order of their numbers, not of the alphabet.
-        let modes = [Mode::Stored, Mode::Bytes, Mode::Tokens, Mode::Net].map(|mode| mode.to_string());
-        let modes = modes
-            .iter()
-            .filter_map(|mode| Some((mode, self.modes.get(mode)?)));
-        let modes: Vec<String> = modes
-            .filter(|(_, count)| **count > 0)
-            .map(|(mode, count)| format!("{count} {mode}"))
-            .collect();
-        line!(f, "modes", "{}", modes.join(", "))?;
-        if self.models.is_empty() {
-            line!(f, "model", "none")?;
-        } else {
-            let needed = match (self.model_matches, self.needs_model) {
-                (Some(true), _) => ", the one given",
-                (Some(false), _) => ", not the one given",
-                (None, true) => "",
-                (None, false) => ", which no segment needs",
-            };
-            line!(f, "model", "{}{needed}", self.models.join(", "))?;
-        }
-        match self.index_len {
-            0 => line!(f, "index", "none"),
-            len => line!(f, "index", "{len} bytes"),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Texts to learn from: what the user names goes in; a corpus comes out, and the set of files that are read for it.
 
-use std::io;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use czip_train::corpus::{self, Corpus, CorpusOptions, Files, HeldoutBy};
 
@@ -21,18 +22,35 @@ pub(super) struct Texts<'o> {
 impl<'o> Texts<'o> {
     /// Finds texts. Files that czip wrote under the names of `outputs`, and that are only found in a folder or by a pattern,
     /// are no inputs: they are not read, and may be written again.
+    ///
+    /// Files that are named beside texts, but are none, are passed over: a shell names all that a pattern fits.
     pub(super) fn find(
         inputs: &[PathBuf],
         options: &'o CorpusOptions,
         outputs: &[PathBuf],
+        ui: &Ui,
     ) -> Result<Self, Failure> {
-        let files = corpus::find(inputs, options).map_err(failure)?;
+        let reasons: Vec<Option<&str>> = inputs.iter().map(|input| reason_to_pass(input)).collect();
+        let mut texts = inputs.to_vec();
+        if reasons.contains(&None) {
+            for (input, reason) in inputs.iter().zip(&reasons) {
+                if let Some(reason) = reason {
+                    ui.warning(format_args!("{}: passed over: {reason}", input.display()));
+                }
+            }
+            let mut kept = reasons.iter().map(Option::is_none);
+            texts.retain(|_| kept.next().unwrap_or(true));
+        }
+        let files = corpus::find(&texts, options).map_err(failure)?;
         let outputs: Identities = outputs.iter().collect();
         let read = files.iter().filter(|file| {
             let is_made = || corpus::is_made_by_czip(&file.path).unwrap_or(false);
             file.is_named || !outputs.contains(&file.path) || !is_made()
         });
         let mut identities: Identities = read.map(|file| &file.path).collect();
+        for (input, _) in inputs.iter().zip(&reasons).filter(|(_, reason)| reason.is_some()) {
+            identities.add(input);
+        }
         if inputs
             .iter()
             .any(|input| Source::from(input.clone()) == Source::Stdin)
@@ -50,6 +68,21 @@ impl<'o> Texts<'o> {
     pub(super) fn read(self) -> Result<Corpus, Failure> {
         self.files.read(&mut io::stdin().lock()).map_err(failure)
     }
+}
+
+/// Why a file that is named is no text; `None` if it may be one.
+fn reason_to_pass(input: &Path) -> Option<&'static str> {
+    // As many bytes as other programs look at to tell text from the rest.
+    const START: u64 = 8_000;
+    if !input.is_file() {
+        return None;
+    }
+    if corpus::is_made_by_czip(input).unwrap_or(false) {
+        return Some("czip wrote it");
+    }
+    let mut start = Vec::new();
+    let read = File::open(input).and_then(|file| file.take(START).read_to_end(&mut start));
+    (read.is_ok() && start.contains(&0)).then_some("it is not text")
 }
 
 fn failure(error: corpus::Error) -> Failure {

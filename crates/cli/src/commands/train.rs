@@ -52,7 +52,7 @@ impl Train {
         if wishes && self.from.is_some() && !self.new_tokenizer {
             return Err(Error::TokenizerKept.into());
         }
-        let mut texts = Texts::find(&self.inputs, &self.corpus, &outputs::paths(&self.output))?;
+        let mut texts = Texts::find(&self.inputs, &self.corpus, &outputs::paths(&self.output), ui)?;
         self.from.iter().for_each(|path| texts.inputs.add(path));
         let inputs = std::mem::take(&mut texts.inputs);
         // Checked now: hours later would be too late to say that something is in the way.
@@ -207,7 +207,7 @@ impl Train {
         let sample = adapt::sample(corpus, self.session.hyperparameters.seed, SAMPLE_LEN);
         let work = Work {
             threads: self.session.hyperparameters.threads,
-            observe: &|_, _| {},
+            observe: &|_, _| ControlFlow::Continue(()),
         };
         adapt::adapt(&file, sample, BTreeMap::new(), work)
             .map_err(|error| Error::Fitting(Box::new(error)).into())
@@ -231,14 +231,15 @@ fn measure(model: &Model, model_len: usize, corpus: &Corpus, ui: &Ui) -> Result<
     if text.is_empty() {
         return Ok(());
     }
-    let whole = sizes(model, &[&text], None)?;
+    let built_in = Model::builtin();
+    let whole = sizes(model, &built_in, &[&text], None)?;
     ui.note(format_args!("held-out text as one file, {} bytes:", text.len()));
     table(&whole, text.len(), ui);
 
     let pieces: Vec<&[u8]> = text.chunks(PIECE).collect();
     if pieces.len() > 1 {
         let dictionary = dictionary(corpus);
-        let pieces = sizes(model, &pieces, dictionary.as_deref())?;
+        let pieces = sizes(model, &built_in, &pieces, dictionary.as_deref())?;
         ui.note(format_args!("in pieces of {} bytes:", PIECE));
         table(&pieces, text.len(), ui);
         let ours = pieces[0].1 as f64;
@@ -253,17 +254,42 @@ fn measure(model: &Model, model_len: usize, corpus: &Corpus, ui: &Ui) -> Result<
             ui.note("the model does not pay for itself");
         }
     }
+    compare_with_built_in(whole[0].1, whole[1].1, ui);
     Ok(())
 }
 
-/// What each program makes of some texts, czip first.
-fn sizes(model: &Model, texts: &[&[u8]], dictionary: Option<&[u8]>) -> Result<Vec<(String, usize)>, Failure> {
-    let options = Options::new();
-    let mut ours = 0;
-    for file in czip::compress_many(model, texts, &options) {
-        ours += file.map_err(Error::from)?.len();
+/// Says whether the model is of any use: every czip has the built-in one.
+fn compare_with_built_in(ours: usize, built_in: usize, ui: &Ui) {
+    let percent = (ours as f64 / built_in as f64 - 1.0) * 100.0;
+    if ours < built_in {
+        ui.note(format_args!(
+            "files are {:.1} % smaller than with the built-in model",
+            -percent
+        ));
+    } else {
+        ui.warning(format_args!(
+            "files are {percent:.1} % larger than with the built-in model, which is the better one for such texts; train longer \
+             or on more text, or fit the built-in one to them with czip adapt standard"
+        ));
     }
-    let mut all = vec![(String::from("czip"), ours)];
+}
+
+/// What each program makes of some texts, czip first, then czip with the built-in model.
+fn sizes(
+    model: &Model,
+    built_in: &Model,
+    texts: &[&[u8]],
+    dictionary: Option<&[u8]>,
+) -> Result<Vec<(String, usize)>, Failure> {
+    let options = Options::new();
+    let mut all = Vec::new();
+    for (name, model) in [("czip", model), ("czip with the built-in model", built_in)] {
+        let mut sum = 0;
+        for file in czip::compress_many(model, texts, &options) {
+            sum += file.map_err(Error::from)?.len();
+        }
+        all.push((name.to_owned(), sum));
+    }
     for compressor in [Compressor::Brotli, Compressor::Zstd] {
         let mut sum = 0;
         for text in texts {

@@ -37,7 +37,7 @@ impl Verify {
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
         self.choice.explain(ui);
         let models = &self.models.set(ui)?;
-        let model = models.to_compress()?;
+        let model = models.to_compress(self.choice.level)?;
         let named = model.filter(|_| self.models.are_named());
         ui.each(&self.files, |source| {
             let bytes = source.read_all(self.files.len(), ui)?;

@@ -24,25 +24,22 @@ fn wrong_command_lines() {
         no_model
     );
     for (arguments, message) in [
+        (&["-L", "6", "--format", "v1"][..], "levels run from 1 to 5 in v1"),
         (
-            &["-L", "6", "--format", "v1"][..],
-            "levels run from 1 to 5 in v1, and -c selects v1",
-        ),
-        (
-            &["-c", "zstd", "-L", "9"],
-            "levels run from 1 to 5 in v1, and -c selects v1",
+            &["-c", "zstd", "-9"],
+            "levels run from 1 to 5 in v1, which --codec selects",
         ),
         (
             &["-c", "zstd", "--format", "v2"],
-            "-c applies to --format v1 only",
+            "--codec applies to --format v1 only",
         ),
         (
             &["-c", "zstd", "--no-index"],
-            "--segment and --no-index apply to --format v2 only, and -c selects v1",
+            "--segment and --no-index apply to --format v2 only, which --codec selects",
         ),
         (
             &["--segment", "64K", "--format", "v1"],
-            "--segment and --no-index apply to --format v2 only, and -c selects v1",
+            "--segment and --no-index apply to --format v2 only",
         ),
     ] {
         let arguments = [&["compress", "notes.txt"], arguments].concat();
@@ -52,7 +49,27 @@ fn wrong_command_lines() {
             "{arguments:?}"
         );
     }
-    for arguments in [&[][..], &["compress"], &["squeeze", "notes.txt"]] {
+    for (arguments, message) in [
+        (&["compress"][..], "no input: name files, or - for standard input"),
+        (&["decompress"], "no input: name files, or - for standard input"),
+        (
+            &["decompress", "-t", "notes.txt"],
+            "no input: -t takes a tokenizer here; to test files, use czip -t FILE, without a command",
+        ),
+        (
+            &["comprss", "notes.txt"],
+            "there is no file comprss; did you mean czip compress?",
+        ),
+        (
+            &["-9", "compress", "notes.txt"],
+            "there is no file compress; a command comes before its options: czip compress ...",
+        ),
+    ] {
+        let finished = czip(arguments);
+        assert_eq!(finished.stderr(), format!("czip: {message}\n"), "{arguments:?}");
+        assert_eq!(finished.stdout(), b"");
+    }
+    for arguments in [&["-e", "notes.txt"][..], &["-19", "notes.txt"], &["cat", "--rm"]] {
         let finished = czip(arguments);
         assert!(finished.stderr().contains("Usage: czip"), "{arguments:?}");
         assert_eq!(finished.stdout(), b"");
@@ -100,7 +117,7 @@ fn inputs_and_outputs_that_cannot_be() {
     );
     folder
         .czip(&model, ["compress", "sub"])
-        .fails(1, "sub: is a directory");
+        .fails(1, "sub: is a folder; -r takes all files in it");
     folder
         .czip(&model, ["info", "sub"])
         .fails(1, "sub: is a directory");
@@ -199,9 +216,10 @@ fn malformed_files() {
         4,
         "<stdin>: input of 6 bytes is too short for a CZIPv1 file, whose header alone takes 16",
     );
-    folder
-        .czip(&model, ["info", "notes.txt"])
-        .fails(4, "notes.txt: is neither a compressed file nor a model");
+    folder.czip(&model, ["info", "notes.txt"]).fails(
+        4,
+        "notes.txt: is neither a compressed file nor a model, which is what can be described",
+    );
 }
 
 #[test]

@@ -129,9 +129,9 @@ fn several_files_at_once() {
     for message in [
         "czip: none: cannot read: ",
         "czip: taken.czip: already exists; -f overwrites it",
-        "czip: sub: is a directory",
+        "czip: sub: is a folder; -r takes all files in it",
         "notes.txt: 88 -> ",
-        "4 files: ",
+        "5 files: ",
     ] {
         assert!(stderr.contains(message), "{message} in {stderr}");
     }

@@ -6,6 +6,7 @@ mod adapt;
 mod compatibility;
 mod errors;
 mod files;
+mod habits;
 #[cfg(feature = "import")]
 mod import;
 mod losses;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::run::{Finished, Folder, TEXT};
 
-/// The other model that is shipped; it is not built in.
+/// The smaller of the two built-in models, as a file.
 fn fast() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/fast.czm")
 }
@@ -90,34 +90,111 @@ fn model_that_is_missing_is_named() {
     let folder = folder();
     let id = |path: &Path| czip::Model::id_of(&fs::read(path).unwrap());
     let standard = id(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/standard.czm"));
-    run(
-        &folder,
-        &["decompress", "-m", "none", "standard.czip", "-o", "out"],
-    )
-    .fails(
-        3,
-        &format!("standard.czip: needs the built-in model {standard}: add -m standard"),
-    );
-    run(&folder, &["decompress", "fast.czip", "-o", "out"]).fails(
+    let (fast, small) = (id(&fast()), id(&golden("model2.czm")));
+    for (name, built_in) in [("standard", standard), ("fast", fast)] {
+        let file = format!("{name}.czip");
+        run(&folder, &["decompress", "-m", "none", &file, "-o", "out"]).fails(
+            3,
+            &format!("{file}: needs the built-in model {built_in}: add -m {name}"),
+        );
+    }
+    // Nets with random weights are never chosen, so this file comes from elsewhere.
+    fs::copy(golden("v2/special.5.net.model2.czip"), folder.path("small.czip")).unwrap();
+    run(&folder, &["decompress", "small.czip", "-o", "out"]).fails(
         3,
         &format!(
-            "fast.czip: needs the model {}: name it, or a folder that contains it, with -m; standard ({standard}) are available",
-            id(&fast())
+            "small.czip: needs the model {small}: name it, or a folder that contains it, with -m; standard ({standard}), \
+             fast ({fast}) are available"
         ),
     );
     // Also among several files.
     let finished = run(
         &folder,
-        &["decompress", "-m", "small.czm", "fast.czip", "none.czip"],
+        &["decompress", "-m", "models/fast.czm", "small.czip", "none.czip"],
     )
     .exits(3);
     let message = format!(
-        "czip: fast.czip: needs the model {}: name it, or a folder that contains it, with -m; small.czm (",
-        id(&fast())
+        "czip: small.czip: needs the model {small}: name it, or a folder that contains it, with -m; models/fast.czm ("
     );
     assert!(finished.stderr().contains(&message), "{}", finished.stderr());
     assert_eq!(folder.read("none"), TEXT.as_bytes());
-    assert!(!folder.path("fast").exists());
+    assert!(!folder.path("small").exists());
+}
+
+#[test]
+fn each_level_has_its_built_in_model() {
+    let folder = Folder::with_text();
+    let fast = czip::Model::id_of(&fs::read(fast()).unwrap());
+    let standard = czip::Model::builtin_id();
+    for (arguments, id) in [
+        (&["-1"][..], Some(standard)),
+        (&["-4"], Some(fast)),
+        (&["-5"], Some(standard)),
+        (&["-9"], Some(standard)),
+        (&["-4", "-m", "standard"], Some(standard)),
+        (&["-5", "-m", "fast"], Some(fast)),
+    ] {
+        let arguments = [arguments, &["-cf", "notes.txt"]].concat();
+        let compressed = run(&folder, &arguments).exits(0);
+        let file = compressed.stdout();
+        let found = czip::v2::container::Reader::new(file).next().unwrap().unwrap();
+        assert_eq!(found.info.member.model, id, "{arguments:?}");
+        folder.write("file.czip", file);
+        let restored = run(&folder, &["-dc", "file.czip"]).exits(0);
+        assert_eq!(restored.stdout(), TEXT.as_bytes(), "{arguments:?}");
+    }
+    // A file with such a name is a model only with a path.
+    fs::copy(golden("model.czm"), folder.path("fast")).unwrap();
+    let built_in = run(&folder, &["-m", "fast", "-c", "notes.txt"]).exits(0);
+    let own = run(&folder, &["-m", "./fast", "-c", "notes.txt"]).exits(0);
+    assert_eq!(built_in.stdout()[4..8], fast.0);
+    assert_ne!(own.stdout()[4..8], fast.0);
+}
+
+#[test]
+fn models_have_names() {
+    let folder = folder();
+    fs::copy(golden("v2/special.5.net.model2.czip"), folder.path("small.czip")).unwrap();
+    fs::copy(golden("model2.czm"), folder.path("small.czm")).unwrap();
+    let small = czip::Model::id_of(&folder.read("small.czm"));
+    let standard = czip::Model::builtin_id();
+    let line = |models: &[&str], file: &str| {
+        let info = run(&folder, &[&["info", file], models].concat()).exits(0);
+        let info = String::from_utf8(info.stdout().to_owned()).unwrap();
+        let line = info
+            .lines()
+            .find_map(|line| line.strip_prefix("  model         "));
+        line.unwrap().to_owned()
+    };
+    assert_eq!(line(&[], "standard.czip"), format!("{standard} standard"));
+    assert_eq!(line(&[], "small.czip"), format!("{small}, not at hand"));
+    assert_eq!(
+        line(&["-m", "small.czm"], "small.czip"),
+        format!("{small} small.czm, as -m names it")
+    );
+    assert_eq!(
+        line(&["-m", "small.czm"], "standard.czip"),
+        format!("{standard} standard, not as -m names it")
+    );
+    let mut command = folder.command();
+    command
+        .env("CZIP_MODEL", "small.czm")
+        .args(["-l", "small.czip", "standard.czip"]);
+    let listed = Finished(command.output().unwrap()).exits(0);
+    let listed = String::from_utf8(listed.stdout().to_owned()).unwrap();
+    assert!(listed.contains(&format!("  {small} small.czm  ")), "{listed}");
+    assert!(listed.contains(&format!("  {standard} standard  ")), "{listed}");
+    // The built-in models can be described without a file.
+    for name in ["standard", "fast"] {
+        let built_in = run(&folder, &["info", "--json", name]).exits(0);
+        let built_in: serde_json::Value = serde_json::from_slice(built_in.stdout()).unwrap();
+        assert_eq!(built_in["kind"], "model");
+        assert_eq!(
+            built_in["facts"]["name"].as_str().map(|it| it.contains(name)),
+            Some(true),
+            "{built_in}"
+        );
+    }
 }
 
 #[test]

@@ -215,7 +215,9 @@ fn file_that_fails_does_not_keep_the_others_from_their_turn() {
     assert_eq!(lines_of_json(&finished).len(), 1);
     let stderr = finished.stderr();
     assert!(
-        stderr.starts_with("czip: junk: is neither a compressed file nor a model\n"),
+        stderr.starts_with(
+            "czip: junk: is neither a compressed file nor a model, which is what can be described\n"
+        ),
         "{stderr}"
     );
     assert!(stderr.contains("\nczip: none: cannot read: "), "{stderr}");
@@ -401,7 +403,7 @@ fn info_and_verify_know_segments() {
         "{text}"
     );
     assert!(
-        text.contains(&format!("\n  model         {id}, the one given\n")),
+        text.contains(&format!("\n  model         {id} {model_name}, as -m names it\n")),
         "{text}"
     );
     assert!(
@@ -413,7 +415,9 @@ fn info_and_verify_know_segments() {
         let text = folder.czip("none".as_ref(), arguments).exits(0);
         let text = String::from_utf8(text.stdout().to_owned()).unwrap();
         assert!(
-            text.contains(&format!("\n  model         {id}, not the one given\n")),
+            text.contains(&format!(
+                "\n  model         {id}, not at hand, not as -m names it\n"
+            )),
             "{text}"
         );
     }
@@ -489,6 +493,12 @@ fn version_and_help() {
             run("--version"),
             format!("{name} {}\n", env!("CARGO_PKG_VERSION"))
         );
-        assert!(run("--help").contains(&format!("Usage: {name} [OPTIONS] <COMMAND>\n")));
+        for help in ["-h", "--help", "-H"] {
+            let usage = format!("Usage: {name} [OPTIONS] [FILE]...\n       {name} <COMMAND>\n");
+            assert!(run(help).contains(&usage), "{help}");
+        }
+        assert!(run("-h").len() < run("--help").len() / 2);
+        assert_eq!(run("-H"), run("--help"));
+        assert_eq!(run("-V"), run("--version"));
     }
 }

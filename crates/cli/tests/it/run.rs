@@ -131,4 +131,12 @@ impl Finished {
         assert_eq!(finished.stderr(), format!("czip: {message}\n"));
         assert_eq!(finished.stdout(), b"");
     }
+
+    /// Panics unless the run has failed with exit code 1 and a message that begins so, under this name of the program.
+    #[cfg(unix)]
+    pub(crate) fn fails_as(self, program: &str, message: &str) {
+        let finished = self.exits(1);
+        let start = format!("{program}: {message}");
+        assert!(finished.stderr().starts_with(&start), "{}", finished.stderr());
+    }
 }

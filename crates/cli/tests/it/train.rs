@@ -61,6 +61,8 @@ fn a_model_is_trained_written_and_used() {
     for part in [
         "bits/byte held out",
         "wrote log.czm",
+        "czip with the built-in model, czip ",
+        " than with the built-in model",
         "brotli-11",
         "zstd-19 with a dictionary",
         "pays for itself",
@@ -382,6 +384,31 @@ fn a_folder_is_trained_on_again_without_what_was_made_there() {
         .exits(1)
         .stderr();
     assert_eq!(report, "czip: photo.jpg: not UTF-8 at byte 0\n");
+}
+
+#[test]
+fn what_is_no_text_is_passed_over_among_texts() {
+    let folder = Folder::new();
+    folder.write("a.txt", log(3_000));
+    folder.write("binary", b"\x7fELF\0\0");
+    folder.write("old.txt.czip", "of an earlier run");
+    let inputs = ["a.txt", "binary", "old.txt.czip"];
+    let steps = "-o m.czm --preset fast --tokens 8000 --vocab 300 -T 1";
+    let arguments: Vec<&str> = inputs.into_iter().chain(steps.split(' ')).collect();
+    let report = train(&folder, &arguments).exits(0).stderr();
+    for line in [
+        "czip: warning: binary: passed over: it is not text\n",
+        "czip: warning: old.txt.czip: passed over: czip wrote it\n",
+    ] {
+        assert!(report.contains(line), "{line}: {report}");
+    }
+    // Alone, it is what was meant, and an error.
+    train(&folder, &["old.txt.czip", "-o", "n.czm"]).exits(1);
+    // It is still an input.
+    let report = train(&folder, &["a.txt", "binary", "-fo", "binary"])
+        .exits(2)
+        .stderr();
+    assert!(report.contains("binary: is also an input"), "{report}");
 }
 
 #[cfg(unix)]

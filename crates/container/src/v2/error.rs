@@ -69,6 +69,47 @@ pub enum SegmentError {
     },
 }
 
+/// A rule on the copies at the start of a payload that they break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CopiesError {
+    /// The payload ends inside the copies.
+    #[error("its payload ends inside the copied passages")]
+    Truncated,
+    /// A number is not in its shortest form or does not fit 32 bits.
+    #[error("malformed number in its copied passages, not in its shortest form or of more than 32 bits")]
+    Number,
+    /// There is no copied passage.
+    #[error("it is said to have copied passages, but has none")]
+    None,
+    /// A passage is empty or goes beyond the end of the text.
+    #[error("a copied passage of {len} bytes at byte {start} of {text_len}")]
+    Len {
+        /// Where it starts in the text of the segment.
+        start: u64,
+        /// Its length in bytes.
+        len: u32,
+        /// Length of the segment's text in bytes.
+        text_len: u32,
+    },
+    /// A passage is said to be copied from itself or from before the text.
+    #[error("a passage at byte {start} is copied from {distance} bytes before")]
+    Distance {
+        /// Where it starts in the text of the segment.
+        start: u64,
+        /// The distance in bytes.
+        distance: u32,
+    },
+    /// A stored rest is not as long as it must be, or a coded one is no shorter than what it codes.
+    #[error("{coded_len} bytes of payload for the {rest_len} bytes that are not copied")]
+    Rest {
+        /// Bytes of payload after the copies.
+        coded_len: usize,
+        /// Bytes of text that are not copied.
+        rest_len: usize,
+    },
+}
+
 /// A rule of the format that a file breaks.
 ///
 /// Offsets are in bytes from the start of the file.

@@ -22,9 +22,13 @@ const LONG_TEXT_LEN: u32 = 1 << 16;
 pub struct SegmentHeader {
     mode: Mode,
     last: bool,
+    copies: bool,
     payload_len: u32,
     text_len: u32,
 }
+
+/// The bit of a segment's second number that says whether it has copies. The lower ones are the length of the text.
+const COPIES: u32 = 1 << 25;
 
 impl SegmentHeader {
     /// The header of a segment whose payload of `payload_len` bytes stands for `text_len` bytes of text.
@@ -59,22 +63,55 @@ impl SegmentHeader {
         Ok(Self {
             mode,
             last,
+            copies: false,
+            payload_len: payload_len as u32,
+            text_len: text_len as u32,
+        })
+    }
+
+    /// The header of a segment whose payload begins with [`Copies`](super::Copies). The mode is that of the rest.
+    ///
+    /// The payload is shorter than the text, which has at most [`MAX_TEXT_LEN`] bytes, even if the rest is stored.
+    pub const fn with_copies(
+        mode: Mode,
+        last: bool,
+        payload_len: usize,
+        text_len: usize,
+    ) -> Result<Self, SegmentError> {
+        if text_len > MAX_TEXT_LEN {
+            return Err(SegmentError::TextTooLong { len: text_len });
+        }
+        if payload_len >= text_len {
+            return Err(SegmentError::NotShorter {
+                payload_len,
+                text_len,
+            });
+        }
+        Ok(Self {
+            mode,
+            last,
+            copies: true,
             payload_len: payload_len as u32,
             text_len: text_len as u32,
         })
     }
 
     /// The header with these two numbers.
-    pub(super) fn from_numbers(first: u32, text_len: u32) -> Result<Self, SegmentError> {
-        Self::new(
+    pub fn from_numbers(first: u32, second: u32) -> Result<Self, SegmentError> {
+        let new = if second & COPIES == 0 {
+            Self::new
+        } else {
+            Self::with_copies
+        };
+        new(
             Mode::from_bits(first),
             first & 4 != 0,
             (first >> 3) as usize,
-            text_len as usize,
+            (second & !COPIES) as usize,
         )
     }
 
-    /// What the payload is.
+    /// What the payload is, or what follows the copies in it.
     #[must_use]
     pub const fn mode(&self) -> Mode {
         self.mode
@@ -84,6 +121,12 @@ impl SegmentHeader {
     #[must_use]
     pub const fn last(&self) -> bool {
         self.last
+    }
+
+    /// Whether the payload begins with [`Copies`](super::Copies).
+    #[must_use]
+    pub const fn has_copies(&self) -> bool {
+        self.copies
     }
 
     /// Length of the payload in bytes.
@@ -107,7 +150,10 @@ impl SegmentHeader {
     /// Length of the whole segment in bytes: of the header, the payload and the checksum.
     #[must_use]
     pub fn segment_len(&self) -> u32 {
-        varint::len(self.first_number()) + varint::len(self.text_len) + self.payload_len + self.checksum_len()
+        varint::len(self.first_number())
+            + varint::len(self.second_number())
+            + self.payload_len
+            + self.checksum_len()
     }
 
     /// The header's bytes, 2 to 8.
@@ -115,7 +161,7 @@ impl SegmentHeader {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(8);
         varint::push(self.first_number(), &mut bytes);
-        varint::push(self.text_len, &mut bytes);
+        varint::push(self.second_number(), &mut bytes);
         bytes
     }
 
@@ -140,6 +186,14 @@ impl SegmentHeader {
 
     fn first_number(&self) -> u32 {
         self.payload_len << 3 | u32::from(self.last) << 2 | u32::from(self.mode.number())
+    }
+
+    fn second_number(&self) -> u32 {
+        if self.copies {
+            COPIES | self.text_len
+        } else {
+            self.text_len
+        }
     }
 }
 

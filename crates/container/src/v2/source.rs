@@ -170,8 +170,8 @@ impl<R: Read> Source<R> {
     pub(super) fn segment_header(&mut self, member: &Header) -> Result<SegmentHeader, ReadError> {
         let offset = self.offset;
         let first = self.number(Part::SegmentHeader)?;
-        let text_len = self.number(Part::SegmentHeader)?;
-        let segment = SegmentHeader::from_numbers(first, text_len)
+        let second = self.number(Part::SegmentHeader)?;
+        let segment = SegmentHeader::from_numbers(first, second)
             .and_then(|segment| member.check_mode(segment.mode()).map(|()| segment));
         Ok(segment.map_err(|error| FormatError::Segment { offset, error })?)
     }

@@ -96,11 +96,34 @@ impl<W: Write> Writer<W> {
     /// The rules on lengths are those of [`SegmentHeader::new`]; a segment refused leaves nothing behind. If the
     /// segment is the last, the index follows.
     pub fn write(&mut self, mode: Mode, last: bool, payload: &[u8], text: &[u8]) -> Result<(), WriteError> {
+        let segment = SegmentHeader::new(mode, last, payload.len(), text.len())?;
+        self.write_segment(segment, payload, text)
+    }
+
+    /// Writes a segment whose payload begins with [`Copies`](super::Copies), which are not looked at here.
+    ///
+    /// The rules on lengths are those of [`SegmentHeader::with_copies`]; otherwise it is as [`write`](Self::write).
+    pub fn write_with_copies(
+        &mut self,
+        mode: Mode,
+        last: bool,
+        payload: &[u8],
+        text: &[u8],
+    ) -> Result<(), WriteError> {
+        let segment = SegmentHeader::with_copies(mode, last, payload.len(), text.len())?;
+        self.write_segment(segment, payload, text)
+    }
+
+    fn write_segment(
+        &mut self,
+        segment: SegmentHeader,
+        payload: &[u8],
+        text: &[u8],
+    ) -> Result<(), WriteError> {
         if self.ended {
             return Err(WriteError::AfterLast);
         }
-        self.header.check_mode(mode)?;
-        let segment = SegmentHeader::new(mode, last, payload.len(), text.len())?;
+        self.header.check_mode(segment.mode())?;
         let checksum = segment.checksum(&self.header, self.count, payload, text);
 
         if self.count == 0 {
@@ -114,7 +137,7 @@ impl<W: Write> Writer<W> {
         if let Some(index) = &mut self.index {
             index.push(&segment);
         }
-        if last {
+        if segment.last() {
             self.ended = true;
             if let Some(frame) = self.index.take().and_then(|index| index.finish(&self.header)) {
                 self.inner.write_all(&frame)?;

@@ -5,3 +5,4 @@
 #[cfg(all(feature = "v1", feature = "brotli", feature = "zstd"))]
 mod v1;
 mod v2;
+mod vectors;

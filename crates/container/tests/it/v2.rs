@@ -1,5 +1,6 @@
 //! The format czip v2: its rules, its examples, damage, and the index.
 
+mod copies;
 mod damage;
 mod index;
 mod rules;

@@ -203,9 +203,13 @@ fn write_segments<W: Write>(
 ) -> Result<(), Error> {
     for (index, (text, encoded)) in texts.iter().zip(encoded).enumerate() {
         let last = last && index + 1 == texts.len();
-        writer
-            .write(encoded.mode, last, encoded.payload(text), text)
-            .map_err(of_writing)?;
+        let (mode, payload) = (encoded.mode, encoded.payload(text));
+        let written = if encoded.copies {
+            writer.write_with_copies(mode, last, payload, text)
+        } else {
+            writer.write(mode, last, payload, text)
+        };
+        written.map_err(of_writing)?;
         summary.add_segment(encoded.mode, text.len());
     }
     Ok(())

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use czip_coder::binary::Decoder;
-use czip_container::v2::{Mode, Segment, SegmentInfo};
+use czip_container::v2::{Copies, Level, Mode, Segment, SegmentInfo};
 use czip_mix::{Alphabet, Mixer, Variant};
 use czip_model::{AnyCache, AnyScratch, Row, Window};
 
@@ -126,7 +126,13 @@ impl<'a> Decoders<'a> {
             }
             while let Some((index, coding)) = pop(&work.others, |_| !counter.stops()) {
                 let segment = work.segment(index);
-                work.end(index, worker.decode(segment, coding, counter));
+                match Rest::of(segment) {
+                    Ok(rest) => {
+                        let text = worker.decode(segment, &rest, coding, counter);
+                        work.end(index, text, rest.copies.as_ref());
+                    }
+                    Err(fault) => work.end(index, Err(fault), None),
+                }
                 counter.add(segment.info.header.text_len() as usize);
             }
         });
@@ -190,9 +196,14 @@ impl<'s, 'a> Work<'s, 'a> {
         self.segments[index].0
     }
 
-    /// The end of a segment: its text, which is compared with what the segment says, or what is wrong.
-    fn end(&self, index: usize, text: Decoded) {
+    /// The end of a segment: what of its text is not copied, or what is wrong. The whole is compared with what the segment
+    /// says.
+    fn end(&self, index: usize, rest: Decoded, copies: Option<&Copies>) {
         let Segment { info, payload } = self.segment(index);
+        let text = rest.map(|rest| match copies {
+            Some(copies) if copies.rest_len() as usize == rest.len() => copies.restore(&rest),
+            _ => rest,
+        });
         let text = text.and_then(|text| match info.verify(payload, &text) {
             Ok(()) => Ok(text),
             Err(error) => Err(SegmentFault::of_text(error)),
@@ -317,10 +328,28 @@ struct Active<'s> {
     place: usize,
     guesses: usize,
     decoder: Decoder<'s>,
+    copies: Option<Box<Copies>>,
     text: Text,
     /// The last token's outcome.
     step: Result<bool, SegmentFault>,
     token: u32,
+}
+
+/// What is coded of a segment: all of its text, or what is not copied.
+struct Rest<'s> {
+    copies: Option<Copies>,
+    coded: &'s [u8],
+    /// Length in bytes.
+    len: usize,
+}
+
+impl<'s> Rest<'s> {
+    fn of(segment: &'s Segment) -> Result<Self, SegmentFault> {
+        let (copies, coded) = segment.copies().map_err(SegmentFault::of_payload)?;
+        let whole = segment.info.header.text_len();
+        let len = copies.as_ref().map_or(whole, Copies::rest_len) as usize;
+        Ok(Self { copies, coded, len })
+    }
 }
 
 /// A text as it grows.
@@ -330,10 +359,10 @@ struct Text {
 }
 
 impl Text {
-    fn new(segment: &Segment) -> Self {
+    fn new(len: usize) -> Self {
         Self {
             bytes: Vec::new(),
-            len: segment.info.header.text_len() as usize,
+            len,
         }
     }
 
@@ -416,20 +445,27 @@ impl<'a> SegmentDecoder<'a> {
     }
 
     /// Decodes a segment without the net, or a part of it if the work is stopped.
-    fn decode(&mut self, segment: &Segment, coding: WithoutNet<'a>, counter: &Counter) -> Decoded {
+    fn decode(
+        &mut self,
+        segment: &Segment,
+        rest: &Rest<'_>,
+        coding: WithoutNet<'a>,
+        counter: &Counter,
+    ) -> Decoded {
+        let level = segment.info.member.level;
         match coding {
-            WithoutNet::Stored => Ok(segment.payload.clone()),
-            WithoutNet::Bytes => self.decode_bytes(segment, counter),
-            WithoutNet::Tokens(model) => self.decode_tokens(segment, model, counter),
+            WithoutNet::Stored => Ok(rest.coded.to_vec()),
+            WithoutNet::Bytes => self.decode_bytes(rest, level, counter),
+            WithoutNet::Tokens(model) => self.decode_tokens(rest, level, model, counter),
         }
     }
 
-    fn decode_bytes(&mut self, Segment { info, payload }: &Segment, counter: &Counter) -> Decoded {
-        let text_len = info.header.text_len() as usize;
-        let variant = LevelParameters::of(info.member.level).bytes;
+    fn decode_bytes(&mut self, rest: &Rest<'_>, level: Level, counter: &Counter) -> Decoded {
+        let text_len = rest.len;
+        let variant = LevelParameters::of(level).bytes;
         self.make_room(Mode::Bytes, mixer_memory(variant, text_len));
         let mixer = of_variant(&mut self.bytes, self.byte_alphabet, variant, text_len);
-        let mut decoder = Decoder::new(payload);
+        let mut decoder = Decoder::new(rest.coded);
         let mut text = Vec::new();
         while text.len() < text_len && !counter.stops() {
             for _ in 0..Counter::PACE.min(text_len - text.len()) {
@@ -441,16 +477,21 @@ impl<'a> SegmentDecoder<'a> {
         Ok(text)
     }
 
-    fn decode_tokens(&mut self, segment: &Segment, model: &'a Model, counter: &Counter) -> Decoded {
-        let Segment { info, payload } = segment;
-        let text_len = info.header.text_len() as usize;
-        let variant = LevelParameters::of(info.member.level).tokens;
+    fn decode_tokens(
+        &mut self,
+        rest: &Rest<'_>,
+        level: Level,
+        model: &'a Model,
+        counter: &Counter,
+    ) -> Decoded {
+        let text_len = rest.len;
+        let variant = LevelParameters::of(level).tokens;
         self.of_model(model);
         self.make_room(Mode::Tokens, mixer_memory(variant, text_len));
         let held = &mut self.of_model(model).without_net;
         let mixer = of_variant(held, &model.alphabet, variant, text_len);
-        let mut decoder = Decoder::new(payload);
-        let mut text = Text::new(segment);
+        let mut decoder = Decoder::new(rest.coded);
+        let mut text = Text::new(text_len);
         let mut pause = 0;
         while text.push(model, mixer.decode(None, &mut decoder))? {
             if text.bytes.len() >= pause {
@@ -597,7 +638,10 @@ impl<'a> OfModel<'a> {
                 let segment = active.swap_remove(place);
                 let finish = |_| segment.decoder.finish().map_err(SegmentFault::of_payload);
                 let ended = segment.step.and_then(finish);
-                work.end(segment.index, ended.map(|()| segment.text.bytes));
+                let copied = work.segment(segment.index).info.header.text_len() as usize - segment.text.len;
+                work.counter.add(copied);
+                let text = ended.map(|()| segment.text.bytes);
+                work.end(segment.index, text, segment.copies.as_deref());
             }
         }
     }
@@ -623,19 +667,27 @@ impl<'a> OfModel<'a> {
         let LevelParameters { tokens, net, .. } = *parameters(index);
         let Some(net) = net else {
             let level = segment.info.member.level;
-            work.end(index, Err(SegmentFault::NoNet { level }));
+            work.end(index, Err(SegmentFault::NoNet { level }), None);
             return Admitted::Refused;
         };
-        let lane = self.lane(tokens, net, text_len(index));
-        self.lanes[lane].restart_guesser(guesses, text_len(index));
+        let Rest { copies, coded, len } = match Rest::of(segment) {
+            Ok(rest) => rest,
+            Err(fault) => {
+                work.end(index, Err(fault), None);
+                return Admitted::Refused;
+            }
+        };
+        let lane = self.lane(tokens, net, len);
+        self.lanes[lane].restart_guesser(guesses, len);
         Admitted::Segment(Active {
             index,
             lane,
             row: self.lanes[lane].window.first(lane),
             place: 0,
             guesses: 0,
-            decoder: Decoder::new(&segment.payload),
-            text: Text::new(segment),
+            decoder: Decoder::new(coded),
+            copies: copies.map(Box::new),
+            text: Text::new(len),
             step: Ok(true),
             token: 0,
         })
@@ -763,5 +815,11 @@ fn memory_of(info: &SegmentInfo, coding: Coding<'_>) -> u64 {
             None => 0,
         },
     };
-    memory as u64
+    // The rest, and what is copied: 12 bytes for each passage, which takes three and more of the payload.
+    let copies = if info.header.has_copies() {
+        segment_len(info) + 4 * u64::from(info.header.payload_len())
+    } else {
+        0
+    };
+    memory as u64 + copies
 }

@@ -5,6 +5,7 @@ use czip_container::v2::Mode;
 use czip_mix::{Mixer, Variant};
 use czip_model::{AnyCache, AnyScratch, Row, Window};
 
+use super::copies;
 use super::levels::{LevelParameters, NetWindow};
 use super::models::EncodingModel;
 use crate::model::Model;
@@ -24,23 +25,45 @@ const SAMPLE_SHARE: usize = 32;
 /// Pieces that a sample is taken in.
 const SLICES: usize = 4;
 
-/// What became of a segment. The payload of a stored one is empty here: it is the text.
+/// The net must make a payload smaller by this part: it takes many times as long, for decoders too.
+const NET_GAIN: usize = 1000;
+
+/// Data are stored unless mixing makes a sample smaller by this part.
+const STORED_GAIN: usize = 128;
+
+/// What is done with a segment.
+enum Choice {
+    Mode(Mode),
+    /// It has been coded already, to find out.
+    Encoded(Encoded),
+    /// Every mode without the net is tried: a sample tells too little of data that are no text.
+    SmallestWithoutNet,
+}
+
+/// What became of a segment. The payload of a stored one without copies is empty here: it is the text.
 #[derive(Debug)]
 pub(crate) struct Encoded {
     pub(crate) mode: Mode,
+    /// Whether the payload begins with copies.
+    pub(crate) copies: bool,
     pub(crate) payload: Vec<u8>,
 }
 
 impl Encoded {
-    fn stored() -> Self {
+    fn new(mode: Mode, payload: Vec<u8>) -> Self {
         Self {
-            mode: Mode::Stored,
-            payload: Vec::new(),
+            mode,
+            copies: false,
+            payload,
         }
     }
 
+    fn stored() -> Self {
+        Self::new(Mode::Stored, Vec::new())
+    }
+
     pub(crate) fn payload<'s>(&'s self, text: &'s [u8]) -> &'s [u8] {
-        if self.mode == Mode::Stored {
+        if self.mode == Mode::Stored && !self.copies {
             text
         } else {
             &self.payload
@@ -89,7 +112,6 @@ struct SegmentEncoder<'a> {
     only: Option<Mode>,
     tokens: Vec<u32>,
     sample: Vec<u8>,
-    spare: Vec<u8>,
     bytes: Option<Mixer<'a>>,
     without_net: Option<Mixer<'a>>,
     net: Option<NetEncoder<'a>>,
@@ -104,7 +126,6 @@ impl<'a> SegmentEncoder<'a> {
             only: options.only,
             tokens: Vec::new(),
             sample: Vec::new(),
-            spare: Vec::new(),
             bytes: None,
             without_net: None,
             net: None,
@@ -120,6 +141,24 @@ impl<'a> SegmentEncoder<'a> {
     }
 
     fn encode(&mut self, text: &[u8], counter: &Counter) -> Encoded {
+        let wanted = self.only != Some(Mode::Stored);
+        let Some(copies) = wanted.then(|| copies::find(text)).flatten() else {
+            return self.encode_whole(text, counter);
+        };
+        let rest = copies.rest_of(text);
+        counter.add(text.len() - rest.len());
+        let encoded = self.encode_whole(&rest, counter);
+        let mut payload = copies.to_bytes();
+        payload.extend_from_slice(encoded.payload(&rest));
+        Encoded {
+            mode: encoded.mode,
+            copies: true,
+            payload,
+        }
+    }
+
+    /// Encodes a text without copies.
+    fn encode_whole(&mut self, text: &[u8], counter: &Counter) -> Encoded {
         let encoded = self.encode_as_chosen(text, counter);
         if encoded.mode != Mode::Stored && encoded.payload.len() >= text.len() {
             return Encoded::stored();
@@ -132,14 +171,23 @@ impl<'a> SegmentEncoder<'a> {
             counter.add(text.len());
             return Encoded::stored();
         }
-        // A split pattern may take more than its engine allows. The text is then coded as bytes.
-        let only = self.only;
-        let mode = match only {
-            Some(mode) => self.possible(mode),
-            None if self.parameters.thorough && self.tokenize(text) => return self.try_all(text, counter),
+        let choice = match self.only {
+            Some(mode) => Choice::Mode(self.possible(mode)),
             None => self.choose(text, counter),
         };
-        let mode = if mode != Mode::Bytes && !self.tokenize(text) {
+        let encoded = match choice {
+            Choice::Mode(Mode::Stored) => Encoded::stored(),
+            Choice::Mode(mode) => return self.encode_in(mode, text, counter),
+            Choice::Encoded(encoded) => encoded,
+            Choice::SmallestWithoutNet => self.smallest_without_net(text, counter),
+        };
+        counter.add(text.len());
+        encoded
+    }
+
+    fn encode_in(&mut self, mode: Mode, text: &[u8], counter: &Counter) -> Encoded {
+        // A split pattern may take more than its engine allows. The text is then coded as bytes.
+        let mode = if mode.needs_model() && !self.tokenize(text) {
             Mode::Bytes
         } else {
             mode
@@ -156,71 +204,87 @@ impl<'a> SegmentEncoder<'a> {
         }
     }
 
-    fn try_all(&mut self, text: &[u8], counter: &Counter) -> Encoded {
-        let mut best = Encoded::stored();
-        let mut len = text.len();
-        for mode in [Mode::Bytes, Mode::Tokens, Mode::Net] {
-            if self.possible(mode) == mode {
-                let encoded = self.code(mode, text, &mut SegmentProgress::uncounted(counter));
-                if encoded.payload.len() < len {
-                    len = encoded.payload.len();
-                    best = encoded;
-                }
-            }
+    fn smallest_without_net(&mut self, text: &[u8], counter: &Counter) -> Encoded {
+        let bytes = self.trial(Mode::Bytes, text, counter);
+        if !self.tokenize(text) {
+            return bytes;
         }
-        counter.add(text.len());
-        best
+        let tokens = self.trial(Mode::Tokens, text, counter);
+        if tokens.payload.len() < bytes.payload.len() {
+            tokens
+        } else {
+            bytes
+        }
     }
 
-    /// The mode that promises the smallest payload, by a sample.
-    fn choose(&mut self, text: &[u8], counter: &Counter) -> Mode {
-        if self.model.model.is_none() {
-            return Mode::Bytes;
+    /// The mode that promises the smallest payload by a sample, or the payload itself.
+    fn choose(&mut self, text: &[u8], counter: &Counter) -> Choice {
+        let len = (text.len() / SAMPLE_SHARE).clamp(MIN_SAMPLE, MAX_SAMPLE);
+        if text.len() <= len {
+            return self.choose_by(text, counter);
         }
         let mut sample = std::mem::take(&mut self.sample);
         sample.clear();
-        let len = (text.len() / SAMPLE_SHARE).clamp(MIN_SAMPLE, MAX_SAMPLE);
-        if text.len() <= len {
-            sample.extend_from_slice(text);
-        } else {
-            for slice in 0..SLICES {
-                let start = (text.len() - len / SLICES) * slice / (SLICES - 1);
-                sample.extend_from_slice(&text[start..start + len / SLICES]);
-            }
+        for slice in 0..SLICES {
+            let start = (text.len() - len / SLICES) * slice / (SLICES - 1);
+            sample.extend_from_slice(&text[start..start + len / SLICES]);
         }
-        let mode = self.choose_by(&sample, counter);
+        let choice = self.choose_by(&sample, counter);
         self.sample = sample;
-        mode
+        match choice {
+            Choice::Encoded(encoded) => Choice::Mode(encoded.mode),
+            choice => choice,
+        }
     }
 
-    fn choose_by(&mut self, sample: &[u8], counter: &Counter) -> Mode {
-        if !self.tokenize(sample) {
-            return Mode::Bytes;
+    fn choose_by(&mut self, sample: &[u8], counter: &Counter) -> Choice {
+        let is_text = self.model.model.is_some() && self.tokenize(sample);
+        let tokens = self.tokens.len();
+        if is_text && self.parameters.net.is_some() && tokens * 5 / 2 < sample.len() {
+            // Long tokens: the model knows such text, and nothing makes it smaller than the net and mixing together.
+            return Choice::Mode(Mode::Net);
         }
-        let bytes = self.trial(Mode::Bytes, sample, counter);
-        let tokens = self.trial(Mode::Tokens, sample, counter);
         // The net rarely helps where tokens are hardly longer than bytes: such data are no text, or none that the model
         // knows.
-        let is_known = self.tokens.len() < sample.len() - sample.len() / 8;
-        let simple = if bytes < tokens { Mode::Bytes } else { Mode::Tokens };
+        let is_known = is_text && tokens < sample.len() - sample.len() / 8;
+        let bytes = self.trial(Mode::Bytes, sample, counter);
+        let bytes_len = bytes.payload.len();
+        let gain = if self.parameters.thorough {
+            0
+        } else {
+            sample.len() / STORED_GAIN
+        };
+        if !is_known && bytes_len >= sample.len() - gain {
+            return Choice::Mode(Mode::Stored);
+        }
+        if !is_text {
+            return Choice::Encoded(bytes);
+        }
+        let tokens = self.trial(Mode::Tokens, sample, counter);
+        let tokens_len = tokens.payload.len();
+        let simple = if bytes_len < tokens_len { bytes } else { tokens };
         if self.parameters.net.is_none() || !is_known {
-            return simple;
+            return if self.parameters.thorough {
+                Choice::SmallestWithoutNet
+            } else {
+                Choice::Encoded(simple)
+            };
         }
         // Mixing with the net is nearly always smaller than without, but so slow that it is only tried in doubt.
-        if simple == Mode::Tokens
-            || bytes > tokens - tokens / 4 && self.trial(Mode::Net, sample, counter) <= bytes
-        {
-            Mode::Net
-        } else {
-            Mode::Bytes
+        if simple.mode == Mode::Tokens {
+            return Choice::Mode(Mode::Net);
         }
+        if bytes_len > tokens_len - tokens_len / 4 {
+            let net = self.trial(Mode::Net, sample, counter);
+            if net.payload.len() + bytes_len / NET_GAIN <= bytes_len {
+                return Choice::Encoded(net);
+            }
+        }
+        Choice::Encoded(simple)
     }
 
-    fn trial(&mut self, mode: Mode, sample: &[u8], counter: &Counter) -> usize {
-        let encoded = self.code(mode, sample, &mut SegmentProgress::uncounted(counter));
-        let len = encoded.payload.len();
-        self.spare = encoded.payload;
-        len
+    fn trial(&mut self, mode: Mode, sample: &[u8], counter: &Counter) -> Encoded {
+        self.code(mode, sample, &mut SegmentProgress::uncounted(counter))
     }
 
     /// Cuts a text into tokens, none without a model.
@@ -234,9 +298,7 @@ impl<'a> SegmentEncoder<'a> {
 
     /// Codes a text, or its tokens where they are known.
     fn code(&mut self, mode: Mode, text: &[u8], progress: &mut SegmentProgress<'_>) -> Encoded {
-        let mut buffer = std::mem::take(&mut self.spare);
-        buffer.clear();
-        let mut encoder = Encoder::from_vec(buffer);
+        let mut encoder = Encoder::new();
         match (mode, self.model.model, self.parameters.net) {
             (Mode::Net, Some(model), Some(net)) => {
                 let (variant, threads) = (self.parameters.tokens, self.net_threads);
@@ -261,10 +323,7 @@ impl<'a> SegmentEncoder<'a> {
             }
         }
         progress.end();
-        Encoded {
-            mode,
-            payload: encoder.finish(),
-        }
+        Encoded::new(mode, encoder.finish())
     }
 }
 

@@ -1,6 +1,6 @@
 //! How long the parts of a czip v2 file are, as its first bytes tell: see sections 6.1 to 6.3 of `docs/spec/czip-v2.md`.
 
-use czip_container::v2::{MAGIC, Mode, SegmentHeader};
+use czip_container::v2::{MAGIC, SegmentHeader};
 
 /// The first three bytes of an index.
 const INDEX_MAGIC: [u8; 3] = [0xfa, b'c', b'i'];
@@ -50,25 +50,20 @@ pub(super) fn segment(bytes: &[u8]) -> Begins<Frame> {
         Begins::Part => return Begins::Part,
         Begins::Other => return Begins::Other,
     };
-    let (text_len, text_len_len) = match number(&bytes[kind_len..]) {
-        Begins::Whole(number) => number,
+    let text_len = match number(&bytes[kind_len..]) {
+        Begins::Whole((number, _)) => number,
         Begins::Part => return Begins::Part,
         Begins::Other => return Begins::Other,
     };
-    let mode = match kind & 3 {
-        0 => Mode::Stored,
-        1 => Mode::Bytes,
-        2 => Mode::Tokens,
-        _ => Mode::Net,
-    };
-    let (last, payload_len) = (kind & 4 != 0, (kind >> 3) as usize);
-    let text_len = text_len as usize;
-    let Ok(header) = SegmentHeader::new(mode, last, payload_len, text_len) else {
+    let Ok(header) = SegmentHeader::from_numbers(kind, text_len) else {
         return Begins::Other;
     };
-    let len = kind_len + text_len_len + payload_len + header.checksum_len() as usize;
-    match whole(bytes, len) {
-        Begins::Whole(len) => Begins::Whole(Frame { len, text_len, last }),
+    match whole(bytes, header.segment_len() as usize) {
+        Begins::Whole(len) => Begins::Whole(Frame {
+            len,
+            text_len: header.text_len() as usize,
+            last: header.last(),
+        }),
         _ => Begins::Part,
     }
 }

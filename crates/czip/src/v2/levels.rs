@@ -16,7 +16,7 @@ pub(crate) struct LevelParameters {
     pub(crate) bytes: Variant,
     /// `None` where no segment may use the net.
     pub(crate) net: Option<NetWindow>,
-    /// Whether the encoder tries every mode on all of the text.
+    /// Whether the encoder tries every mode without net on all of what is no text, instead of on a sample.
     pub(crate) thorough: bool,
     /// The most bytes of text in a segment, unless the caller chooses.
     pub(crate) segment_len: usize,
@@ -34,35 +34,38 @@ pub(crate) struct NetWindow {
 /// The longest window of any level. Longer ones gain nothing beside mixing; one of half the length costs 0.3 % on short prose.
 pub(crate) const WINDOW: NetWindow = net(512, 256);
 
+const MIB: usize = 1 << 20;
+
 const LEVELS: [LevelParameters; 9] = [
-    parameters(Variant::Light, Variant::LightBytes, None),
-    parameters(Variant::Standard, Variant::LightBytes, None),
-    parameters(Variant::Max, Variant::Bytes, None),
-    parameters(Variant::Light, Variant::LightBytes, Some(net(256, 128))),
-    parameters(Variant::Standard, Variant::Bytes, Some(WINDOW)),
-    thorough(parameters(Variant::Standard, Variant::Bytes, Some(WINDOW))),
-    parameters(Variant::Max, Variant::Bytes, Some(WINDOW)),
-    thorough(parameters(Variant::Max, Variant::Bytes, Some(WINDOW))),
+    without_net(Variant::Light, Variant::LightBytes, MIB),
+    without_net(Variant::Standard, Variant::LightBytes, 2 * MIB),
+    without_net(Variant::Max, Variant::Bytes, 4 * MIB),
+    // Beside a net, lesser mixing hardly saves time, and what repeats gets larger than without one.
+    with_net(MIB),
+    with_net(MIB),
+    with_net(2 * MIB),
+    with_net(4 * MIB),
+    with_net(8 * MIB),
     LevelParameters {
-        segment_len: 4 << 20,
-        ..thorough(parameters(Variant::Max, Variant::Bytes, Some(WINDOW)))
+        thorough: true,
+        ..with_net(16 * MIB)
     },
 ];
 
-const fn parameters(tokens: Variant, bytes: Variant, net: Option<NetWindow>) -> LevelParameters {
+const fn without_net(tokens: Variant, bytes: Variant, segment_len: usize) -> LevelParameters {
     LevelParameters {
         tokens,
         bytes,
-        net,
+        net: None,
         thorough: false,
-        segment_len: 1 << 20,
+        segment_len,
     }
 }
 
-const fn thorough(parameters: LevelParameters) -> LevelParameters {
+const fn with_net(segment_len: usize) -> LevelParameters {
     LevelParameters {
-        thorough: true,
-        ..parameters
+        net: Some(WINDOW),
+        ..without_net(Variant::Max, Variant::Bytes, segment_len)
     }
 }
 

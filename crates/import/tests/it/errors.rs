@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use czip_import::{Error, Options, Source, float, import};
@@ -13,7 +14,8 @@ use crate::gguf::{Gguf, Stored, Value};
 
 /// Opens and imports, and gives the error as users see it.
 fn message(path: &Path) -> String {
-    let made = Source::open(path).and_then(|source| import(&source, &Options::default(), &|_, _| ()));
+    let made = Source::open(path)
+        .and_then(|source| import(&source, &Options::default(), &|_, _| ControlFlow::Continue(())));
     made.map(|_| ()).unwrap_err().to_string()
 }
 
@@ -613,7 +615,7 @@ fn options() {
     let check = |change: &dyn Fn(&mut Options), wanted: &str| {
         let mut options = Options::default();
         change(&mut options);
-        let error = import(&source, &options, &|_, _| ()).unwrap_err();
+        let error = import(&source, &options, &|_, _| ControlFlow::Continue(())).unwrap_err();
         assert_eq!(error.to_string(), wanted);
     };
     check(&|it| it.window = Some(0), "option window: 0 is not 1 to 124");

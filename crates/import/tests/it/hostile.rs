@@ -2,6 +2,7 @@
 //! taken for what is not there.
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use czip_import::{Error, Options, Source, import};
@@ -69,7 +70,7 @@ fn files_that_shrink_later() {
     let place = gguf();
     let source = place.open(&place.bytes).unwrap();
     fs::write(&place.path, &place.bytes[..place.bytes.len() / 2]).unwrap();
-    let error = import(&source, &Options::default(), &|_, _| ()).unwrap_err();
+    let error = import(&source, &Options::default(), &|_, _| ControlFlow::Continue(())).unwrap_err();
     assert!(matches!(error, Error::Io { .. }), "{error}");
 }
 
@@ -168,7 +169,7 @@ proptest! {
             bytes[at.index(start)] = byte;
         }
         if let Ok(source) = place.open(&bytes) {
-            let _ = import(&source, &Options::default(), &|_, _| ());
+            let _ = import(&source, &Options::default(), &|_, _| ControlFlow::Continue(()));
         }
     }
 
@@ -188,7 +189,7 @@ proptest! {
         }
         fs::write(&path, bytes).unwrap();
         if let Ok(source) = Source::open(temporary.path()) {
-            let _ = import(&source, &Options::default(), &|_, _| ());
+            let _ = import(&source, &Options::default(), &|_, _| ControlFlow::Continue(()));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What is imported, and what it computes.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use czip_import::{Imported, Options, Source, float, import, loss, net};
@@ -49,7 +50,7 @@ const LLAMA3: Sizes = Sizes {
 const ALL: [Sizes; 4] = [LLAMA, LLAMA3, QWEN2, QWEN3];
 
 fn imported(source: &Source, options: &Options) -> Imported {
-    import(source, options, &|_, _| ()).unwrap()
+    import(source, options, &|_, _| ControlFlow::Continue(())).unwrap()
 }
 
 /// Writes a model as a GGUF file, and opens it.
@@ -628,7 +629,8 @@ fn progress_ends_at_the_number_of_weights() {
     let source = gguf_source(temporary.path(), &Model::new(LLAMA3, 1), "F32");
     let seen = std::sync::Mutex::new(Vec::new());
     let imported = import(&source, &Options::default(), &|done, total| {
-        seen.lock().unwrap().push((done, total))
+        seen.lock().unwrap().push((done, total));
+        ControlFlow::Continue(())
     })
     .unwrap();
     let seen = seen.into_inner().unwrap();
@@ -641,6 +643,27 @@ fn progress_ends_at_the_number_of_weights() {
 }
 
 #[test]
+fn importing_ends_when_told_to() {
+    let temporary = tempfile::tempdir().unwrap();
+    let source = gguf_source(temporary.path(), &Model::new(LLAMA, 1), "F32");
+    for last in 1..4 {
+        let seen = std::sync::Mutex::new(0);
+        let error = import(&source, &Options::default(), &|_, _| {
+            let mut seen = seen.lock().unwrap();
+            *seen += 1;
+            if *seen == last {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })
+        .unwrap_err();
+        assert!(matches!(error, czip_import::Error::Stopped), "{error}");
+        assert_eq!(seen.into_inner().unwrap(), last);
+    }
+}
+
+#[test]
 fn contents_take_what_is_imported() {
     let temporary = tempfile::tempdir().unwrap();
     let source = gguf_source(temporary.path(), &Model::new(LLAMA, 1), "F32");
@@ -648,7 +671,7 @@ fn contents_take_what_is_imported() {
     let mut contents = Contents::new(imported.weights.clone(), &imported.tokenizer_json);
     contents.facts = imported.facts.clone();
     contents.mixing_priors = imported.mixing_priors.clone();
-    assert_eq!(contents.mixing_priors.len(), 3);
+    assert_eq!(contents.mixing_priors.len(), 1);
     assert!(contents.to_bytes().unwrap() == imported.into_bytes().unwrap());
 }
 

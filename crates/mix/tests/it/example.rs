@@ -117,26 +117,16 @@ fn the_whole_file() {
 type Shipped = (&'static str, &'static [u8], Option<(Variant, bool)>);
 
 /// The shipped files in the order of the page.
-const SHIPPED: [Shipped; 9] = [
+const SHIPPED: [Shipped; 7] = [
     (
         "vocabulary.bin",
         include_bytes!("../../priors/vocabulary.bin"),
         None,
     ),
     (
-        "light.bin",
-        include_bytes!("../../priors/light.bin"),
-        Some((Variant::Light, true)),
-    ),
-    (
         "light-alone.bin",
         include_bytes!("../../priors/light-alone.bin"),
         Some((Variant::Light, false)),
-    ),
-    (
-        "standard.bin",
-        include_bytes!("../../priors/standard.bin"),
-        Some((Variant::Standard, true)),
     ),
     (
         "standard-alone.bin",

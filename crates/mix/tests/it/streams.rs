@@ -25,9 +25,7 @@ pub(crate) fn config(variant: Variant) -> VariantConfig {
 }
 
 /// The shipped priors of tokens.
-pub(crate) const TOKEN_PRIORS: [&[u8]; 6] = [
-    include_bytes!("../../priors/light.bin"),
-    include_bytes!("../../priors/standard.bin"),
+pub(crate) const TOKEN_PRIORS: [&[u8]; 4] = [
     include_bytes!("../../priors/max.bin"),
     include_bytes!("../../priors/light-alone.bin"),
     include_bytes!("../../priors/standard-alone.bin"),

@@ -19,6 +19,7 @@ from ._czip import (
     NO_MODEL,
     Compressor,
     Decompressor,
+    ImportProgress,
     Model,
     NoModel,
     TrainingProgress,
@@ -27,6 +28,7 @@ from ._czip import (
     compress_many,
     decompress,
     decompress_many,
+    import_model,
     train,
 )
 from ._exceptions import CzipError, LimitError, MalformedError, ModelError, TruncatedError, UnsupportedError
@@ -38,6 +40,7 @@ __all__ = [
     "CzipError",
     "CzipFile",
     "Decompressor",
+    "ImportProgress",
     "LimitError",
     "MalformedError",
     "Model",
@@ -51,6 +54,7 @@ __all__ = [
     "compress_many",
     "decompress",
     "decompress_many",
+    "import_model",
     "open",
     "train",
 ]

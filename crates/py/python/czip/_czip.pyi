@@ -9,6 +9,7 @@ __all__ = [
     "NO_MODEL",
     "Compressor",
     "Decompressor",
+    "ImportProgress",
     "Model",
     "NoModel",
     "Reader",
@@ -18,6 +19,7 @@ __all__ = [
     "compress_many",
     "decompress",
     "decompress_many",
+    "import_model",
     "run",
     "train",
 ]
@@ -33,7 +35,7 @@ NO_MODEL: Final[NoModel]
 @final
 class Model:
     @classmethod
-    def builtin(cls) -> Self: ...
+    def builtin(cls, name: str = "standard") -> Self: ...
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self: ...
     @classmethod
@@ -174,4 +176,30 @@ def train(
     threads: int = 0,
     progress: Callable[[TrainingProgress], object] | None = None,
 ) -> bytes: ...
+
+@final
+class ImportProgress:
+    @property
+    def stage(self) -> Literal["weights", "priors"]: ...
+    @property
+    def done(self) -> int: ...
+    @property
+    def total(self) -> int: ...
+
+def import_model(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    window: int | None = None,
+    sinks: int = 4,
+    wide_inputs: Sequence[Literal["qkv", "out", "gate_up", "down", "head"]] | None = None,
+    start_token: int | None = None,
+    calibrate: Sequence[str | os.PathLike[str]] = (),
+    sample_len: int = 300_000,
+    name: str | None = None,
+    licence: str | None = None,
+    threads: int = 0,
+    progress: Callable[[ImportProgress], object] | None = None,
+) -> None: ...
 def run(command_line: list[str]) -> int: ...

@@ -100,7 +100,7 @@ class CzipFile(io.BufferedIOBase):
                 index=index,
             )
         if isinstance(filename, (str, bytes, os.PathLike)):
-            file = cast("IO[bytes]", builtins.open(filename, file_mode))
+            file = cast("IO[bytes]", builtins.open(filename, file_mode))  # noqa: SIM115 (closed in _release)
             self._owns_file = True
         elif hasattr(filename, "read") or hasattr(filename, "write"):
             file = filename

@@ -14,6 +14,8 @@ INDEX_MAGIC = bytes.fromhex("fa6369")
 INDEX_END = bytes.fromhex("7a6963fa")
 
 TEXT_LEN_MAX = 1 << 24
+# The bit of the number with the text length that says that the payload begins with copies.
+_COPIES_SHIFT = 25
 _VERSION = 2
 # From this text length on the checksum has 64 bits instead of 32.
 _LONG_TEXT = 65_536
@@ -33,7 +35,7 @@ def number(n: int) -> bytes:
 
 
 class Cursor:
-    """A place in a file. Reading past the end is an error that names the place."""
+    """A place in a file or a payload. Reading past the end is an error that names the place."""
 
     def __init__(self, data: bytes, at: int = 0, end: int | None = None) -> None:
         self.data = data
@@ -43,7 +45,7 @@ class Cursor:
     def take(self, length: int, what: str) -> bytes:
         """The next bytes."""
         if length > self.end - self.at:
-            raise FormatError(f"file ends at byte {self.end}, inside or before {what}")
+            raise FormatError(f"end at byte {self.end}, inside or before {what}")
         self.at += length
         return self.data[self.at - length : self.at]
 
@@ -101,6 +103,7 @@ class Segment:
     is_last: bool
     text_len: int
     payload: bytes
+    has_copies: bool = False
     stored_checksum: bytes = b""
     start: int = 0
     end: int = 0
@@ -108,7 +111,8 @@ class Segment:
     @property
     def numbers(self) -> bytes:
         """Kind and text length as they are in the file."""
-        return number(len(self.payload) << 3 | self.is_last << 2 | self.mode) + number(self.text_len)
+        kind = len(self.payload) << 3 | self.is_last << 2 | self.mode
+        return number(kind) + number(self.has_copies << _COPIES_SHIFT | self.text_len)
 
     @property
     def entry(self) -> Entry:
@@ -138,12 +142,16 @@ class Segment:
         """
         start = cursor.at
         kind = cursor.number("the kind of a segment")
-        text_len = cursor.number("a text length")
+        lengths = cursor.number("a text length")
         mode, payload_len = Mode(kind & 3), kind >> 3
         is_last = bool(kind >> 2 & 1)
+        has_copies = bool(lengths >> _COPIES_SHIFT & 1)
+        # Other bits above make it too long.
+        text_len = lengths & ~(1 << _COPIES_SHIFT)
         if text_len > TEXT_LEN_MAX:
             raise FormatError(f"text length {text_len} of the segment at byte {start} exceeds {TEXT_LEN_MAX}")
-        if payload_len != text_len if mode is Mode.STORED else payload_len >= text_len:
+        is_text = mode is Mode.STORED and not has_copies
+        if payload_len != text_len if is_text else payload_len >= text_len:
             raise FormatError(
                 f"payload of {payload_len} bytes for {text_len} bytes of text in the segment at byte {start}"
             )
@@ -155,7 +163,7 @@ class Segment:
             raise FormatError(f"segment at byte {start} needs a net, unlike level {header.level}")
         payload = cursor.take(payload_len, "a payload")
         checksum = cursor.take(_checksum_len(text_len), "a checksum")
-        segment = cls(mode, is_last, text_len, payload, checksum, start, cursor.at)
+        segment = cls(mode, is_last, text_len, payload, has_copies, checksum, start, cursor.at)
         if text_len == 0:
             segment.verify(header, place, b"")
         return segment

@@ -65,10 +65,4 @@ LEVELS = {
     1: Level(LIGHT, LIGHT_BYTES, None),
     2: Level(STANDARD, LIGHT_BYTES, None),
     3: Level(MAX, BYTES, None),
-    4: Level(LIGHT, LIGHT_BYTES, Window(256, 128)),
-    5: Level(STANDARD, BYTES, Window(512, 256)),
-    6: Level(STANDARD, BYTES, Window(512, 256)),
-    7: Level(MAX, BYTES, Window(512, 256)),
-    8: Level(MAX, BYTES, Window(512, 256)),
-    9: Level(MAX, BYTES, Window(512, 256)),
-}
+} | dict.fromkeys(range(4, 10), Level(MAX, BYTES, Window(512, 256)))

@@ -17,7 +17,7 @@ from os import PathLike
 
 import numpy as np
 
-from ..errors import ModelError
+from ..errors import ModelError, WrongModelError
 from ..tokenizer import Tokenizer
 from . import v1, v2, v3
 from .file import BATCH, Cache, Integers, ModelFile, Net, Window, xxh3_128
@@ -55,13 +55,13 @@ class Model:
 
     @classmethod
     def open(cls, path: str | PathLike[str]) -> Model:
-        """Read a model file. Raises ModelError or TokenizerError, or OSError if it cannot be read."""
+        """Read a model file. Raises what `from_bytes` raises, or OSError if it cannot be read."""
         with open(path, "rb") as file:
             return cls.from_bytes(file.read())
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Model:
-        """Read a model from the bytes of its file. Raises ModelError or TokenizerError."""
+        """Read a model from the bytes of its file. Raises ModelError, TokenizerError or WrongModelError."""
         file = ModelFile.from_bytes(data)
         model = cls()
         model.id = xxh3_128(data)[:4]
@@ -91,7 +91,9 @@ class Model:
         model.context_length = model.net.context_length
         model.mixing_weights = file.mixing_weights(model.vocab_size)
         if len(model.tokenizer) > model.vocab_size:
-            raise ModelError(f"tokenizer of {len(model.tokenizer)} tokens for a model of {model.vocab_size}")
+            raise WrongModelError(
+                f"tokenizer of {len(model.tokenizer)} tokens for a model of {model.vocab_size}"
+            )
         start = model.net.start_token
         if start is None:
             start = model.tokenizer.special_tokens.get(START)

@@ -16,7 +16,17 @@ pub(super) fn texts() -> Vec<(&'static str, String)> {
 
 /// Texts only for czip v2, by name. The vector of tokens, which takes UTF-8, has only the texts above.
 pub(super) fn more_texts() -> Vec<(&'static str, Vec<u8>)> {
-    vec![("json", json().into_bytes()), ("octets", octets())]
+    vec![
+        ("json", json().into_bytes()),
+        ("octets", octets()),
+        ("repeats", repeats().into_bytes()),
+    ]
+}
+
+/// A passage that repeats itself, something else, and most of the passage again.
+fn repeats() -> String {
+    let prose = PROSE.repeat(5);
+    [&prose, &json(), &prose[100..5000]].concat()
 }
 
 /// Lines with fields that repeat, and numbers that grow.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use xtask::Result;
 
 /// A level of each row of the table in `docs/spec/mixing.md`.
-const LEVELS: [u8; 7] = [1, 2, 3, 4, 5, 7, 9];
+const LEVELS: [u8; 5] = [1, 2, 3, 4, 9];
 
 /// The first level with the net.
 const FIRST_NET: u8 = 4;
@@ -126,6 +126,12 @@ fn plan() -> Vec<(String, Vec<Member>)> {
         let member = Member::new(text, level, Mode::Net).by_version(3);
         add(&format!("{text}.{level}.net.model3"), &[member]);
     }
+    for (level, mode) in [(1, Mode::Bytes), (2, Mode::Tokens), (5, Mode::Net)] {
+        add(
+            &format!("repeats.{level}.{mode}"),
+            &[Member::new("repeats", level, mode)],
+        );
+    }
     files
 }
 
@@ -147,7 +153,7 @@ pub(super) fn files(
         for member in members {
             let made = compress(&models[member.model].1, &member, &text(member.text)?)?;
             let segments = segments(&made, &member)?;
-            described.push(json!({
+            let mut described_member = json!({
                 "text": member.text,
                 "level": member.level,
                 "mode": member.mode.to_string(),
@@ -155,7 +161,12 @@ pub(super) fn files(
                 "index": member.index,
                 "model": models[member.model].0,
                 "segments": segments,
-            }));
+            });
+            let copies = copies(&made)?;
+            if !copies.is_empty() {
+                described_member["copies"] = copies.into();
+            }
+            described.push(described_member);
             file.extend(made);
         }
         entries.push(json!({ "file": name, "members": described }));
@@ -177,6 +188,17 @@ fn compress(model: &Model, member: &Member, text: &[u8]) -> Result<Vec<u8>> {
         .index(member.index)
         .only(member.mode);
     Ok(czip::compress(model, text, &options)?)
+}
+
+/// The copied passages of all segments: how much of the rest comes before each, its length and its distance.
+fn copies(member_file: &[u8]) -> Result<Vec<[u32; 3]>> {
+    let mut passages = Vec::new();
+    for segment in Reader::new(member_file) {
+        if let (Some(copies), _) = segment?.copies()? {
+            passages.extend(copies.passages().iter().map(|it| [it.rest, it.len, it.distance]));
+        }
+    }
+    Ok(passages)
 }
 
 /// Mode, length of the payload and length of the text of each segment. A text that was unexpectedly stored

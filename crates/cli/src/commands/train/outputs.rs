@@ -104,7 +104,7 @@ impl Outputs {
         output
             .write_all(bytes)
             .map_err(Error::Write)
-            .and_then(|()| output.commit())
+            .and_then(|()| output.commit().map(drop))
             .map_err(|error| error.of(&target))
     }
 }

@@ -231,7 +231,7 @@ fn inner_rules() {
         for (tokens, context) in [(1, 6), (64, 6), (64, 0), (2, 1), (32768, 15)] {
             let bytes = [inner(1, tokens, context, &[1]), vec![9]].concat();
             let file = read(&file_of(codec, 14, &bytes)).unwrap();
-            assert_eq!(file.token_count(), tokens.into());
+            assert_eq!(file.token_count(), u64::from(tokens));
             assert_eq!(file.params().context.field(), context);
             assert_eq!(decompress(codec, &written(&file)[16..]), bytes);
         }

@@ -1,6 +1,8 @@
 //! The examples and figures of the specification page.
 
-use czip_container::v2::{Header, MAX_TEXT_LEN, Mode, ModelId, Reader, SegmentHeader, Writer, is_v2};
+use czip_container::v2::{
+    CopiedPassage, Copies, Header, MAX_TEXT_LEN, Mode, ModelId, Reader, SegmentHeader, Writer, is_v2,
+};
 
 use super::{MODEL, Plan, header, member, read, stored};
 
@@ -27,7 +29,7 @@ fn blocks() -> Vec<Vec<u8>> {
 #[test]
 fn examples_are_right() {
     let blocks = blocks();
-    assert_eq!(blocks.len(), 4);
+    assert_eq!(blocks.len(), 5);
     let hello = b"Hello, world\n";
     let files = [
         (header(5, None), vec![stored(b"")], b"".to_vec()),
@@ -47,12 +49,28 @@ fn examples_are_right() {
         assert!(is_v2(bytes));
     }
 
+    let text = ["ab".repeat(1000), "\n".to_owned()].concat();
+    let passage = CopiedPassage {
+        rest: 2,
+        len: 1998,
+        distance: 2,
+    };
+    let copies = Copies::new(vec![passage], 2001).unwrap();
+    let payload = [copies.to_bytes(), copies.rest_of(text.as_bytes())].concat();
+    let mut writer = Writer::new(Vec::new(), header(5, None));
+    let written = writer.write_with_copies(Mode::Stored, true, &payload, text.as_bytes());
+    written.unwrap();
+    assert_eq!(writer.finish().unwrap(), blocks[3]);
+    let segment = Reader::new(&blocks[3][..]).read().unwrap().unwrap();
+    assert_eq!(segment.copies().unwrap(), (Some(copies), &b"ab\n"[..]));
+    segment.verify(text.as_bytes()).unwrap();
+
     // The last one's text isn't that of these tests' code.
     let text = [b'a'; 65_536];
     let mut writer = Writer::new(Vec::new(), header(1, None));
     writer.write(Mode::Bytes, true, &[], &text).unwrap();
-    assert_eq!(writer.finish().unwrap(), blocks[3]);
-    let segment = Reader::new(&blocks[3][..]).read().unwrap().unwrap();
+    assert_eq!(writer.finish().unwrap(), blocks[4]);
+    let segment = Reader::new(&blocks[4][..]).read().unwrap().unwrap();
     assert_eq!(segment.info.checksum, 0x73fb_d9ca_bd6b_be37);
     segment.verify(&text).unwrap();
 }
