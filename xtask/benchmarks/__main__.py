@@ -134,7 +134,7 @@ def measure(page: pages.Page) -> None:
     for texts in corpora.ladder():
         results.measure(texts, list(levels.values()))
     for texts in corpora.ladder()[:1]:
-        results.measure(texts, [*page.peers, page.fast, page.without_model])
+        results.measure(texts, [*page.peers, page.without_model])
     chosen = [levels[level] for level in CHOSEN]
     for texts in corpora.corpora():
         results.measure(texts, [*page.peers, *chosen, page.without_model])
@@ -182,7 +182,6 @@ def families(page: pages.Page) -> list[tuple[str, str, Codec]]:
     """Family, label and codec of each point of the pictures of speed."""
     found = [("czip", f"czip {level}" if level in (1, 9) else str(level), codec) for level, codec in page.levels.items()]
     found.append(("czip, no model", "czip -m none", page.without_model))
-    found.append(("czip, fast", "czip 5, fast", page.fast))
     if page.imported:
         found.append((IMPORTED, "imported model (five articles)", page.imported))
     for codec in page.peers:
@@ -251,7 +250,6 @@ def main() -> int:
         peers=[codec for codec in peers if codec.family not in missing],
         levels={level: czip.codec(level) for level in LEVELS},
         without_model=czip.codec(5, "none", name="czip -m none"),
-        fast=czip.codec(5, fast, name="czip -m fast.czm"),
         imported=czip.codec(5, options.model.resolve(), name="czip, imported model") if options.model else None,
         all_threads={level: czip.codec(level, threads=0, name=f"czip -L {level}, all threads") for level in CHOSEN},
         dictionaries={name: codec for name, codec in dictionaries.items() if codec is not None},

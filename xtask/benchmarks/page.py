@@ -38,7 +38,6 @@ class Page:
     peers: list[Codec]
     levels: dict[int, Codec]
     without_model: Codec
-    fast: Codec
     imported: Codec | None
     all_threads: dict[int, Codec]
     dictionaries: dict[str, Codec]
@@ -59,7 +58,7 @@ class Page:
     @property
     def codecs(self) -> list[Codec]:
         """The rows of most tables."""
-        own = [self.levels[9], self.levels[5], self.fast, self.levels[4], self.levels[1], self.without_model]
+        own = [self.levels[9], self.levels[5], self.levels[4], self.levels[1], self.without_model]
         return [*([self.imported] if self.imported else []), *own, *reversed(self.peers)]
 
 
@@ -209,7 +208,7 @@ def with_published(page: Page) -> str:
 def speed_and_memory(page: Page) -> str:
     texts = page.corpora.ladder()[0]
     rows = []
-    codecs = [*([page.imported] if page.imported else []), *reversed(page.levels.values()), page.fast, page.without_model]
+    codecs = [*([page.imported] if page.imported else []), *reversed(page.levels.values()), page.without_model]
     for codec in [*codecs, *reversed(page.peers)]:
         found = page.got(codec, texts)
         if found:
@@ -414,7 +413,7 @@ def neural(page: Page) -> str:
     rows = []
     promise = "yes: integers; tested on x86-64, and in emulators on 64-bit ARM and s390x"
     stable = "readable for ever from the first release on"
-    for name, codec in (("built-in, 4 MB", page.levels[5]), ("imported", page.imported)):
+    for name, codec in (("built-in `standard`, 4 MB", page.levels[5]), ("imported", page.imported)):
         found = page.got(codec, novel)
         if found:
             both = " and ".join(speeds(found))
