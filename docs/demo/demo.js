@@ -1,8 +1,14 @@
 // The page: what is entered, one worker that compresses and restores, and what comes of it.
 
-import { CzipWorker } from './czip/czip.js';
+import { CzipWorker, builtinFor } from './czip/czip.js';
 
+/** Those beside the page. */
+const MODELS = ['standard', 'fast'];
+
+/** What every file of czip v2 begins with. */
 const MAGIC = [0xfa, 0x63, 0x7a];
+
+const EXTENSION = '.czip';
 
 /** Text of files longer than this is not shown for editing. */
 const MAX_SHOWN_LENGTH = 1 << 18;
@@ -12,32 +18,23 @@ const text = element('text');
 const model = element('model');
 const level = element('level');
 
-const worker = new CzipWorker({ wasm: await module(), model: 'fast' });
+/** The model that is loaded before it is asked for. */
+const first = builtinFor(Number(level.value));
+const worker = new CzipWorker({ wasm: module(), model: first });
 /** The ids of the models that were loaded, by name. */
 const models = new Map();
 /** The file that was chosen, or the sample that is shown: its name and bytes, and what is known of it. */
 let source = null;
-/** What aborts the work that is being done. */
+/** What aborts the newest work, until that is done. */
 let running = null;
+/** The end of the newest work, whatever came of it. */
+let ended = Promise.resolve();
 /** What was made: a name and bytes, and the text of a compressed file. */
 let made = null;
 
-const samples = await (await fetch('samples/samples.json')).json();
-for (const sample of samples) {
-  const button = document.createElement('button');
-  button.type = 'button';
-  button.textContent = sample.name;
-  button.addEventListener('click', async () => {
-    const bytes = new Uint8Array(await (await fetch(`samples/${sample.file}`)).arrayBuffer());
-    enter({ name: sample.file, bytes, brotli: sample.brotli });
-    work(compress);
-  });
-  element('samples').append(button);
-}
-
-element('compress').addEventListener('click', () => work(isCompressed(entered().bytes) ? restoreFile : compress));
+element('compress').addEventListener('click', () => workIfIdle(isCompressed(entered()) ? restoreFile : compress));
 element('cancel').addEventListener('click', () => running?.abort());
-element('restore').addEventListener('click', () => work(compare));
+element('restore').addEventListener('click', () => workIfIdle(compare));
 element('choose').addEventListener('change', ({ target }) => {
   take(target.files[0]);
   // So the same file can be chosen again.
@@ -49,6 +46,7 @@ element('file-remove').addEventListener('click', () => {
 });
 text.addEventListener('input', () => {
   source = null;
+  nameAction();
 });
 
 const drop = element('drop');
@@ -70,61 +68,114 @@ document.addEventListener('drop', (event) => {
   take(event.dataTransfer.files[0]);
 });
 
-async function take(file) {
+function take(file) {
   if (file === undefined) {
     return;
   }
-  try {
-    enter({ name: file.name, bytes: new Uint8Array(await file.arrayBuffer()) });
-  } catch (error) {
-    say(`${file.name} cannot be read: ${error.message}`, true);
-    return;
+  work(async (signal) => {
+    const bytes = await file.arrayBuffer().catch((error) => {
+      throw new Error(`cannot read ${file.name}: ${error.message}`, { cause: error });
+    });
+    enter({ name: file.name, bytes: new Uint8Array(bytes) });
+    await (isCompressed(entered()) ? restoreFile(signal) : compress(signal));
+  });
+}
+
+async function showSamples() {
+  const samples = await (await fetched('samples/samples.json')).json();
+  for (const sample of samples) {
+    const button = document.createElement('button');
+    button.type = 'button';
+    button.textContent = sample.name;
+    button.addEventListener('click', () =>
+      work(async (signal) => {
+        const bytes = new Uint8Array(await (await fetched(`samples/${sample.file}`, { signal })).arrayBuffer());
+        enter({ name: sample.file, bytes, brotli: sample.brotli });
+        await compress(signal);
+      }),
+    );
+    element('samples').append(button);
   }
-  work(isCompressed(source.bytes) ? restoreFile : compress);
 }
 
 /** Shows what is to be compressed: as text if it is text. */
-function enter(entered) {
-  const shown = entered.bytes.length <= MAX_SHOWN_LENGTH ? decoded(entered.bytes) : null;
+function enter(input) {
+  const shown = input.bytes.length <= MAX_SHOWN_LENGTH ? decoded(input.bytes) : null;
   text.value = shown ?? '';
+  text.setSelectionRange(0, 0);
+  text.scrollTop = 0;
   // Text areas change the ends of lines: what is compressed is the file as it is.
-  source = shown === null || entered.bytes.length > 0 ? entered : null;
+  source = shown === null || input.bytes.length > 0 ? input : null;
   text.hidden = shown === null;
   element('file').hidden = shown !== null;
-  element('file-name').textContent = entered.name;
-  element('file-length').textContent = `${number(entered.bytes.length)} bytes`;
+  element('file-name').textContent = input.name;
+  element('file-length').textContent = `${number(input.bytes.length)} bytes`;
+  nameAction();
+}
+
+function nameAction() {
+  element('compress').textContent = isCompressed(entered()) ? 'Restore' : 'Compress';
 }
 
 function entered() {
   return source ?? { name: 'text.txt', bytes: new TextEncoder().encode(text.value) };
 }
 
-function isCompressed(bytes) {
-  return MAGIC.every((byte, at) => bytes[at] === byte);
+/** Whether it is to be restored: a file that is called so is, even if its beginning is damaged. */
+function isCompressed({ name, bytes }) {
+  return name.endsWith(EXTENSION) || MAGIC.every((byte, at) => bytes[at] === byte);
 }
 
-/** Does one thing at a time. */
-async function work(task) {
-  if (running !== null) {
+/** Does one thing at a time: the newest, in place of what is being done. */
+function work(task) {
+  running?.abort();
+  const controller = new AbortController();
+  running = controller;
+  ended = ended.then(() => run(task, controller));
+}
+
+function workIfIdle(task) {
+  if (running === null) {
+    work(task);
+  }
+}
+
+async function run(task, controller) {
+  const isNewest = () => running === controller;
+  if (!isNewest()) {
     return;
   }
-  running = new AbortController();
-  element('compress').disabled = true;
-  element('restore').disabled = true;
+  setBusy(true);
   say('');
   try {
-    await task(running.signal);
+    await task(controller.signal);
   } catch (error) {
+    if (!isNewest()) {
+      return;
+    }
     if (error.name === 'AbortError') {
       say('Cancelled.');
     } else {
-      say(`${error.message[0].toUpperCase()}${error.message.slice(1)}.`, true);
+      say(sentence(error.message), true);
     }
   } finally {
-    running = null;
+    if (isNewest()) {
+      running = null;
+      setBusy(false);
+    }
+  }
+}
+
+/** The buttons stay where the keyboard is. */
+function setBusy(isBusy) {
+  for (const id of ['compress', 'restore']) {
+    element(id).setAttribute('aria-disabled', isBusy);
+  }
+  if (!isBusy) {
+    if (document.activeElement === element('cancel')) {
+      element('compress').focus();
+    }
     element('work').hidden = true;
-    element('compress').disabled = false;
-    element('restore').disabled = false;
   }
 }
 
@@ -136,7 +187,8 @@ async function compress(signal) {
     return;
   }
   element('result').hidden = true;
-  const [settings, id] = [{ model: model.value, level: Number(level.value) }, await loaded(model.value)];
+  const settings = { model: model.value, level: Number(level.value) };
+  const id = await loaded(settings.model || builtinFor(settings.level));
   const started = performance.now();
   const file = await worker.compress(bytes, {
     level: settings.level,
@@ -157,16 +209,26 @@ async function compress(signal) {
   const pace = bytes.length < 10_000 ? '' : `, ${speed(bytes.length / seconds)}`;
   element('facts').textContent = `${duration(seconds)}${pace}, on one thread.`;
   element('command').hidden = false;
-  element('command').querySelector('code').textContent = `czip compress -m ${settings.model}.czm -L ${settings.level} ${name}`;
-  offer({ name: `${name}.czip`, bytes: file, text: bytes });
+  element('command').querySelector('code').textContent = commandFor(name, settings);
+  offer({ name: `${name}${EXTENSION}`, bytes: file, text: bytes });
   say(`${number(bytes.length)} bytes became ${number(file.length)}.`);
+}
+
+/** What makes the same file in a shell. */
+function commandFor(name, settings) {
+  const option = settings.model === '' ? '' : `-m ${settings.model} `;
+  const argument = /^[\w./][\w./-]*$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`;
+  return `czip ${option}-${settings.level} ${argument}`;
 }
 
 async function restoreFile(signal) {
   const { name, bytes } = entered();
   element('result').hidden = true;
   const started = performance.now();
-  const restored = await textOf(bytes, signal);
+  const restored = await textOf(bytes, signal).catch((error) => {
+    const isCancelled = error.name === 'AbortError';
+    throw isCancelled ? error : new Error(`cannot restore ${name}: ${error.message}`, { cause: error });
+  });
   const seconds = (performance.now() - started) / 1000;
   showSizes([
     ['czip', bytes.length],
@@ -175,7 +237,7 @@ async function restoreFile(signal) {
   element('result-title').textContent = name;
   element('facts').textContent = `Restored in ${duration(seconds)}; its checksum is right.`;
   element('command').hidden = true;
-  const shown = name.endsWith('.czip') ? name.slice(0, -'.czip'.length) : `${name}.txt`;
+  const shown = name.endsWith(EXTENSION) ? name.slice(0, -EXTENSION.length) : `${name}.txt`;
   enter({ name: shown, bytes: restored });
   offer({ name: shown, bytes: restored, text: null });
   say(`${number(restored.length)} bytes were restored.`);
@@ -194,13 +256,13 @@ async function textOf(file, signal) {
   try {
     return await worker.decompress(file, options);
   } catch (error) {
-    if (error.kind !== 'missing-model' || models.size === model.options.length) {
+    if (error.kind !== 'missing-model' || MODELS.every((name) => models.has(name))) {
       throw error;
     }
   }
   // The file names its model: it may be one that was not needed so far.
-  for (const { value } of model.options) {
-    await loaded(value);
+  for (const name of MODELS) {
+    await loaded(name);
   }
   return worker.decompress(file, options);
 }
@@ -211,7 +273,7 @@ async function loaded(name) {
     return models.get(name);
   }
   busy('Loading the model');
-  const [info] = name === 'fast' ? await worker.ready : [await worker.addModel(name)];
+  const [info] = name === first ? await worker.ready : [await worker.addModel(name)];
   models.set(name, info.id);
   return info.id;
 }
@@ -266,19 +328,27 @@ function offer(result) {
   made = result;
   element('restore').hidden = result.text === null;
   element('result').hidden = false;
+  element('result').scrollIntoView({ block: 'nearest' });
 }
 
 function busy(label) {
-  element('work').hidden = false;
-  element('work-label').textContent = `${label} …`;
+  showWork(`${label} …`);
   element('progress').removeAttribute('value');
 }
 
 function tell(label, done, total) {
   const share = total === 0 ? 1 : Math.min(1, done / total);
-  element('work').hidden = false;
-  element('work-label').textContent = `${label}: ${Math.floor(100 * share)} %`;
+  showWork(`${label}: ${Math.floor(100 * share)} %`);
   element('progress').value = share;
+}
+
+function showWork(label) {
+  element('cancel').hidden = running === null;
+  element('work-label').textContent = label;
+  if (element('work').hidden) {
+    element('work').hidden = false;
+    element('work').scrollIntoView({ block: 'nearest' });
+  }
 }
 
 function say(message, isError = false) {
@@ -288,9 +358,17 @@ function say(message, isError = false) {
 
 /** The module, which is compressed here and not by the server. */
 async function module() {
-  const { body } = await fetch('czip.wasm.deflate');
+  const { body } = await fetched('czip.wasm.deflate');
   const response = new Response(body.pipeThrough(new DecompressionStream('deflate')));
   return WebAssembly.compile(await response.arrayBuffer());
+}
+
+async function fetched(path, options) {
+  const response = await fetch(path, options);
+  if (!response.ok) {
+    throw new Error(`cannot load ${path}: ${response.status} ${response.statusText}`);
+  }
+  return response;
 }
 
 /** The text that UTF-8 stands for, or null if the bytes are something else. */
@@ -300,6 +378,10 @@ function decoded(bytes) {
   } catch {
     return null;
   }
+}
+
+function sentence(message) {
+  return `${message[0].toUpperCase()}${message.slice(1)}.`;
 }
 
 function number(value) {
@@ -315,11 +397,13 @@ function duration(seconds) {
   return seconds < 1 ? `${Math.round(seconds * 1000)} ms` : `${seconds.toFixed(1)} s`;
 }
 
-loaded('fast').then(
-  () => {
-    if (running === null) {
-      element('work').hidden = true;
-    }
-  },
-  (error) => say(`The model cannot be loaded: ${error.message}.`, true),
-);
+say('');
+try {
+  await showSamples();
+  await loaded(first);
+} catch (error) {
+  say(sentence(error.message), true);
+}
+if (running === null) {
+  setBusy(false);
+}

@@ -38,7 +38,10 @@ export type ModelSource = 'standard' | 'fast' | Source | Promise<Source>;
 export interface LoadOptions {
   /** The module, if it is not beside this file. The first call decides. */
   wasm?: WebAssembly.Module | Source | Promise<WebAssembly.Module | Source>;
-  /** Models that files may need; the first also compresses. `standard` by default, and none if it is null. */
+  /**
+   * Models that files may need; the first also compresses. None if it is null. By default both of the package, 7.1 MB: the
+   * level says which of them compresses, as in the program.
+   */
   model?: ModelSource | readonly ModelSource[] | null;
 }
 
@@ -67,9 +70,12 @@ export interface WatchOptions {
 }
 
 export interface CompressOptions extends WatchOptions {
-  /** 1 to 9; 5 by default. */
+  /** 1 to 9; 5 by default. Levels 1 to 3 do not run the net, and are many times as fast. */
   level?: number;
-  /** A loaded model, or its id; the first by default. Everything is coded as bytes if it is null. */
+  /**
+   * A loaded model, or its id. By default the first that `load` was asked for; if it was asked for none, `fast` at level 4,
+   * else `standard`. Everything is coded as bytes if it is null.
+   */
   model?: ModelInfo | string | null;
   /** The most bytes of text in a segment; by default the level's. */
   segmentLength?: number;
@@ -102,6 +108,9 @@ export interface FileInfo {
   members: Member[];
 }
 
+/** The model of the package that the program compresses with at a level if none is named. */
+export function builtinFor(level: number): 'standard' | 'fast';
+
 /** Loads the module, once, and models. */
 export function load(options?: LoadOptions): Promise<Czip>;
 
@@ -111,7 +120,7 @@ export interface Czip {
   readonly models: readonly ModelInfo[];
   /** Loads one more. */
   addModel(source: ModelSource): Promise<ModelInfo>;
-  /** The file of the format czip v2. It is the same that the program makes. */
+  /** The file of the format czip v2. The program makes the same with this level and model. */
   compress(text: Data, options?: CompressOptions): Uint8Array<ArrayBuffer>;
   /** The text of a file of the format czip v2, or of several joined. */
   decompress(file: Data, options?: DecompressOptions): Uint8Array<ArrayBuffer>;

@@ -22,9 +22,13 @@ export class CzipError extends Error {
   }
 }
 
+export function builtinFor(level) {
+  return level === 4 ? 'fast' : 'standard';
+}
+
 let started;
 
-export async function load({ wasm, model = 'standard' } = {}) {
+export async function load({ wasm, model } = {}) {
   started ??= start(wasm ?? new URL('wasm/czip_wasm_bg.wasm', import.meta.url));
   try {
     await started;
@@ -32,9 +36,8 @@ export async function load({ wasm, model = 'standard' } = {}) {
     started = undefined;
     throw error;
   }
-  const czip = new Czip();
-  const models = model === null ? [] : [model].flat();
-  for (const source of models) {
+  const czip = new Czip(model === undefined);
+  for (const source of listOf(model === undefined ? OWN_MODELS : model)) {
     await czip.addModel(source);
   }
   return czip;
@@ -58,6 +61,14 @@ async function start(wasm) {
 class Czip {
   #models = new Models();
   #infos = [];
+  /** Those that come with this package, by name. */
+  #own = new Map();
+  /** Whether none was asked for, so that the level decides. */
+  #byLevel;
+
+  constructor(byLevel) {
+    this.#byLevel = byLevel;
+  }
 
   get models() {
     return [...this.#infos];
@@ -69,6 +80,9 @@ class Czip {
     const info = JSON.parse(call(() => this.#models.add(bytes)));
     if (!this.#infos.some((known) => known.id === info.id)) {
       this.#infos.push(Object.freeze(info));
+    }
+    if (isOwn) {
+      this.#own.set(source, info);
     }
     return info;
   }
@@ -92,8 +106,11 @@ class Czip {
     };
   }
 
-  [COMPRESSOR]({ level = 5, model = this.#infos[0] ?? null, segmentLength = 0, mode = '', index = true, signal }) {
+  [COMPRESSOR]({ level = 5, model, segmentLength = 0, mode = '', index = true, signal }) {
     signal?.throwIfAborted();
+    if (model === undefined) {
+      model = (this.#byLevel ? this.#own.get(builtinFor(level)) : this.#infos[0]) ?? null;
+    }
     const id = model === null ? '' : (model.id ?? model);
     // WebAssembly would round a number.
     const [levelNumber, length] = [level, segmentLength].map((number) => (Number.isInteger(number) ? number : -1));
@@ -148,13 +165,17 @@ export class CzipDecompressionStream extends CzipStream {
 
 export class CzipWorker {
   #options;
+  /** Models that were loaded later. */
+  #added = [];
   #worker;
   /** Jobs that are not done; the first is with the worker, if one is running. */
   #jobs = [];
   #ended = false;
 
-  constructor({ wasm, model = 'standard' } = {}) {
-    this.#options = { wasm: addressOf(wasm), model: model === null ? [] : [model].flat().map(addressOf) };
+  constructor({ wasm, model } = {}) {
+    this.#options = sendableOptions(wasm, model);
+    // The first job reports it.
+    this.#options.catch(() => {});
     this.ready = this.#do('models');
     // Whoever waits for it sees the error; whoever does not sees it with the first job.
     this.ready.catch(() => {});
@@ -175,10 +196,12 @@ export class CzipWorker {
   }
 
   async addModel(source) {
-    const model = addressOf(source);
+    const model = sendable(source);
+    // The job reports it.
+    model.catch(() => {});
     const info = await this.#do('addModel', [model]);
     // A worker that replaces this one needs it, too.
-    this.#options.model.push(model);
+    this.#added.push(model);
     return info;
   }
 
@@ -217,16 +240,24 @@ export class CzipWorker {
       return;
     }
     try {
-      this.#worker ??= newWorker(this.#options);
+      const args = await Promise.all(job.args);
+      // It may have been dropped meanwhile, here and below.
+      if (job !== this.#jobs[0]) {
+        return;
+      }
+      this.#worker ??= newWorker(this.#options, this.#added);
       const worker = await this.#worker;
-      // It may have been dropped meanwhile.
       if (job === this.#jobs[0]) {
         worker.listen((message) => this.#receive(job, message));
-        worker.post({ method: job.method, args: job.args });
+        worker.post({ method: job.method, args });
       }
     } catch (error) {
-      this.#stopWorker();
-      this.#end(job, 'reject', new CzipError(`the worker cannot start: ${error.message}`, 'other', { cause: error }));
+      if (job === this.#jobs[0]) {
+        this.#stopWorker();
+        const known = error instanceof CzipError;
+        const message = `the worker cannot start: ${error.message}`;
+        this.#end(job, 'reject', known ? error : new CzipError(message, 'other', { cause: error }));
+      }
     }
   }
 
@@ -274,8 +305,14 @@ export class CzipWorker {
   }
 }
 
+async function sendableOptions(wasm, model) {
+  const models = model === undefined ? undefined : await Promise.all(listOf(model).map(sendable));
+  return { wasm: await sendable(wasm), model: models };
+}
+
 /** A worker of the browser or of Node.js, which has been told what to load. */
-async function newWorker(options) {
+async function newWorker(options, added) {
+  const what = { options: await options, added: await Promise.all(added) };
   const url = new URL('worker.js', import.meta.url);
   let worker;
   let listener = () => {};
@@ -291,7 +328,7 @@ async function newWorker(options) {
     worker.addEventListener('message', ({ data }) => listener(data));
     worker.addEventListener('error', (event) => fail(event.message ?? 'the worker cannot be loaded'));
   }
-  worker.postMessage({ options });
+  worker.postMessage(what);
   return {
     listen: (to) => {
       listener = to;
@@ -301,12 +338,20 @@ async function newWorker(options) {
   };
 }
 
-/** Something to load in the form in which it can be sent to a worker. */
-function addressOf(source) {
-  if (source instanceof URL) {
-    return source.href;
+function listOf(models) {
+  return models === null ? [] : [models].flat();
+}
+
+/** Something to load in the form in which it can be sent to a worker, as often as one is started. */
+async function sendable(source) {
+  const given = await source;
+  if (given instanceof Response) {
+    return read(given);
   }
-  return typeof source === 'string' && !OWN_MODELS.includes(source) ? absolute(source).href : source;
+  if (given instanceof URL) {
+    return given.href;
+  }
+  return typeof given === 'string' && !OWN_MODELS.includes(given) ? absolute(given).href : given;
 }
 
 function absolute(address) {

@@ -8,9 +8,9 @@ const port = isNode ? (await import(/* webpackIgnore: true */ /* @vite-ignore */
 
 let czip;
 
-async function receive({ options, method, args }) {
+async function receive({ options, added, method, args }) {
   if (options !== undefined) {
-    czip = load(options);
+    czip = start(options, added);
     // The first job reports it.
     czip.catch(() => {});
     return;
@@ -30,6 +30,14 @@ async function receive({ options, method, args }) {
   } catch (error) {
     port.postMessage({ error: { message: error.message, kind: error.kind ?? 'other' } });
   }
+}
+
+async function start(options, added) {
+  const loaded = await load(options);
+  for (const model of added) {
+    await loaded.addModel(model);
+  }
+  return loaded;
 }
 
 /** Passes on what comes, but not more often than anyone can see; and the last of it. */

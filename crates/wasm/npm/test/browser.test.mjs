@@ -1,12 +1,12 @@
 // The demo page in Chromium: what it makes is what the program makes, and it fits a telephone.
 
 import assert from 'node:assert/strict';
-import { createReadStream, existsSync, readFileSync } from 'node:fs';
+import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { after, before, test } from 'node:test';
 
-import { models, playwright, run, source, target } from './common.mjs';
+import { models, playwright, run, source, target, words } from './common.mjs';
 
 const prose = source('docs/demo/letter.txt');
 const folder = join(target, 'demo');
@@ -19,9 +19,14 @@ const types = {
   '.wasm': 'application/wasm',
 };
 
+/** The most bytes that the page may take to load and to compress. */
+const MAX_PAGE_LENGTH = 6_000_000;
+
 let server;
 let browser;
 let address;
+/** Bytes that the server was asked for. */
+let sent = 0;
 
 const { chromium } = await playwright();
 
@@ -34,6 +39,7 @@ before(async () => {
       return;
     }
     response.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream' });
+    sent += statSync(file).size;
     createReadStream(file).pipe(response);
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -75,12 +81,16 @@ async function downloaded(page, status) {
 }
 
 test('a sample gives the file of the program', async () => {
+  sent = 0;
   const { page, faults, close } = await open();
   await page.getByRole('button', { name: 'A letter' }).click();
+  await page.getByRole('status').filter({ hasText: /bytes became/ }).waitFor();
+  assert.ok(sent > 4_000_000 && sent < MAX_PAGE_LENGTH, `${sent} bytes`);
   const file = await downloaded(page, /bytes became/);
   assert.equal(file.name, 'letter.txt.czip');
-  assert.ok(file.bytes.equals(run(prose, 'compress', '-m', models.fast)));
-  assert.ok(run(file.bytes, 'decompress', '-m', models.fast).equals(prose));
+  assert.ok(file.bytes.equals(run(prose, 'compress')));
+  assert.ok(run(file.bytes, 'decompress').equals(prose));
+  assert.equal(await page.locator('#command code').innerText(), 'czip -5 letter.txt');
 
   const rows = await page.locator('#sizes tbody tr').allInnerTexts();
   const sizes = Object.fromEntries(rows.map((row) => row.split('\t')).map(([name, size]) => [name, Number(size.replace(',', ''))]));
@@ -103,9 +113,45 @@ test('text that is typed, with another level and model', async () => {
   // By the keyboard alone.
   await page.getByRole('button', { name: 'Compress' }).focus();
   await page.keyboard.press('Enter');
+  await page.getByRole('status').filter({ hasText: /bytes became/ }).waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'compress');
   const file = await downloaded(page, /bytes became/);
   const text = Buffer.from('Integers are the same everywhere.\n'.repeat(3));
-  assert.ok(file.bytes.equals(run(text, 'compress', '-m', models.standard, '-L', '9')));
+  assert.ok(file.bytes.equals(run(text, 'compress', '-m', 'standard', '-L', '9')));
+  assert.equal(await page.locator('#command code').innerText(), 'czip -m standard -9 text.txt');
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test('the level takes the model of the program', async () => {
+  const { page, faults, close } = await open();
+  await page.getByLabel('Text to compress').fill(prose.toString());
+  for (const level of ['1', '4', '5']) {
+    await page.getByLabel('Level', { exact: true }).selectOption(level);
+    await page.getByRole('button', { name: 'Compress' }).click();
+    const expected = run(prose, 'compress', '-L', level);
+    const file = await downloaded(page, `became ${expected.length}.`);
+    assert.ok(file.bytes.equals(expected), `level ${level}`);
+  }
+  assert.deepEqual(faults, []);
+  await close();
+});
+
+test('a file that is dropped is compressed', async () => {
+  const { page, faults, close } = await open();
+  const dropped = await page.evaluateHandle((text) => {
+    const data = new DataTransfer();
+    data.items.add(new File([text], "Anna's letter.txt"));
+    return data;
+  }, prose.toString());
+  await page.dispatchEvent('#drop', 'dragenter', { dataTransfer: dropped });
+  assert.equal(await page.locator('#drop.over').count(), 1);
+  await page.dispatchEvent('#drop', 'drop', { dataTransfer: dropped });
+  const file = await downloaded(page, /bytes became/);
+  assert.equal(file.name, "Anna's letter.txt.czip");
+  assert.ok(file.bytes.equals(run(prose, 'compress')));
+  assert.equal(await page.locator('#command code').innerText(), String.raw`czip -5 'Anna'\''s letter.txt'`);
+  assert.equal(await page.locator('#drop.over').count(), 0);
   assert.deepEqual(faults, []);
   await close();
 });
@@ -131,7 +177,7 @@ test('a damaged file is an error that says so', async () => {
   const buffer = run(prose, 'compress', '-m', models.fast);
   buffer[50] ^= 1;
   await page.locator('#choose').setInputFiles({ name: 'letter.txt.czip', mimeType: '', buffer });
-  await page.getByRole('status').filter({ hasText: 'the file is damaged' }).waitFor();
+  await page.getByRole('status').filter({ hasText: /^Cannot restore letter.txt.czip: .*the file is damaged/ }).waitFor();
   assert.ok(await page.locator('#result').isHidden());
   assert.deepEqual(faults, []);
   await close();
@@ -139,10 +185,17 @@ test('a damaged file is an error that says so', async () => {
 
 test('work can be cancelled', async () => {
   const { page, faults, close } = await open();
-  const buffer = Buffer.from(prose.toString().repeat(500));
-  await page.locator('#choose').setInputFiles({ name: 'long.txt', mimeType: '', buffer });
+  const long = { name: 'long.txt', mimeType: '', buffer: words(600_000) };
+  await page.locator('#choose').setInputFiles(long);
+  await page.locator('#work-label', { hasText: 'Compressing: 1 %' }).waitFor();
+  assert.ok((await page.locator('#progress').boundingBox()).width > 100);
   await page.getByRole('button', { name: 'Cancel' }).click();
   await page.getByRole('status').filter({ hasText: 'Cancelled.' }).waitFor();
+  assert.ok(await page.locator('#work').isHidden());
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'compress');
+  // What is asked for meanwhile takes its place.
+  await page.getByRole('button', { name: 'Compress' }).click();
+  await page.locator('#work-label', { hasText: 'Compressing: 1 %' }).waitFor();
   await page.getByRole('button', { name: 'A letter' }).click();
   await page.getByRole('status').filter({ hasText: /bytes became/ }).waitFor();
   assert.deepEqual(faults, []);

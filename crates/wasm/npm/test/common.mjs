@@ -34,24 +34,46 @@ export function source(path) {
   return readFileSync(join(root, path));
 }
 
+/** The environment without what sets a level or a model. */
+const { CZIP_LEVEL, CZIP_MODEL, ...env } = process.env;
+
 /** What the program makes of some bytes. */
 export function run(input, ...args) {
   const folder = mkdtempSync(join(tmpdir(), 'czip-web-'));
   try {
     const [from, to] = [join(folder, 'in'), join(folder, 'out')];
     writeFileSync(from, input);
-    execFileSync(program, [...args, '--quiet', from, '-o', to], { stdio: ['ignore', 'ignore', 'inherit'] });
+    execFileSync(program, [...args, '--quiet', from, '-o', to], { env, stdio: ['ignore', 'ignore', 'inherit'] });
     return readFileSync(to);
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-/** Bytes that no model predicts, always the same. */
-export function noise(length) {
+/** Numbers below 256, always the same. */
+function* numbers() {
   let state = 1;
-  return Uint8Array.from({ length }, () => {
+  for (;;) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state >>> 24;
-  });
+    yield state >>> 24;
+  }
+}
+
+/** Bytes that no model predicts. */
+export function noise(length) {
+  const all = numbers();
+  return Uint8Array.from({ length }, () => all.next().value);
+}
+
+/** Words in an order that does not repeat, so that no passage is copied. */
+export function words(length) {
+  const known = source('docs/demo/letter.txt').toString().split(/\s+/);
+  let text = '';
+  for (const number of numbers()) {
+    if (text.length >= length) {
+      break;
+    }
+    text += `${known[number % known.length]} `;
+  }
+  return Buffer.from(text.slice(0, length));
 }

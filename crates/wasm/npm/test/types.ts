@@ -1,6 +1,6 @@
 // Compiled and not run: the declarations say what a program may write.
 
-import { CzipCompressionStream, CzipDecompressionStream, CzipError, CzipWorker, load, type FileInfo } from 'czip';
+import { CzipCompressionStream, CzipDecompressionStream, CzipError, CzipWorker, load, type FileInfo } from 'czip-wasm';
 
 const czip = await load({ model: ['fast', new URL('x.czm', 'https://example.org')], wasm: fetch('czip.wasm') });
 const file: Uint8Array = czip.compress('text', { level: 9, model: czip.models[0] ?? null, onProgress: ({ done }) => done });
