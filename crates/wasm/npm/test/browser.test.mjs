@@ -60,7 +60,7 @@ async function open(options = {}) {
   const faults = [];
   page.on('pageerror', (error) => faults.push(error.message));
   page.on('console', (message) => ['error', 'warning'].includes(message.type()) && faults.push(message.text()));
-  page.on('request', (request) => {
+  context.on('request', (request) => {
     const url = request.url();
     if (!url.startsWith(address) && !url.startsWith('blob:')) {
       faults.push(url);
@@ -202,18 +202,24 @@ test('work can be cancelled', async () => {
   await close();
 });
 
+/** Nothing is wider than the window, and what can be pressed is neither too small nor broken into lines. */
+async function assertFits(page, viewport) {
+  const width = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.equal(width, viewport.width);
+  for (const control of await page.locator('button:visible, select:visible, a.button:visible').all()) {
+    const { x, width, height } = await control.boundingBox();
+    const fits = x >= 0 && x + width <= viewport.width && height >= 32 && height <= 44;
+    assert.ok(fits, await control.innerText());
+  }
+}
+
 test('everything fits a telephone, in both themes', async () => {
   for (const colorScheme of ['light', 'dark']) {
     for (const viewport of [{ width: 360, height: 740 }, { width: 1000, height: 900 }]) {
       const { page, faults, close } = await open({ viewport, colorScheme });
       await page.getByRole('button', { name: 'A letter' }).click();
       await page.getByRole('status').filter({ hasText: /bytes became/ }).waitFor();
-      const width = await page.evaluate(() => document.documentElement.scrollWidth);
-      assert.equal(width, viewport.width);
-      for (const control of await page.locator('button:visible, select:visible, a.button:visible').all()) {
-        const { x, width, height } = await control.boundingBox();
-        assert.ok(x >= 0 && x + width <= viewport.width && height >= 32, await control.innerText());
-      }
+      await assertFits(page, viewport);
       const contrast = await page.evaluate(() => {
         const style = getComputedStyle(document.body);
         return [style.color, style.backgroundColor];
@@ -223,6 +229,10 @@ test('everything fits a telephone, in both themes', async () => {
         const path = join(process.env.CZIP_SCREENSHOTS, `${colorScheme}-${viewport.width}.png`);
         await page.screenshot({ path, fullPage: true });
       }
+      const damaged = { name: 'a-name-that-is-longer-than-a-telephone-is-wide.txt.czip', mimeType: '', buffer: Buffer.from('?') };
+      await page.locator('#choose').setInputFiles(damaged);
+      await page.locator('#status.error').waitFor();
+      await assertFits(page, viewport);
       assert.deepEqual(faults, []);
       await close();
     }
