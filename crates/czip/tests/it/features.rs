@@ -4,6 +4,7 @@ use czip::{ErrorKind, Format, Level, Mode, Model, Options};
 use czip_vectors::read;
 
 const BROTLI: bool = cfg!(feature = "brotli");
+#[cfg(feature = "v1")]
 const ZSTD: bool = cfg!(feature = "zstd");
 /// Whether models whose parts are compressed with zstd can be read.
 const ZSTD_MODELS: bool = cfg!(any(feature = "zstd", feature = "zstd-decoder"));
