@@ -6,7 +6,7 @@ import { test } from 'node:test';
 
 import { czip as library, models, noise, run, source, vector, words } from './common.mjs';
 
-const { CzipCompressionStream, CzipDecompressionStream, CzipError, CzipWorker, load } = library;
+const { CzipCompressionStream, CzipDecompressionStream, CzipError, CzipWorker, builtinFor, load } = library;
 
 const prose = source('docs/demo/letter.txt');
 const page = source('docs/architecture.md').subarray(0, 6000);
@@ -38,6 +38,8 @@ test('files are those of the program at every level, if no model is named', asyn
       same(await worker.compress(prose, { level }), file, `level ${level}`);
       same(await through(new CzipCompressionStream(czip, { level }), prose, 1000), file, `level ${level}`);
       same(czip.decompress(file), prose, `level ${level}`);
+      const named = await czip.addModel(builtinFor(level));
+      same(czip.compress(prose, { level, model: named }), file, `level ${level}`);
       same(run(file, 'decompress'), prose, `level ${level}`);
     }
     same(czip.compress(prose), run(prose, 'compress'));

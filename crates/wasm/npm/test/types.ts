@@ -1,6 +1,6 @@
 // Compiled and not run: the declarations say what a program may write.
 
-import { CzipCompressionStream, CzipDecompressionStream, CzipError, CzipWorker, load, type FileInfo } from 'czip-wasm';
+import { CzipCompressionStream, CzipDecompressionStream, CzipError, CzipWorker, builtinFor, load, type FileInfo } from 'czip-wasm';
 
 const czip = await load({ model: ['fast', new URL('x.czm', 'https://example.org')], wasm: fetch('czip.wasm') });
 const file: Uint8Array = czip.compress('text', { level: 9, model: czip.models[0] ?? null, onProgress: ({ done }) => done });
@@ -11,6 +11,7 @@ const stream = new Blob([file as Uint8Array<ArrayBuffer>]).stream();
 stream.pipeThrough(new CzipDecompressionStream(czip)).pipeThrough(new CzipCompressionStream(czip, { level: 1 }));
 
 const worker = new CzipWorker({ model: null });
+worker.addModel(builtinFor(4));
 worker.compress(file, { signal: AbortSignal.timeout(1) }).catch((error: unknown) => {
   if (error instanceof CzipError && error.kind === 'truncated') {
     throw error;
