@@ -187,7 +187,7 @@ test('work can be cancelled', async () => {
   const { page, faults, close } = await open();
   const long = { name: 'long.txt', mimeType: '', buffer: words(600_000) };
   await page.locator('#choose').setInputFiles(long);
-  await page.locator('#work-label', { hasText: 'Compressing: 1 %' }).waitFor();
+  await page.locator('#work-label', { hasText: /Compressing: [1-9]/ }).waitFor();
   assert.ok((await page.locator('#progress').boundingBox()).width > 100);
   await page.getByRole('button', { name: 'Cancel' }).click();
   await page.getByRole('status').filter({ hasText: 'Cancelled.' }).waitFor();
@@ -195,7 +195,7 @@ test('work can be cancelled', async () => {
   assert.equal(await page.evaluate(() => document.activeElement.id), 'compress');
   // What is asked for meanwhile takes its place.
   await page.getByRole('button', { name: 'Compress' }).click();
-  await page.locator('#work-label', { hasText: 'Compressing: 1 %' }).waitFor();
+  await page.locator('#work-label', { hasText: /Compressing: [1-9]/ }).waitFor();
   await page.getByRole('button', { name: 'A letter' }).click();
   await page.getByRole('status').filter({ hasText: /bytes became/ }).waitFor();
   assert.deepEqual(faults, []);
