@@ -26,7 +26,8 @@ usage:
   cargo xtask sample OUT
   cargo xtask priors MODEL
   cargo xtask general-priors MODEL
-  cargo xtask tidy";
+  cargo xtask tidy
+  cargo xtask web [--install]";
 
 fn main() -> ExitCode {
     xtask::main(|arguments| match arguments {
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         ["fuzz", arguments @ ..] => fuzz::run(arguments),
         ["mixture" | "sample" | "priors" | "general-priors", _] => package::run("xtask-training", arguments),
         ["tidy"] => tidy::run(),
+        ["web", arguments @ ..] => package::run("xtask-web", arguments),
         _ => Err(USAGE.into()),
     })
 }

@@ -14,7 +14,7 @@ use crate::{
 /// Each crate of the workspace and which of the others it may depend on.
 ///
 /// Arrows point downward only. Development dependencies are free, but only tasks may depend on tasks.
-const LAYERS: [(&str, &[&str]); 19] = [
+const LAYERS: [(&str, &[&str]); 21] = [
     ("czip-fixed", &[]),
     ("czip-kernels", &["czip-fixed"]),
     (FLOATS, &["czip-kernels"]),
@@ -52,11 +52,13 @@ const LAYERS: [(&str, &[&str]); 19] = [
     (IMPORTER, &["czip-model", "czip-tokenizer"]),
     (PROGRAM, &["czip", IMPORTER, "czip-models", TRAINER]),
     ("czip-py", &["czip", IMPORTER, PROGRAM, "czip-models", TRAINER]),
+    ("czip-wasm", &["czip"]),
     (TEST_DATA, &[]),
     (XTASK, &[]),
     ("xtask-golden", &[XTASK]),
     ("xtask-man", &[XTASK]),
     ("xtask-training", &[XTASK]),
+    ("xtask-web", &[XTASK]),
 ];
 
 /// The development tasks. Those in separate packages, named `xtask-*`, may depend on every crate. Only they may depend on

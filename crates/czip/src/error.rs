@@ -119,6 +119,9 @@ pub enum Error {
         "only files of the format czip v2 can be restored in part: CZIPv1 has no checksums that tell right from wrong"
     )]
     CannotRecover,
+    /// A CZIPv1 file cannot be restored as it arrives: see [`PushDecoder`](crate::PushDecoder).
+    #[error("a CZIPv1 file can only be restored as a whole")]
+    WholeOnly,
     /// Something that only CZIPv1 has: see the [module](crate::v1).
     #[cfg(feature = "v1")]
     #[error(transparent)]
@@ -146,7 +149,7 @@ impl Error {
             Self::UnknownFormat { .. } | Self::Segment { .. } => ErrorKind::Malformed,
             Self::MissingModel { .. } => ErrorKind::MissingModel,
             Self::TextLimit { .. } | Self::MemoryLimit { .. } => ErrorKind::Limit,
-            Self::CannotRecover | Self::V1NotBuilt => ErrorKind::Unsupported,
+            Self::CannotRecover | Self::WholeOnly | Self::V1NotBuilt => ErrorKind::Unsupported,
             #[cfg(feature = "v1")]
             Self::V1(error) => error.kind(),
             Self::Stopped => ErrorKind::Stopped,

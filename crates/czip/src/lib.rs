@@ -36,4 +36,4 @@ pub use model::Model;
 pub use models::{FindModel, Models};
 pub use options::{Limits, Options, Progress, Unit};
 pub use summary::{Format, ModeCounts, Summary};
-pub use v2::{Decoder, Encoder, Missing, Recovery};
+pub use v2::{Decoder, Encoder, Missing, PushDecoder, Recovery};

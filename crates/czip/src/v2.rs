@@ -7,14 +7,17 @@ mod copies;
 mod decode;
 mod decompress;
 mod encode;
+mod frames;
 mod guess;
 mod levels;
 mod models;
+mod push;
 mod recover;
 
 pub use compress::Encoder;
 pub use czip_container::v2 as container;
 pub use decompress::Decoder;
+pub use push::PushDecoder;
 pub use recover::{Missing, Recovery};
 
 pub(crate) use compress::{compress, compress_many, compress_to};

@@ -1,15 +1,13 @@
 //! Streams of the library together with the models that they borrow: what an object of Python can hold.
 
-use czip::{Decoder, Encoder, Options};
+use czip::{Decoder, Encoder, Options, PushDecoder};
 use self_cell::self_cell;
 
 use crate::models::Shelf;
-use crate::pending::Pending;
 use crate::python_file::PythonFile;
 
 /// `None` once it is finished.
 type MemoryEncoder<'a> = Option<Encoder<'a, Vec<u8>>>;
-type PendingDecoder<'a> = Decoder<'a, Pending>;
 type FileDecoder<'a> = Decoder<'a, PythonFile>;
 
 self_cell!(
@@ -23,10 +21,10 @@ self_cell!(
 
 self_cell!(
     /// A decoder of what arrives, and its models.
-    pub(crate) struct OwnedPendingDecoder {
+    pub(crate) struct OwnedPushDecoder {
         owner: Shelf,
         #[not_covariant]
-        dependent: PendingDecoder,
+        dependent: PushDecoder,
     }
 );
 
@@ -45,8 +43,8 @@ pub(crate) fn encoder(model: Option<czip::Model>, options: &Options) -> OwnedEnc
     })
 }
 
-pub(crate) fn pending_decoder(shelf: Shelf, options: &Options) -> OwnedPendingDecoder {
-    OwnedPendingDecoder::new(shelf, |shelf| Decoder::new(shelf, Pending::default(), options))
+pub(crate) fn push_decoder(shelf: Shelf, options: &Options) -> OwnedPushDecoder {
+    OwnedPushDecoder::new(shelf, |shelf| PushDecoder::new(shelf, options))
 }
 
 pub(crate) fn file_decoder(shelf: Shelf, file: PythonFile, options: &Options) -> OwnedFileDecoder {

@@ -177,7 +177,7 @@ def test_program_writes_the_same_file(source, letters, tmp_path):
     mine, other = tmp_path / "mine.czm", tmp_path / "other.czm"
     czip.import_model(source, mine)
     report = program(str(source), "-o", str(other))
-    assert "1 layers, 16 elements" in report and "licence: not known" in report
+    assert "1 layer, 16 elements" in report and "licence: not known" in report
     assert mine.read_bytes() == other.read_bytes()
 
     czip.import_model(

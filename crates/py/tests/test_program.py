@@ -36,7 +36,7 @@ def test_standard_streams():
 
 def test_exit_codes(tmp_path):
     assert run("compress", str(tmp_path / "missing")).returncode == 1
-    assert run("no-such-command").returncode == 2
+    assert run("--no-such-flag").returncode == 2
     text = tmp_path / "text.czip"
     text.write_bytes(b"hello")
     assert run("decompress", str(text)).returncode == 4

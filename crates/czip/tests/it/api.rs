@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Cursor, Read, Write};
 
 use czip::{
     Cause, Decoder, Encoder, Error, ErrorKind, Format, Index, InvalidLevel, Kernels, Level, Limits, Missing,
-    Mode, Model, ModelId, Models, Options, Progress, Recovery, SegmentFault, Summary, Tokenizer,
+    Mode, Model, ModelId, Models, Options, Progress, PushDecoder, Recovery, SegmentFault, Summary, Tokenizer,
 };
 
 const TEXT: &[u8] = b"Integers are the same everywhere. Integers are the same everywhere.\n";
@@ -32,6 +32,7 @@ fn types_can_be_sent_and_shared() {
     check::<Models<'_>>();
     check::<Options>();
     check::<Progress>();
+    check::<PushDecoder<'_>>();
     check::<Recovery>();
     check::<SegmentFault>();
     check::<Summary>();

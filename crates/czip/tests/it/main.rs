@@ -11,6 +11,7 @@ mod limits;
 mod malformed;
 mod models;
 mod nets;
+mod push;
 mod recover;
 mod stop;
 mod v2;

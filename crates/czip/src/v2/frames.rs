@@ -1,6 +1,6 @@
 //! How long the parts of a czip v2 file are, as its first bytes tell: see sections 6.1 to 6.3 of `docs/spec/czip-v2.md`.
 
-use czip::v2::container::{MAGIC, SegmentHeader};
+use czip_container::v2::{MAGIC, SegmentHeader};
 
 /// The first three bytes of an index.
 const INDEX_MAGIC: [u8; 3] = [0xfa, b'c', b'i'];
@@ -13,7 +13,7 @@ const INDEX_END_LEN: usize = 12;
 
 /// What some bytes begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Begins<T> {
+pub(super) enum Begins<T> {
     /// A whole part.
     Whole(T),
     /// The beginning of one; more bytes are needed.
@@ -24,16 +24,16 @@ pub(crate) enum Begins<T> {
 
 /// A segment, by its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Frame {
+pub(super) struct Frame {
     /// Its bytes.
-    pub(crate) len: usize,
-    pub(crate) text_len: usize,
+    pub(super) len: usize,
+    pub(super) text_len: usize,
     /// Whether it is its member's last.
-    pub(crate) last: bool,
+    pub(super) last: bool,
 }
 
 /// The length of the header of a member.
-pub(crate) fn header(bytes: &[u8]) -> Begins<usize> {
+pub(super) fn header(bytes: &[u8]) -> Begins<usize> {
     match magic(bytes, MAGIC) {
         Begins::Whole(tag) if tag >> 5 == 2 && (1..=9).contains(&(tag & 15)) => {
             whole(bytes, if tag & 16 == 0 { START_LEN } else { START_LEN + 4 })
@@ -44,7 +44,7 @@ pub(crate) fn header(bytes: &[u8]) -> Begins<usize> {
 }
 
 /// The segment.
-pub(crate) fn segment(bytes: &[u8]) -> Begins<Frame> {
+pub(super) fn segment(bytes: &[u8]) -> Begins<Frame> {
     let (kind, kind_len) = match number(bytes) {
         Begins::Whole(number) => number,
         Begins::Part => return Begins::Part,
@@ -69,7 +69,7 @@ pub(crate) fn segment(bytes: &[u8]) -> Begins<Frame> {
 }
 
 /// The length of an index, which may be malformed.
-pub(crate) fn index(bytes: &[u8]) -> Begins<usize> {
+pub(super) fn index(bytes: &[u8]) -> Begins<usize> {
     match magic(bytes, INDEX_MAGIC) {
         Begins::Whole(_) => {}
         Begins::Part => return Begins::Part,
