@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from patched import Parts, patched
 
 from compress_zip.coder.arithmetic import ArithmeticEncoder
-from compress_zip.errors import CzipError, ModelError, TokenizerError
+from compress_zip.errors import CzipError, ModelError, TokenizerError, WrongModelError
 from compress_zip.fixed import COSINE, EXP2, LOG2E_OVER_64_Q24, SINE, exp_weight
 from compress_zip.model import Integers, Model, Window, cumulative, v1, v2
 from compress_zip.model.file import ModelFile, unbrotli, unzstd
@@ -318,9 +318,10 @@ SEVERAL_FAULTS = {
 
 @pytest.mark.parametrize("fault", vector("errors.json")["models"], ids=lambda fault: fault["name"])
 def test_refused_models(fault: dict[str, Any]) -> None:
-    with pytest.raises((ModelError, TokenizerError)) as caught:
+    with pytest.raises((ModelError, TokenizerError, WrongModelError)) as caught:
         Model.from_bytes(patched(MODEL1, fault["patch"]))
     expected: str = fault.get("error") or fault["error_prefix"]
+    assert expected.startswith("tokenizer of ") == isinstance(caught.value, WrongModelError)
     assert ("bad tokenizer" in expected) == isinstance(caught.value, TokenizerError)
     # The key or tensor at fault is named, where no other may be found first.
     if fault["name"] not in SEVERAL_FAULTS:
