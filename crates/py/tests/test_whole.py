@@ -151,11 +151,16 @@ def test_kinds_of_errors(text, file):
 def test_ctrl_c_ends_the_work():
     data = bytes(numpy.random.default_rng(0).integers(97, 105, 1 << 24, dtype=numpy.uint8))
     main = threading.main_thread().ident
+    # Where shells run this in the background, the signal is ignored, and Python does not change that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     timer = threading.Timer(0.5, signal.pthread_kill, (main, signal.SIGINT))
     timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        czip.compress(data, level=9)
-    timer.join()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            czip.compress(data, level=9)
+    finally:
+        timer.join()
+        signal.signal(signal.SIGINT, before)
 
 
 def test_other_threads_run_meanwhile(text):
