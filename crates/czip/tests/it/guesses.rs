@@ -63,13 +63,11 @@ fn decode(model: &Model, file: &[u8]) -> Result<Vec<u8>, String> {
 }
 
 #[test]
-fn every_level_and_model() {
+fn every_model() {
     let text = text(1500);
     for model in &*MODELS {
-        for level in [4, 5, 7] {
-            let file = czip::compress(model, &text, &net(level)).unwrap();
-            assert_eq!(decode(model, &file).unwrap(), text, "level {level}");
-        }
+        let file = czip::compress(model, &text, &net(5)).unwrap();
+        assert_eq!(decode(model, &file).unwrap(), text);
     }
 }
 
@@ -78,7 +76,7 @@ fn every_level_and_model() {
 #[test]
 fn every_number_of_lanes_and_threads() {
     for model in fastest() {
-        for count in 0..=2 * MANY {
+        for count in [0, 1, 2, 3, MANY - 1, MANY, MANY + 1, 2 * MANY] {
             let text = text(count * 149);
             let options = net(4).segment_len(300);
             let file = czip::compress(model, &text, &options).unwrap();

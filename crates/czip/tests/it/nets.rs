@@ -66,7 +66,7 @@ fn the_model_says_what_it_is() {
 fn every_level_with_the_net_at_every_kernel_level() {
     for Net { model, models, .. } in &*NETS {
         let text = text(3000);
-        for level in 4..=9 {
+        for level in [4, 5, 9] {
             let file = czip::compress(model, &text, &net(level, 1).segment_len(1024)).unwrap();
             let modes: Vec<Mode> = Reader::new(&file[..])
                 .map(|segment| segment.unwrap().info.header.mode())

@@ -232,9 +232,9 @@ fn repetitive() -> Vec<u8> {
 }
 
 #[test]
-fn long_passages_that_repeat_are_copied_at_every_level_and_in_every_mode() {
+fn long_passages_that_repeat_are_copied_in_every_mode() {
     let text = repetitive();
-    for number in [1, 5, 9] {
+    for number in [1, 5] {
         for mode in MODES {
             let file = check(&text, |threads| options(threads).level(level(number)).only(mode));
             let segment = Reader::new(&file[..]).next().unwrap().unwrap();
