@@ -1,4 +1,4 @@
-//! The models that can be used: those that the user names, and the built-in one.
+//! The models that can be used: those that the user names, and the built-in ones.
 //!
 //! Compressing takes one. When restoring, each file says by a hash which one it needs.
 
@@ -45,11 +45,9 @@ impl BuiltIn {
 
     /// The one that is used at a level if no model is named.
     fn of_level(level: Level) -> Self {
-        // As `Model::builtin_for` has it.
-        match level.get() {
-            4 => Self::Fast,
-            _ => Self::Standard,
-        }
+        let file = Model::builtin_file_for(level);
+        let found = Self::ALL.into_iter().find(|model| model.bytes() == file);
+        found.expect("it is one of the built-in models")
     }
 
     /// Whether two levels have the same one.
@@ -151,7 +149,7 @@ impl Origin {
     }
 }
 
-/// The bytes of the one model that a command line has to name: a file, or the built-in one.
+/// The bytes of the one model that a command line has to name: a file, or a built-in one.
 pub(crate) fn read(path: &Path) -> Result<Cow<'static, [u8]>, Failure> {
     if path.as_os_str() == NONE {
         return Err(Error::NoModel.into());

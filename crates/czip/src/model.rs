@@ -149,11 +149,17 @@ impl Model {
     #[cfg(feature = "builtin-model")]
     #[must_use]
     pub fn builtin_for(level: Level) -> Self {
-        let file = match level.get() {
+        Self::from_bytes(Self::builtin_file_for(level)).expect("the built-in models are valid")
+    }
+
+    /// The bytes of the file of [`builtin_for`](Self::builtin_for): one of those in `czip_models`.
+    #[cfg(feature = "builtin-model")]
+    #[must_use]
+    pub const fn builtin_file_for(level: Level) -> &'static [u8] {
+        match level.get() {
             4 => czip_models::FAST,
             _ => czip_models::STANDARD,
-        };
-        Self::from_bytes(file).expect("the built-in models are valid")
+        }
     }
 
     /// The [`id`](Self::id) of the built-in model `standard`, without unpacking it.

@@ -79,7 +79,8 @@ pub(crate) fn check_start(start: &[u8], len: u64) -> Result<u64, Error> {
     Err(Error::NotSafetensors { reason })
 }
 
-/// Refuses a header in which an object has a key twice. Its parser takes the last.
+/// Refuses a header in which an object has a key twice, of which its parser takes the last, or with a number beyond 64-bit
+/// floats, which it does not look at where it knows no such field.
 pub(crate) fn check_keys(header: &[u8]) -> Result<(), Error> {
     unique_keys::check(header).map_err(|error| Error::NotSafetensors {
         reason: cut(&error.to_string()),

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-/// Refuses JSON in which an object has a key twice, or which is none.
+/// Refuses JSON in which an object has a key twice or a number is beyond 64-bit floats, and what is no JSON.
 pub(crate) fn check(json: &[u8]) -> Result<(), serde_json::Error> {
     serde_json::from_slice(json).map(|UniqueKeys| ())
 }
