@@ -10,9 +10,8 @@ use std::arch::x86_64::*;
 
 use crate::avx512::store;
 use crate::matrix::{Matrix, Workspace};
+use crate::pack::{Order, TILE, tile, write};
 
-/// Rows of a tile, columns of a tile of sums, and pairs of terms in a row of factors.
-const TILE: usize = 16;
 /// Numbers of 32 bits in a tile.
 const TILE_LEN: usize = TILE * TILE;
 /// Rows and columns of a block of sums, which has two tiles by two.
@@ -183,17 +182,9 @@ unsafe fn multiply(left: &[u32], right: &[u32], sums: &mut [f32; BLOCK * BLOCK])
     }
 }
 
-/// What is a row of a packed tile.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Order {
-    /// A row of the matrix, with 16 pairs of its columns: the left factor.
-    Rows,
-    /// A pair of columns, with 16 rows: the right factor, transposed.
-    Columns,
-}
-
 /// Packs some columns of some rows, rounded, in pairs of columns: tiles of 16 rows by 16 pairs, those of the same rows
-/// one after another, an even number of panels. What is missing is zero.
+/// one after another, an even number of panels. The left factor has rows as lines, the right one, transposed, columns. What is
+/// missing is zero.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 fn pack(
     matrix: Matrix<'_>,
@@ -205,119 +196,17 @@ fn pack(
     let panel = cols.len().div_ceil(2 * TILE) * TILE_LEN;
     out.resize(rows.len().div_ceil(BLOCK) * 2 * panel, 0);
     for (out, row) in out.chunks_exact_mut(panel).zip((rows.start..).step_by(TILE)) {
-        let row_count = TILE.min(rows.end.saturating_sub(row));
+        let row_count = rows.end.saturating_sub(row);
         for (out, col) in out
             .as_chunks_mut::<TILE_LEN>()
             .0
             .iter_mut()
             .zip(cols.clone().step_by(2 * TILE))
         {
-            let col_count = (2 * TILE).min(cols.end - col);
-            let (mut tile, found) = if matrix.col_stride == 1 {
-                (rows_of(matrix, row, row_count, col, col_count), Order::Rows)
-            } else {
-                (columns_of(matrix, row, row_count, col, col_count), Order::Columns)
-            };
-            if order != found {
-                tile = transposed(tile);
-            }
+            let tile = tile(matrix, (row, row_count), (col, cols.end - col), order);
             for (out, line) in out.as_chunks_mut::<TILE>().0.iter_mut().zip(tile) {
-                // SAFETY: 16 numbers of 32 bits are one vector.
-                unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), line) };
+                write(line, out);
             }
         }
     }
-}
-
-/// A tile whose rows are those of a matrix that lies row by row.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-fn rows_of(
-    matrix: Matrix<'_>,
-    row: usize,
-    row_count: usize,
-    col: usize,
-    col_count: usize,
-) -> [__m512i; TILE] {
-    let mut tile = [_mm512_setzero_si512(); TILE];
-    for (r, line) in tile.iter_mut().enumerate().take(row_count) {
-        let from = &matrix.elements[(row + r) * matrix.row_stride + col..][..col_count];
-        let (low, high) = from.split_at(col_count.min(TILE));
-        let pairs = _mm512_cvtne2ps_pbh(load(high), load(low));
-        // SAFETY: both types are 512 bits without any that are invalid.
-        *line = unsafe { std::mem::transmute::<__m512bh, __m512i>(pairs) };
-    }
-    tile
-}
-
-/// A tile whose rows are pairs of columns of a matrix that lies column by column.
-#[inline]
-#[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
-fn columns_of(
-    matrix: Matrix<'_>,
-    row: usize,
-    row_count: usize,
-    col: usize,
-    col_count: usize,
-) -> [__m512i; TILE] {
-    let mut tile = [_mm512_setzero_si512(); TILE];
-    let column = |c: usize| -> __m512i {
-        let count = if c < col_count { row_count } else { 0 };
-        let from = match count {
-            0 => &[][..],
-            count => &matrix.elements[(col + c) * matrix.col_stride + row..][..count],
-        };
-        // SAFETY: both types are 256 bits without any that are invalid.
-        let rounded = unsafe { std::mem::transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(load(from))) };
-        _mm512_cvtepu16_epi32(rounded)
-    };
-    for (pair, line) in tile.iter_mut().enumerate() {
-        *line = _mm512_or_si512(column(2 * pair), _mm512_slli_epi32::<16>(column(2 * pair + 1)));
-    }
-    tile
-}
-
-/// A vector of at most 16 numbers, and zeros after them.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn load(from: &[f32]) -> __m512 {
-    let mask = (1u32 << from.len().min(TILE)) - 1;
-    // SAFETY: the mask lets through as many lanes as there are elements.
-    unsafe { _mm512_maskz_loadu_ps(mask as u16, from.as_ptr()) }
-}
-
-/// Rows become columns: by numbers, by pairs of them, by fours and by eights.
-#[inline]
-#[target_feature(enable = "avx512f")]
-fn transposed(x: [__m512i; TILE]) -> [__m512i; TILE] {
-    let mut y = x;
-    for i in (0..TILE).step_by(2) {
-        y[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
-        y[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
-    }
-    // Each vector has four groups of four; in group g of x[4 q + i] stands column 4 g + i of rows 4 q to 4 q + 3.
-    let mut x = y;
-    for q in (0..TILE).step_by(4) {
-        x[q] = _mm512_unpacklo_epi64(y[q], y[q + 2]);
-        x[q + 1] = _mm512_unpackhi_epi64(y[q], y[q + 2]);
-        x[q + 2] = _mm512_unpacklo_epi64(y[q + 1], y[q + 3]);
-        x[q + 3] = _mm512_unpackhi_epi64(y[q + 1], y[q + 3]);
-    }
-    // What is left is to transpose four by four groups.
-    for i in 0..4 {
-        let (a, b, c, d) = (x[i], x[i + 4], x[i + 8], x[i + 12]);
-        let (low_even, low_odd) = (
-            _mm512_shuffle_i32x4::<0b10_00_10_00>(a, b),
-            _mm512_shuffle_i32x4::<0b11_01_11_01>(a, b),
-        );
-        let (high_even, high_odd) = (
-            _mm512_shuffle_i32x4::<0b10_00_10_00>(c, d),
-            _mm512_shuffle_i32x4::<0b11_01_11_01>(c, d),
-        );
-        y[i] = _mm512_shuffle_i32x4::<0b10_00_10_00>(low_even, high_even);
-        y[i + 4] = _mm512_shuffle_i32x4::<0b10_00_10_00>(low_odd, high_odd);
-        y[i + 8] = _mm512_shuffle_i32x4::<0b11_01_11_01>(low_even, high_even);
-        y[i + 12] = _mm512_shuffle_i32x4::<0b11_01_11_01>(low_odd, high_odd);
-    }
-    y
 }

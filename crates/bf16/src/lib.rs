@@ -5,8 +5,12 @@
 mod amx;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod float;
 mod matrix;
+#[cfg(target_arch = "x86_64")]
+mod pack;
 mod products;
 
+pub use float::product_f32;
 pub use matrix::{Matrix, Workspace};
 pub use products::Products;

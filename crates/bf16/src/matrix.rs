@@ -54,12 +54,18 @@ impl<'a> Matrix<'a> {
     pub const fn cols(&self) -> usize {
         self.cols
     }
+}
 
-    /// The elements, and the distances between them from one row to the next and from one column to the next.
-    #[must_use]
-    pub const fn elements(&self) -> (&'a [f32], usize, usize) {
-        (self.elements, self.row_stride, self.col_stride)
-    }
+/// Panics unless `out` can hold the product of two matrices whose shapes fit together.
+pub(crate) fn check(out: &[f32], a: Matrix<'_>, b: Matrix<'_>) {
+    assert!(
+        a.cols == b.rows && out.len() == a.rows * b.cols,
+        "product of {} x {} and {} x {}",
+        a.rows,
+        a.cols,
+        b.rows,
+        b.cols
+    );
 }
 
 /// Working space, kept by the caller so no product has to allocate it again.

@@ -9,7 +9,7 @@ use czip_kernels::{TileElement, has_tiles};
 use crate::amx;
 #[cfg(target_arch = "x86_64")]
 use crate::avx512;
-use crate::matrix::{Matrix, Workspace};
+use crate::matrix::{Matrix, Workspace, check};
 
 /// Products in bfloat16 by one unit of the processor.
 ///
@@ -60,14 +60,7 @@ impl Products {
         add: bool,
         workspace: &mut Workspace,
     ) {
-        assert!(
-            a.cols == b.rows && out.len() == a.rows * b.cols,
-            "product of {} x {} and {} x {}",
-            a.rows,
-            a.cols,
-            b.rows,
-            b.cols
-        );
+        check(out, a, b);
         if a.cols == 0 && !add {
             // The units write sums of blocks of terms, and here there are no blocks.
             out.fill(0.0);

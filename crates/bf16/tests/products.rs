@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 #![allow(clippy::float_arithmetic, reason = "floats are what is tested")]
 
-use czip_bf16::{Matrix, Products, Workspace};
+use czip_bf16::{Matrix, Products, Workspace, product_f32};
 
 /// Small integers, from a fixed seed: bfloat16 holds those up to 256, and a float sums up to 2^24.
 fn integers(len: usize, seed: &mut u64) -> Vec<f32> {
@@ -20,14 +20,24 @@ fn transposed(x: &[f32], rows: usize) -> Vec<f32> {
         .collect()
 }
 
-#[test]
-fn products_of_integers_are_exact() {
-    Products::available().for_each(are_exact);
+type Product<'p> = dyn FnMut(&mut [f32], Matrix<'_>, Matrix<'_>, bool) + 'p;
+
+/// Calls with each way to multiply on this machine: the units, and 32 bits.
+fn on_each(mut test: impl FnMut(&mut Product<'_>)) {
+    let mut workspace = Workspace::default();
+    for products in Products::available() {
+        test(&mut |out, a, b, add| products.product(out, a, b, add, &mut workspace));
+    }
+    test(&mut product_f32);
 }
 
-fn are_exact(products: Products) {
+#[test]
+fn products_of_integers_are_exact() {
+    on_each(are_exact);
+}
+
+fn are_exact(product: &mut Product<'_>) {
     let mut seed = 1;
-    let mut workspace = Workspace::default();
     for (rows, inner, cols) in [
         (1, 1, 1),
         (1, 2, 3),
@@ -66,9 +76,9 @@ fn are_exact(products: Products) {
                     [rows, inner, inner, cols]
                 );
                 let mut out = vec![f32::NAN; rows * cols];
-                products.product(&mut out, a, b, false, &mut workspace);
+                product(&mut out, a, b, false);
                 assert_eq!(out, expected, "{rows} x {inner} x {cols}");
-                products.product(&mut out, a, b, true, &mut workspace);
+                product(&mut out, a, b, true);
                 let twice: Vec<f32> = expected.iter().map(|x| 2.0 * x).collect();
                 assert_eq!(out, twice, "{rows} x {inner} x {cols}");
             }
@@ -97,19 +107,18 @@ fn factors_are_rounded() {
 #[test]
 #[should_panic(expected = "product of 2 x 3 and 2 x 1")]
 fn shapes_must_fit() {
-    let products = Products::detect().unwrap_or_else(|| panic!("product of 2 x 3 and 2 x 1"));
     let (a, b) = (Matrix::new(&[0.0; 6], 2), Matrix::new(&[0.0; 2], 2));
-    products.product(&mut [0.0; 2], a, b, false, &mut Workspace::default());
+    product_f32(&mut [0.0; 2], a, b, false);
 }
 
 #[test]
 fn a_product_without_terms_is_zero() {
-    for products in Products::available() {
+    on_each(|product| {
         let (a, b) = (Matrix::new(&[], 2), Matrix::new(&[], 3).transposed());
         let mut out = [7.0; 6];
-        products.product(&mut out, a, b, true, &mut Workspace::default());
+        product(&mut out, a, b, true);
         assert_eq!(out, [7.0; 6]);
-        products.product(&mut out, a, b, false, &mut Workspace::default());
+        product(&mut out, a, b, false);
         assert_eq!(out, [0.0; 6]);
-    }
+    });
 }

@@ -2,9 +2,7 @@
 
 use std::cell::RefCell;
 
-use czip_bf16::{Products, Workspace};
-use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView2, ArrayViewMut2, ShapeBuilder};
+use czip_bf16::{Products, Workspace, product_f32};
 
 pub(crate) use czip_bf16::Matrix as View;
 
@@ -26,20 +24,8 @@ fn product(out: &mut [f32], a: View<'_>, b: View<'_>, add: bool) {
     if let Some(products) = Products::detect() {
         WORKSPACE.with_borrow_mut(|workspace| products.product(out, a, b, add, workspace));
     } else {
-        exact_product(out, a, b, if add { 1.0 } else { 0.0 });
+        product_f32(out, a, b, add);
     }
-}
-
-/// `out = keep * out + a * b` in 32 bits on every machine.
-pub(crate) fn exact_product(out: &mut [f32], a: View<'_>, b: View<'_>, keep: f32) {
-    let mut out = ArrayViewMut2::from_shape((a.rows(), b.cols()), out).expect("the shape of the product");
-    general_mat_mul(1.0, &array(a), &array(b), keep, &mut out);
-}
-
-fn array(view: View<'_>) -> ArrayView2<'_, f32> {
-    let (elements, row_stride, col_stride) = view.elements();
-    let shape = (view.rows(), view.cols()).strides((row_stride, col_stride));
-    ArrayView2::from_shape(shape, elements).expect("a view within its elements")
 }
 
 /// The sum of products, in a fixed order that vector units can follow.
@@ -86,7 +72,7 @@ mod tests {
             let b: Vec<f32> = (0..k * n).map(|_| random.below(9) as f32 - 4.0).collect();
             let (at, bt) = (transpose(&a, m), transpose(&b, k));
             let mut expected = vec![3.0; m * n];
-            exact_product(&mut expected, View::new(&a, m), View::new(&b, k), 1.0);
+            product_f32(&mut expected, View::new(&a, m), View::new(&b, k), true);
             for a in [View::new(&a, m), View::new(&at, k).transposed()] {
                 for b in [View::new(&b, k), View::new(&bt, n).transposed()] {
                     let mut out = vec![3.0; m * n];

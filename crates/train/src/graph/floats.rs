@@ -1,8 +1,9 @@
 //! The same net in floats, without a rounding or a clamp: the twin that the integers are measured against.
 
+use czip_bf16::product_f32;
 use czip_model::v2::HEAD_DIM;
 
-use crate::matrix::{View, dot, exact_product};
+use crate::matrix::{View, dot};
 use crate::norm::Normed;
 use crate::numbers::{exp2, power};
 use crate::parameters::{Layout, Tensor};
@@ -135,7 +136,7 @@ impl Floats<'_> {
         let count = x.len() / tensor.cols;
         out.resize(count * tensor.rows, 0.0);
         let matrix = View::new(&self.parameters[tensor.range()], tensor.rows);
-        exact_product(out, View::new(x, count), matrix.transposed(), 0.0);
+        product_f32(out, View::new(x, count), matrix.transposed(), false);
     }
 }
 
