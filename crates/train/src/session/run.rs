@@ -9,7 +9,8 @@ use crate::stream::Stream;
 use crate::trainer::{Hyperparameters, Trainer};
 
 /// A run is over if held-out text costs this many times its lowest cost, and this many times as many tokens have been
-/// seen. Falling rates and averages make up for far less than that.
+/// seen, while training text costs less than it did then. Falling rates and averages make up for far less than that. Where
+/// both kinds of text cost more, nothing is memorised: a net that was finished before has got its full rates again.
 const OVERFITTED: (f64, f64) = (1.1, 1.5);
 
 /// The state of a run between two steps.
@@ -104,13 +105,9 @@ impl Run {
         });
     }
 
-    /// Whether held-out text keeps costing more.
+    /// Whether the net memorises its text.
     pub(super) fn is_overfitted(&self) -> bool {
-        let best = self.curve.iter().min_by(|a, b| a.heldout.total_cmp(&b.heldout));
-        let (cost, tokens) = OVERFITTED;
-        self.curve.last().zip(best).is_some_and(|(last, best)| {
-            last.heldout > cost * best.heldout && last.tokens as f64 > tokens * best.tokens as f64
-        })
+        is_overfitted(&self.curve)
     }
 
     /// The state of the run whose fingerprint is `run`.
@@ -127,5 +124,45 @@ impl Run {
             seconds,
             run,
         }
+    }
+}
+
+/// Whether held-out text keeps costing more, and training text does not.
+fn is_overfitted(curve: &[Point]) -> bool {
+    let best = curve.iter().min_by(|a, b| a.heldout.total_cmp(&b.heldout));
+    let (cost, tokens) = OVERFITTED;
+    curve.last().zip(best).is_some_and(|(last, best)| {
+        last.heldout > cost * best.heldout
+            && last.train < best.train
+            && last.tokens as f64 > tokens * best.tokens as f64
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_costs_more_only_held_out_is_memorised() {
+        let curve = |points: &[(u64, f64, f64)]| -> Vec<Point> {
+            let point = |&(tokens, train, heldout)| Point {
+                tokens,
+                seconds: 0.0,
+                train,
+                heldout,
+            };
+            points.iter().map(point).collect()
+        };
+        assert!(!is_overfitted(&[]));
+        assert!(is_overfitted(&curve(&[(10, 2.0, 2.0), (16, 1.9, 2.21)])));
+        // Not enough more, of cost or of tokens.
+        assert!(!is_overfitted(&curve(&[(10, 2.0, 2.0), (16, 1.9, 2.19)])));
+        assert!(!is_overfitted(&curve(&[(10, 2.0, 2.0), (15, 1.9, 2.21)])));
+        // A finished net that is trained on with full rates.
+        assert!(!is_overfitted(&curve(&[
+            (10, 2.0, 2.0),
+            (16, 2.1, 2.21),
+            (22, 2.3, 2.4)
+        ])));
     }
 }
