@@ -1,4 +1,4 @@
-//! Products by AVX-512 BF16: a tile of sums, six rows by four vectors, stays in registers while the packed factors stream by.
+//! Products by AVX-512 BF16: a block of sums, six rows by four vectors, stays in registers while the packed factors stream by.
 //!
 //! Takes f32 `[rows, terms]` and f32 `[terms, cols]`, gives f32 `[rows, cols]`. Factors are packed in pairs of terms,
 //! bfloat16 in the two halves of 32 bits, as the instruction reads them: rows one by one, columns in panels.
@@ -8,11 +8,11 @@ use std::arch::x86_64::*;
 use crate::matrix::{Matrix, Workspace};
 use crate::pack::{Order, TILE, tile, write};
 
-/// Rows of a tile of sums.
+/// Rows of a block of sums.
 const MR: usize = 6;
-/// Vectors in a row of a tile.
+/// Vectors in a row of a block.
 const VECTORS: usize = 4;
-/// Columns of a tile.
+/// Columns of a block.
 const NR: usize = VECTORS * TILE;
 /// Terms that are summed at a time.
 const TERMS: usize = 512;
@@ -38,8 +38,8 @@ pub(crate) fn product(out: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, add: bool, 
                 pack_left(a, (first_row, row_count), terms, left);
                 for (panel, right) in right.as_chunks::<NR>().0.chunks_exact(line).enumerate() {
                     let col = first_col + panel * NR;
-                    for (tile, left) in left.chunks_exact(MR * line).enumerate() {
-                        let row = first_row + tile * MR;
+                    for (block, left) in left.chunks_exact(MR * line).enumerate() {
+                        let row = first_row + block * MR;
                         let sums = multiply(left, &right[..pairs]);
                         let add = add || first > 0;
                         for (r, sums) in sums.iter().enumerate().take(rows - row) {
@@ -54,7 +54,7 @@ pub(crate) fn product(out: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, add: bool, 
 }
 
 /// Packs `count` columns from `first` on of the left factor: each row by itself, its pairs in order, up to a whole tile of
-/// them. Rows that there are not are zero, up to a whole tile of sums.
+/// them. Rows that are missing in the last block of sums are zero.
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 fn pack_left(
     matrix: Matrix<'_>,
@@ -109,7 +109,7 @@ fn pack_right(
     }
 }
 
-/// The products of a tile of packed rows, whose lines follow each other, with a packed panel of columns.
+/// The products of the packed rows of a block, whose lines follow each other, with a packed panel of columns.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 fn multiply(left: &[u32], right: &[[u32; NR]]) -> [[__m512; VECTORS]; MR] {
@@ -139,7 +139,7 @@ fn multiply(left: &[u32], right: &[[u32; NR]]) -> [[__m512; VECTORS]; MR] {
     sums
 }
 
-/// Writes or adds a row of a tile to the beginning of `out`, as far as that goes.
+/// Writes or adds a row of a block to the beginning of `out`, as far as that goes.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 pub(crate) fn store(sums: &[__m512], add: bool, out: &mut [f32]) {

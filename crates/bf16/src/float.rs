@@ -11,8 +11,8 @@ use crate::matrix::{Matrix, check};
 pub fn product_f32(out: &mut [f32], a: Matrix<'_>, b: Matrix<'_>, add: bool) {
     check(out, a, b);
     let keep = if add { 1.0 } else { 0.0 };
-    // SAFETY: the elements of a matrix are as many as its rows and columns say, at distances that stay within them; `out` has
-    // a row for each of `a` and a column for each of `b`, and is borrowed by nobody else.
+    // SAFETY: the elements of a matrix are as many as its rows and columns say, at distances that stay within them; as `check`
+    // has found, `out` has a row for each of `a` and a column for each of `b`; and it is borrowed by nobody else.
     unsafe {
         matrixmultiply::sgemm(
             a.rows,

@@ -1,5 +1,8 @@
 #![doc = include_str!("../README.md")]
-#![allow(unsafe_code, reason = "vector and tile instructions are unsafe")]
+#![allow(
+    unsafe_code,
+    reason = "vector and tile instructions are unsafe, and so is matrixmultiply"
+)]
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod amx;

@@ -59,7 +59,7 @@ impl<'a> Matrix<'a> {
 /// Panics unless `out` can hold the product of two matrices whose shapes fit together.
 pub(crate) fn check(out: &[f32], a: Matrix<'_>, b: Matrix<'_>) {
     assert!(
-        a.cols == b.rows && out.len() == a.rows * b.cols,
+        a.cols == b.rows && a.rows.checked_mul(b.cols) == Some(out.len()),
         "product of {} x {} and {} x {}",
         a.rows,
         a.cols,

@@ -16,8 +16,7 @@ pub(crate) enum Order {
     Columns,
 }
 
-/// The tile of 16 rows and 16 pairs of columns that begins at `row` and `col`. What there is not, of rows or of columns, is
-/// zero.
+/// The tile of 16 rows and 16 pairs of columns that begins at `row` and `col`. What is missing is zero.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512vl,avx512bf16")]
 pub(crate) fn tile(
@@ -96,7 +95,7 @@ fn columns_of(
 #[target_feature(enable = "avx512f")]
 fn load(from: &[f32]) -> __m512 {
     let mask = (1u32 << from.len().min(TILE)) - 1;
-    // SAFETY: the mask lets through as many lanes as there are elements.
+    // SAFETY: the mask lets through at most as many lanes as there are elements.
     unsafe { _mm512_maskz_loadu_ps(mask as u16, from.as_ptr()) }
 }
 

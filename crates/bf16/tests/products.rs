@@ -2,6 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 #![allow(clippy::float_arithmetic, reason = "floats are what is tested")]
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use czip_bf16::{Matrix, Products, Workspace, product_f32};
 
 /// Small integers, from a fixed seed: bfloat16 holds those up to 256, and a float sums up to 2^24.
@@ -105,10 +107,24 @@ fn factors_are_rounded() {
 }
 
 #[test]
-#[should_panic(expected = "product of 2 x 3 and 2 x 1")]
 fn shapes_must_fit() {
-    let (a, b) = (Matrix::new(&[0.0; 6], 2), Matrix::new(&[0.0; 2], 2));
-    product_f32(&mut [0.0; 2], a, b, false);
+    let elements = [0.0; 6];
+    let (three, two) = (Matrix::new(&elements, 2), Matrix::new(&elements[..2], 2));
+    // As many rows and columns that 64 bits do not hold how many elements their product has.
+    let endless = Matrix::new(&[], 1 << (usize::BITS / 2));
+    on_each(|product| {
+        for (len, a, b) in [
+            (2, three, two),
+            (1, two.transposed(), three),
+            (5, two, two.transposed()),
+            (3, two, two.transposed()),
+            (0, endless, endless.transposed()),
+        ] {
+            let mut out = vec![0.0; len];
+            let refused = catch_unwind(AssertUnwindSafe(|| product(&mut out, a, b, false)));
+            assert!(refused.is_err(), "{len}");
+        }
+    });
 }
 
 #[test]

@@ -83,7 +83,7 @@ pub enum End {
     Whole,
     /// It was stopped.
     Stopped,
-    /// The net was memorising its text: held-out text cost more and more.
+    /// The net was memorising its text: held-out text cost more and more, training text less.
     Overfitted,
 }
 

@@ -115,7 +115,7 @@ impl Train {
     ) -> Result<Exit, Failure> {
         match trained.end {
             End::Overfitted => {
-                ui.note("ended early, since held-out text costs more and more; the best model is kept");
+                ui.note("ended early, since held-out text costs more and more, and training text less; the best model is kept");
             }
             End::Whole | End::Stopped => {}
         }

@@ -427,7 +427,9 @@ fn a_text_learnt_by_heart_ends_the_run() {
         .unwrap();
     assert_eq!(best.heldout, trained.heldout);
     assert!(before.iter().all(|point| {
-        point.heldout <= 1.1 * best.heldout || point.tokens as f64 <= 1.5 * best.tokens as f64
+        point.heldout <= 1.1 * best.heldout
+            || point.train >= best.train
+            || point.tokens as f64 <= 1.5 * best.tokens as f64
     }));
 }
 
