@@ -17,6 +17,9 @@ struct Barrier {
 
 /// How often a member looks before it sleeps.
 const SPINS: u32 = 1 << 12;
+/// After how many looks it lets other threads go first, each time: where these are more than cores, the member that all wait
+/// for may be waiting for a core.
+const YIELD_EVERY: u32 = 1 << 7;
 
 impl Barrier {
     fn new(members: usize) -> Self {
@@ -40,11 +43,15 @@ impl Barrier {
             self.woken.notify_all();
             return;
         }
-        for _ in 0..SPINS {
+        for looks in 1..=SPINS {
             if self.generation.load(Ordering::Acquire) != generation {
                 return;
             }
-            std::hint::spin_loop();
+            if looks.is_multiple_of(YIELD_EVERY) {
+                std::thread::yield_now();
+            } else {
+                std::hint::spin_loop();
+            }
         }
         let mut lock = self.sleep.lock().unwrap_or_else(PoisonError::into_inner);
         while self.generation.load(Ordering::Acquire) == generation {
