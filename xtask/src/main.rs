@@ -23,7 +23,9 @@ usage:
   cargo xtask cross [--install] (aarch64 | s390x | wasm32)
   cargo xtask fuzz [--install] [--seconds N] [TARGET...]
   cargo xtask mixture OUT
+  cargo xtask long-mixture OUT
   cargo xtask sample OUT
+  cargo xtask adapt MODEL OUT
   cargo xtask priors MODEL
   cargo xtask general-priors MODEL
   cargo xtask tidy
@@ -38,7 +40,10 @@ fn main() -> ExitCode {
         ["cross", target] => cross::run(target, false),
         ["cross", "--install", target] => cross::run(target, true),
         ["fuzz", arguments @ ..] => fuzz::run(arguments),
-        ["mixture" | "sample" | "priors" | "general-priors", _] => package::run("xtask-training", arguments),
+        [
+            "mixture" | "long-mixture" | "sample" | "adapt" | "priors" | "general-priors",
+            ..,
+        ] => package::run("xtask-training", arguments),
         ["tidy"] => tidy::run(),
         ["web", arguments @ ..] => package::run("xtask-web", arguments),
         _ => Err(USAGE.into()),

@@ -12,14 +12,18 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage:
   cargo xtask mixture OUT
+  cargo xtask long-mixture OUT
   cargo xtask sample OUT
+  cargo xtask adapt MODEL OUT
   cargo xtask priors MODEL
   cargo xtask general-priors MODEL";
 
 fn main() -> ExitCode {
     xtask::main(|arguments| match arguments {
-        ["mixture", out] => mixture::write(out.as_ref()),
+        ["mixture", out] => mixture::write(&mixture::FIRST, out.as_ref()),
+        ["long-mixture", out] => mixture::write(&mixture::LONG, out.as_ref()),
         ["sample", out] => priors::write_sample(out.as_ref()),
+        ["adapt", model, out] => priors::adapt_model(model.as_ref(), out.as_ref()),
         ["priors", model] => priors::train(model.as_ref()),
         ["general-priors", model] => priors::train_general(model.as_ref()),
         _ => Err(USAGE.into()),

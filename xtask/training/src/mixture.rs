@@ -1,6 +1,6 @@
-//! The text that the shipped models are trained on: a fixed mixture of `../shared/train`.
+//! The texts that the shipped models are trained on: fixed mixtures of `../shared/train`.
 //!
-//! The same training text gives the same mixture on every machine.
+//! The same training text gives the same mixtures on every machine.
 
 use std::path::Path;
 
@@ -12,23 +12,44 @@ use crate::source::{documents, folder, read, write_documents};
 /// True extracts of Wikipedia come first in their file; what follows lacks some foreign names and has openings re-cased.
 const EXTRACTS: usize = 59_000_000;
 
-/// How much is taken of the rest of Wikipedia, of books and of other kinds of text, in bytes.
-const OLDER: usize = 48_000_000;
-const BOOKS: usize = 36_000_000;
-const OTHERS: [(&str, usize); 4] = [
-    ("code_rust.rs.xz", 2_500_000),
-    ("chat_sgd.txt.xz", 1_500_000),
-    ("json_movies.ndjson.xz", 1_500_000),
-    ("json_pokeapi.ndjson.xz", 1_500_000),
-];
+/// How much a mixture takes of the rest of Wikipedia, of books and of other kinds of text, in bytes.
+pub(crate) struct Amounts {
+    older: usize,
+    books: usize,
+    others: [(&'static str, usize); 4],
+}
+
+/// What training begins with.
+pub(crate) const FIRST: Amounts = Amounts {
+    older: 48_000_000,
+    books: 36_000_000,
+    others: [
+        ("code_rust.rs.xz", 2_500_000),
+        ("chat_sgd.txt.xz", 1_500_000),
+        ("json_movies.ndjson.xz", 1_500_000),
+        ("json_pokeapi.ndjson.xz", 1_500_000),
+    ],
+};
+
+/// What long training goes on with: the same kinds of text, and all of the extracts again.
+pub(crate) const LONG: Amounts = Amounts {
+    older: 96_000_000,
+    books: 60_000_000,
+    others: [
+        ("code_rust.rs.xz", 4_000_000),
+        ("chat_sgd.txt.xz", 2_500_000),
+        ("json_movies.ndjson.xz", 2_500_000),
+        ("json_pokeapi.ndjson.xz", 2_500_000),
+    ],
+};
 
 /// Books are taken in sections of about this many bytes, that end with a paragraph.
 const SECTION: usize = 60_000;
 /// Records are taken in documents of about this many bytes.
 const RECORDS: usize = 30_000;
 
-/// Writes the mixture, documents in a random order.
-pub(crate) fn write(out: &Path) -> Result<()> {
+/// Writes a mixture, documents in a random order.
+pub(crate) fn write(amounts: &Amounts, out: &Path) -> Result<()> {
     let folder = folder();
     let mut random = Random(7);
     let mut mixture: Vec<String> = Vec::new();
@@ -45,13 +66,13 @@ pub(crate) fn write(out: &Path) -> Result<()> {
         }
     }
     random.shuffle(&mut older);
-    take(&older, OLDER, &mut mixture);
+    take(&older, amounts.older, &mut mixture);
 
     let books = read(&folder.join("books.txt.xz"), usize::MAX)?;
     let mut sections: Vec<&str> = documents(&books).into_iter().flat_map(sections).collect();
     random.shuffle(&mut sections);
     let mut taken = Vec::new();
-    take(&sections, BOOKS, &mut taken);
+    take(&sections, amounts.books, &mut taken);
     // Most books that people have as plain text have lines of about 70 characters.
     for section in taken {
         let width = 58 + random.below(19);
@@ -62,7 +83,7 @@ pub(crate) fn write(out: &Path) -> Result<()> {
         });
     }
 
-    for (name, bytes) in OTHERS {
+    for (name, bytes) in amounts.others {
         let text = read(&folder.join("domains").join(name), usize::MAX)?;
         let mut texts: Vec<String> = if name.ends_with(".ndjson.xz") {
             records(&text)

@@ -13,7 +13,7 @@ use std::thread;
 use czip_mix::{Alphabet, Priors, Variant, vocabulary_hash};
 use czip_model::{AnyTransformer, Kernels, ModelFile};
 use czip_tokenizer::Tokenizer;
-use czip_train::adapt::{Work, calibrate};
+use czip_train::adapt::{Work, adapt, calibrate};
 use czip_train::parameters::Random;
 use czip_train::priors::{Predictor, Sample, TOKEN_VARIANTS, alphabet, spellings, with_net, without_net};
 use xtask::{Result, files::root};
@@ -153,6 +153,29 @@ pub(crate) fn train(model: &Path) -> Result<()> {
     results
         .iter()
         .try_for_each(|(name, priors)| write(FOLDER, name, priors.as_bytes()))
+}
+
+/// Fits a model that is to be shipped to the sample, and writes it. Its tree of tokens is then that of the shipped priors, which for
+/// another tree would only hold on average.
+pub(crate) fn adapt_model(model: &Path, out: &Path) -> Result<()> {
+    let file = fs::read(model).map_err(|error| format!("{}: {error}", model.display()))?;
+    let texts = sample(&folder())?;
+    let facts = [
+        ("language", "English"),
+        (
+            "training.data",
+            "Wikipedia, Project Gutenberg, Rust code, dialogues, JSON: docs/training.md",
+        ),
+    ];
+    let facts = facts.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let work = Work {
+        threads: thread::available_parallelism()?.get(),
+        observe: &|_, _| ControlFlow::Continue(()),
+    };
+    let adapted = adapt(&file, texts.iter().map(Vec::as_slice), facts.into(), work)?;
+    fs::write(out, &adapted).map_err(|error| format!("{}: {error}", out.display()))?;
+    println!("wrote {}, {} bytes", out.display(), adapted.len());
+    Ok(())
 }
 
 /// Writes the sample to a file. A character at the end of a document that is cut in two is left out.

@@ -200,7 +200,7 @@ impl SegmentedFile {
         }
     }
 
-    /// `ef130490 standard`, or `ef130490, not at hand`.
+    /// `03640dbb standard`, or `03640dbb, not at hand`.
     fn named_models(&self) -> Vec<String> {
         let named = self.models.iter().zip(&self.model_names);
         named
