@@ -24,6 +24,8 @@ usage:
   cargo xtask fuzz [--install] [--seconds N] [TARGET...]
   cargo xtask mixture OUT
   cargo xtask long-mixture OUT
+  cargo xtask last-mixture OUT
+  cargo xtask double-bigrams MODEL OUT
   cargo xtask sample OUT
   cargo xtask adapt MODEL OUT
   cargo xtask priors MODEL
@@ -41,7 +43,8 @@ fn main() -> ExitCode {
         ["cross", "--install", target] => cross::run(target, true),
         ["fuzz", arguments @ ..] => fuzz::run(arguments),
         [
-            "mixture" | "long-mixture" | "sample" | "adapt" | "priors" | "general-priors",
+            "mixture" | "long-mixture" | "last-mixture" | "double-bigrams" | "sample" | "adapt" | "priors"
+            | "general-priors",
             ..,
         ] => package::run("xtask-training", arguments),
         ["tidy"] => tidy::run(),

@@ -3,6 +3,7 @@
 #![deny(clippy::float_arithmetic)]
 #![allow(clippy::print_stdout, reason = "a development task talks to its user")]
 
+mod bigrams;
 mod mixture;
 mod priors;
 mod source;
@@ -13,6 +14,8 @@ const USAGE: &str = "\
 usage:
   cargo xtask mixture OUT
   cargo xtask long-mixture OUT
+  cargo xtask last-mixture OUT
+  cargo xtask double-bigrams MODEL OUT
   cargo xtask sample OUT
   cargo xtask adapt MODEL OUT
   cargo xtask priors MODEL
@@ -22,6 +25,8 @@ fn main() -> ExitCode {
     xtask::main(|arguments| match arguments {
         ["mixture", out] => mixture::write(&mixture::FIRST, out.as_ref()),
         ["long-mixture", out] => mixture::write(&mixture::LONG, out.as_ref()),
+        ["last-mixture", out] => mixture::write(&mixture::LAST, out.as_ref()),
+        ["double-bigrams", model, out] => bigrams::double(model.as_ref(), out.as_ref()),
         ["sample", out] => priors::write_sample(out.as_ref()),
         ["adapt", model, out] => priors::adapt_model(model.as_ref(), out.as_ref()),
         ["priors", model] => priors::train(model.as_ref()),

@@ -12,9 +12,13 @@ use crate::source::{documents, folder, read, write_documents};
 /// True extracts of Wikipedia come first in their file; what follows lacks some foreign names and has openings re-cased.
 const EXTRACTS: usize = 59_000_000;
 
+/// Nearly all that follows the extracts, up to here, is older; behind it the articles are newer, and lack headings.
+const OLDER_END: usize = 300_000_000;
+
 /// How much a mixture takes of the rest of Wikipedia, of books and of other kinds of text, in bytes.
 pub(crate) struct Amounts {
     older: usize,
+    newer: usize,
     books: usize,
     others: [(&'static str, usize); 4],
 }
@@ -22,6 +26,7 @@ pub(crate) struct Amounts {
 /// What training begins with.
 pub(crate) const FIRST: Amounts = Amounts {
     older: 48_000_000,
+    newer: 0,
     books: 36_000_000,
     others: [
         ("code_rust.rs.xz", 2_500_000),
@@ -34,12 +39,26 @@ pub(crate) const FIRST: Amounts = Amounts {
 /// What long training goes on with: the same kinds of text, and all of the extracts again.
 pub(crate) const LONG: Amounts = Amounts {
     older: 96_000_000,
+    newer: 0,
     books: 60_000_000,
     others: [
         ("code_rust.rs.xz", 4_000_000),
         ("chat_sgd.txt.xz", 2_500_000),
         ("json_movies.ndjson.xz", 2_500_000),
         ("json_pokeapi.ndjson.xz", 2_500_000),
+    ],
+};
+
+/// What the last training goes on with: articles of which no earlier mixture had any, and fewer texts of other kinds.
+pub(crate) const LAST: Amounts = Amounts {
+    older: 0,
+    newer: 90_000_000,
+    books: 24_000_000,
+    others: [
+        ("code_rust.rs.xz", 2_500_000),
+        ("chat_sgd.txt.xz", 1_500_000),
+        ("json_movies.ndjson.xz", 1_500_000),
+        ("json_pokeapi.ndjson.xz", 1_500_000),
     ],
 };
 
@@ -54,19 +73,26 @@ pub(crate) fn write(amounts: &Amounts, out: &Path) -> Result<()> {
     let mut random = Random(7);
     let mut mixture: Vec<String> = Vec::new();
 
-    let wikipedia = read(&folder.join("wikipedia.txt.xz"), 300_000_000)?;
+    let wikipedia = match amounts.newer {
+        0 => read(&folder.join("wikipedia.txt.xz"), OLDER_END)?,
+        _ => read(&folder.join("wikipedia.txt.xz"), usize::MAX)?,
+    };
     let mut seen = 0;
-    let mut older = Vec::new();
+    let (mut older, mut newer) = (Vec::new(), Vec::new());
     for document in documents(&wikipedia) {
         seen += document.len();
         if seen < EXTRACTS {
             mixture.push(document.to_owned());
-        } else {
+        } else if seen < OLDER_END {
             older.push(document);
+        } else {
+            newer.push(document);
         }
     }
     random.shuffle(&mut older);
     take(&older, amounts.older, &mut mixture);
+    random.shuffle(&mut newer);
+    take(&newer, amounts.newer, &mut mixture);
 
     let books = read(&folder.join("books.txt.xz"), usize::MAX)?;
     let mut sections: Vec<&str> = documents(&books).into_iter().flat_map(sections).collect();
