@@ -14,7 +14,7 @@ use crate::{
 /// Each crate of the workspace and which of the others it may depend on.
 ///
 /// Arrows point downward only. Development dependencies are free, but only tasks may depend on tasks.
-const LAYERS: [(&str, &[&str]); 21] = [
+const LAYERS: [(&str, &[&str]); 22] = [
     ("czip-fixed", &[]),
     ("czip-kernels", &["czip-fixed"]),
     (FLOATS, &["czip-kernels"]),
@@ -50,7 +50,8 @@ const LAYERS: [(&str, &[&str]); 21] = [
         ],
     ),
     (IMPORTER, &["czip-model", "czip-tokenizer"]),
-    (PROGRAM, &["czip", IMPORTER, "czip-models", TRAINER]),
+    ("czip-peers", &[]),
+    (PROGRAM, &["czip", IMPORTER, "czip-models", "czip-peers", TRAINER]),
     ("czip-py", &["czip", IMPORTER, PROGRAM, "czip-models", TRAINER]),
     ("czip-wasm", &["czip"]),
     (TEST_DATA, &[]),

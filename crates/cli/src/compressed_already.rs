@@ -67,7 +67,7 @@ fn is_start(start: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compressors::Compressor;
+    use czip_peers::Compressor;
 
     #[test]
     fn names_and_first_bytes_tell() {

@@ -9,7 +9,6 @@ mod called;
 mod choice;
 mod commands;
 mod compressed_already;
-mod compressors;
 mod error;
 mod exit;
 mod identity;

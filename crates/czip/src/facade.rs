@@ -33,11 +33,11 @@ pub fn compress<'a>(
 /// What reader and writer report.
 pub fn compress_to<'a>(
     model: impl Into<Option<&'a Model>>,
-    input: impl Read,
-    output: impl Write,
+    mut input: impl Read,
+    mut output: impl Write,
     options: &Options,
 ) -> Result<Summary, Error> {
-    v2::compress_to(model.into(), input, output, options)
+    v2::compress_to(model.into(), &mut input, &mut output, options)
 }
 
 /// Compresses each of several texts to a separate file, all of them side by side.
@@ -78,11 +78,20 @@ pub fn decompress<'a>(
 /// As [`decompress`], and what reader and writer report.
 pub fn decompress_to<'a>(
     models: impl Into<Models<'a>>,
-    input: impl Read,
+    mut input: impl Read,
     mut output: impl Write,
     options: &Options,
 ) -> Result<Summary, Error> {
-    let models = models.into();
+    restore(models.into(), &mut input, &mut output, options)
+}
+
+/// Dynamic, and so compiled once, and here.
+fn restore(
+    models: Models<'_>,
+    input: &mut dyn Read,
+    output: &mut dyn Write,
+    options: &Options,
+) -> Result<Summary, Error> {
     let mut input = Counted::new(input);
     let mut start = Vec::new();
     (&mut input)
@@ -111,7 +120,7 @@ pub fn decompress_to<'a>(
 fn v1_to(
     models: Models<'_>,
     input: impl Read,
-    output: impl Write,
+    output: &mut dyn Write,
     options: &Options,
 ) -> Result<Summary, Error> {
     let summary = crate::v1::decompress_to(models.for_v1()?, input, output, options)?;
@@ -125,7 +134,7 @@ fn v1_to(
 }
 
 #[cfg(not(feature = "v1"))]
-fn v1_to(_: Models<'_>, _: impl Read, _: impl Write, _: &Options) -> Result<Summary, Error> {
+fn v1_to(_: Models<'_>, _: impl Read, _: &mut dyn Write, _: &Options) -> Result<Summary, Error> {
     Err(Error::V1NotBuilt)
 }
 
@@ -173,7 +182,20 @@ fn v1_to(_: Models<'_>, _: impl Read, _: impl Write, _: &Options) -> Result<Summ
 pub fn recover_to<'a>(
     models: impl Into<Models<'a>>,
     mut input: impl Read + Seek,
-    output: impl Write,
+    mut output: impl Write,
+    options: &Options,
+) -> Result<Recovery, Error> {
+    recover(models.into(), &mut input, &mut output, options)
+}
+
+trait ReadSeek: Read + Seek {}
+
+impl<T: Read + Seek> ReadSeek for T {}
+
+fn recover(
+    models: Models<'_>,
+    mut input: &mut dyn ReadSeek,
+    output: &mut dyn Write,
     options: &Options,
 ) -> Result<Recovery, Error> {
     let mut start = Vec::new();
@@ -185,7 +207,7 @@ pub fn recover_to<'a>(
         Some(Format::V1) => Err(Error::CannotRecover),
         None if start.is_empty() => Err(Error::UnknownFormat { found: start }),
         // The start of the file may be what is damaged.
-        Some(Format::V2) | None => v2::recover_to(models.into(), input, output, options),
+        Some(Format::V2) | None => v2::recover_to(models, input, output, options),
     }
 }
 

@@ -12,7 +12,6 @@ use serde::{Serialize, Serializer};
 
 use crate::args::Format;
 use crate::commands::compare::compare;
-use crate::compressors::Compressor;
 use crate::error::{Error, Failure};
 use crate::exit::Exit;
 use crate::input::Source;
@@ -21,6 +20,7 @@ use crate::models::{BuiltIn, ModelFiles};
 use crate::printable::printable;
 use crate::report;
 use crate::ui::Ui;
+use czip_peers::Compressor;
 
 /// Texts to measure with.
 #[derive(Debug)]

@@ -19,12 +19,12 @@ use czip_train::corpus::{Corpus, CorpusOptions};
 use czip_train::curve;
 use czip_train::session::{self, Base, Budget, End, Progress, Trained, Vocabulary};
 
-use crate::compressors::Compressor;
 use crate::error::{Error, Failure};
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::progress;
 use crate::ui::Ui;
+use czip_peers::Compressor;
 
 use self::outputs::Outputs;
 pub(crate) use self::outputs::checkpoint_of;
@@ -298,15 +298,10 @@ fn sizes(
         all.push((compressor.name().to_owned(), sum));
     }
     if let Some(dictionary) = dictionary {
-        let mut sum = 0;
-        let mut compressor =
-            zstd::bulk::Compressor::with_dictionary(19, dictionary).map_err(Error::OtherCompressor)?;
-        for text in texts {
-            sum += compressor.compress(text).map_err(Error::OtherCompressor)?.len();
-        }
+        let sizes = czip_peers::zstd_sizes(dictionary, texts.iter().copied());
         all.push((
             format!("zstd-19 with a dictionary of {} bytes", dictionary.len()),
-            sum,
+            sizes.map_err(Error::OtherCompressor)?.iter().sum(),
         ));
     }
     Ok(all)
@@ -325,7 +320,7 @@ fn dictionary(corpus: &Corpus) -> Option<Vec<u8>> {
             break;
         }
     }
-    zstd::dict::from_samples(&samples, LEN).ok()
+    czip_peers::zstd_dictionary(&samples, LEN).ok()
 }
 
 fn table(sizes: &[(String, usize)], text_len: usize, ui: &Ui) {

@@ -12,7 +12,6 @@ use serde::Serialize;
 use crate::args;
 use crate::choice::Choice;
 use crate::commands::compare::compare;
-use crate::compressors::Compressor;
 use crate::error::{Error, Failure};
 use crate::exit::Exit;
 use crate::input::Source;
@@ -21,6 +20,7 @@ use crate::printable::printable;
 use crate::progress::Progress;
 use crate::report;
 use crate::ui::Ui;
+use czip_peers::Compressor;
 
 /// Files to check.
 #[derive(Debug)]

@@ -51,11 +51,13 @@ impl Decode for Decoder {
 }
 
 /// Compresses a table of `table_len` bytes and a payload of `payload_len`.
+///
+/// Reader and writer are dynamic, or the encoder would be compiled again for each kind of them.
 pub(super) fn write(
-    mut stream: impl Read,
+    mut stream: &mut dyn Read,
     table_len: u64,
     payload_len: u64,
-    writer: &mut impl Write,
+    mut writer: &mut dyn Write,
 ) -> io::Result<()> {
     let table_counts = table_len * TABLE_PART >= payload_len;
     let params = BrotliEncoderParams {
@@ -64,6 +66,6 @@ pub(super) fn write(
         size_hint: usize::try_from(table_len + payload_len).unwrap_or(usize::MAX),
         ..Default::default()
     };
-    brotli::BrotliCompress(&mut stream, writer, &params)?;
+    brotli::BrotliCompress(&mut stream, &mut writer, &params)?;
     Ok(())
 }

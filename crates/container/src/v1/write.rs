@@ -27,7 +27,7 @@ pub fn write<W: Write>(file: &File, mut writer: W) -> io::Result<()> {
     let lens = [inner_header.len() as u64, file.payload().len() as u64];
     compress(
         codec,
-        inner_header.as_slice().chain(file.payload()),
+        &mut inner_header.as_slice().chain(file.payload()),
         lens,
         &mut writer,
     )?;
@@ -41,9 +41,9 @@ pub fn write<W: Write>(file: &File, mut writer: W) -> io::Result<()> {
 )]
 fn compress(
     codec: Codec,
-    stream: impl Read,
+    stream: &mut dyn Read,
     [table_len, payload_len]: [u64; 2],
-    writer: &mut impl Write,
+    writer: &mut dyn Write,
 ) -> io::Result<()> {
     match codec {
         #[cfg(feature = "zstd")]

@@ -72,14 +72,14 @@ impl Decode for Decoder {
 }
 
 /// Compresses `len` bytes.
-pub(super) fn write(mut stream: impl Read, len: u64, writer: &mut impl Write) -> io::Result<()> {
+pub(super) fn write(stream: &mut dyn Read, len: u64, writer: &mut dyn Write) -> io::Result<()> {
     let mut encoder = zstd::Encoder::new(writer, LEVEL)?;
     encoder.include_checksum(false)?;
     encoder.include_contentsize(false)?;
     encoder.set_parameter(CParameter::WindowLog(WINDOW_LOG))?;
     // Not written to the frame: it lets the encoder choose a window and tables no larger than the data.
     encoder.set_pledged_src_size(Some(len))?;
-    io::copy(&mut stream, &mut encoder)?;
+    io::copy(stream, &mut encoder)?;
     encoder.finish()?;
     Ok(())
 }

@@ -34,18 +34,18 @@ pub fn compress(model: &Model, text: &[u8], options: &Options) -> Result<Vec<u8>
 pub fn compress_to(
     model: &Model,
     mut input: impl Read,
-    output: impl Write,
+    mut output: impl Write,
     options: &Options,
 ) -> Result<Summary, Error> {
     let mut text = Vec::new();
     input.read_to_end(&mut text)?;
-    compress_text(model, text, output, options)
+    compress_text(model, text, &mut output, options)
 }
 
 fn compress_text(
     model: &Model,
     input: impl AsRef<[u8]>,
-    output: impl Write,
+    output: &mut dyn Write,
     options: &Options,
 ) -> Result<Summary, Error> {
     let of_format = |error| Error::from(V1Error::of_format(error));

@@ -36,13 +36,23 @@ pub fn decompress(model: &Model, file: &[u8], options: &Options) -> Result<Vec<u
 /// As [`decompress`], and what reader and writer report.
 pub fn decompress_to(
     model: &Model,
-    input: impl Read,
+    mut input: impl Read,
     mut output: impl Write,
+    options: &Options,
+) -> Result<Summary, Error> {
+    restore(model, &mut input, &mut output, options)
+}
+
+/// Dynamic, and so compiled once, and here.
+fn restore(
+    model: &Model,
+    input: &mut dyn Read,
+    output: &mut dyn Write,
     options: &Options,
 ) -> Result<Summary, Error> {
     let mut input = Counted::new(input);
     let mut file = open(&mut input, options)?;
-    let text_len = decode_text(model, &mut file, &mut output, options)?;
+    let text_len = decode_text(model, &mut file, output, options)?;
     output.flush()?;
     let summary = Summary {
         text_len,
@@ -132,7 +142,7 @@ fn check_tokens<R: Read>(model: &Model, file: &container::Reader<R>) -> Result<u
 fn decode_text<R: Read>(
     model: &Model,
     file: &mut container::Reader<R>,
-    output: &mut impl Write,
+    output: &mut dyn Write,
     options: &Options,
 ) -> Result<u64, Error> {
     let chunk_len = check_tokens(model, file)?;

@@ -226,8 +226,8 @@ fn of_writing(error: WriteError) -> Error {
 /// Compresses all of `input`.
 pub(crate) fn compress_to(
     model: Option<&Model>,
-    mut input: impl Read,
-    output: impl Write,
+    mut input: &mut dyn Read,
+    output: &mut dyn Write,
     options: &Options,
 ) -> Result<Summary, Error> {
     let mut encoder = Encoder::new(model, output, options);

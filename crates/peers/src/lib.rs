@@ -1,4 +1,6 @@
-//! The general-purpose compressors that czip is compared with, each at its highest common level.
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+#![deny(clippy::float_arithmetic)]
 
 use std::io::{self, Read, Write};
 
@@ -6,21 +8,30 @@ use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 
+/// The level of zstd.
+const ZSTD_LEVEL: i32 = 19;
+
 /// A compressor and its level. All work in memory and on one thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Compressor {
+#[non_exhaustive]
+pub enum Compressor {
+    /// Brotli (RFC 7932), quality 11, a window of 4 MiB.
     Brotli,
+    /// LZMA2 in a file of xz, preset 9.
     Xz,
+    /// Zstandard (RFC 8878), level 19.
     Zstd,
+    /// DEFLATE in a file of gzip (RFC 1952), level 9.
     Gzip,
 }
 
 impl Compressor {
     /// The compressors in the order of reports.
-    pub(crate) const ALL: [Self; 4] = [Self::Brotli, Self::Xz, Self::Zstd, Self::Gzip];
+    pub const ALL: [Self; 4] = [Self::Brotli, Self::Xz, Self::Zstd, Self::Gzip];
 
     /// Its name, with the level.
-    pub(crate) const fn name(self) -> &'static str {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Brotli => "brotli-11",
             Self::Xz => "xz-9",
@@ -30,7 +41,11 @@ impl Compressor {
     }
 
     /// The compressed file of a text.
-    pub(crate) fn compress(self, text: &[u8]) -> io::Result<Vec<u8>> {
+    ///
+    /// # Errors
+    ///
+    /// What the compressor's library reports.
+    pub fn compress(self, text: &[u8]) -> io::Result<Vec<u8>> {
         match self {
             Self::Brotli => {
                 let params = brotli::enc::BrotliEncoderParams {
@@ -43,7 +58,7 @@ impl Compressor {
                 Ok(file)
             }
             Self::Xz => liblzma::encode_all(text, 9),
-            Self::Zstd => zstd::bulk::compress(text, 19),
+            Self::Zstd => zstd::bulk::compress(text, ZSTD_LEVEL),
             Self::Gzip => {
                 let mut encoder = GzEncoder::new(Vec::new(), Compression::new(9));
                 encoder.write_all(text)?;
@@ -53,7 +68,11 @@ impl Compressor {
     }
 
     /// The text of a compressed file.
-    pub(crate) fn decompress(self, file: &[u8]) -> io::Result<Vec<u8>> {
+    ///
+    /// # Errors
+    ///
+    /// A file that this compressor has not written.
+    pub fn decompress(self, file: &[u8]) -> io::Result<Vec<u8>> {
         let mut text = Vec::new();
         match self {
             Self::Brotli => brotli::BrotliDecompress(&mut &file[..], &mut text)?,
@@ -65,6 +84,31 @@ impl Compressor {
         }
         Ok(text)
     }
+}
+
+/// What zstd makes a dictionary of: texts like those that it is to compress.
+///
+/// # Errors
+///
+/// Too few texts, or too small ones.
+pub fn zstd_dictionary(samples: &[&[u8]], max_len: usize) -> io::Result<Vec<u8>> {
+    zstd::dict::from_samples(samples, max_len)
+}
+
+/// The bytes of each text's file by zstd, at the level of [`Compressor::Zstd`], with a dictionary.
+///
+/// # Errors
+///
+/// What zstd reports.
+pub fn zstd_sizes<'t>(
+    dictionary: &[u8],
+    texts: impl IntoIterator<Item = &'t [u8]>,
+) -> io::Result<Vec<usize>> {
+    let mut compressor = zstd::bulk::Compressor::with_dictionary(ZSTD_LEVEL, dictionary)?;
+    texts
+        .into_iter()
+        .map(|text| Ok(compressor.compress(text)?.len()))
+        .collect()
 }
 
 #[cfg(test)]
@@ -91,5 +135,28 @@ mod tests {
             let cut = compressor.decompress(&file[..file.len() - 9]);
             assert!(cut.is_err(), "{}", compressor.name());
         }
+    }
+
+    /// With a dictionary of such lines, another one is hardly more than a reference to it.
+    #[test]
+    fn dictionaries_are_used() {
+        let lines: Vec<String> = (0..2_000)
+            .map(|i| {
+                format!(
+                    "request {} took {} ms, status 200, by user {}",
+                    i * 7919,
+                    i * i % 977,
+                    i % 31
+                )
+            })
+            .collect();
+        let samples: Vec<&[u8]> = lines.iter().map(String::as_bytes).collect();
+        let dictionary = zstd_dictionary(&samples, 4_096).unwrap();
+        let text = b"request 1234567 took 89 ms, status 200, by user 12".as_slice();
+        let sizes = zstd_sizes(&dictionary, [text, text]).unwrap();
+        let alone = Compressor::Zstd.compress(text).unwrap().len();
+        assert!(sizes[0] < alone - 10, "{sizes:?} {alone}");
+        assert_eq!(sizes[0], sizes[1]);
+        assert!(zstd_dictionary(&[], 4_096).is_err());
     }
 }
