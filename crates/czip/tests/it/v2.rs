@@ -78,9 +78,10 @@ fn check(text: &[u8], options_of: impl Fn(usize) -> Options) -> Vec<u8> {
 }
 
 #[test]
-fn every_level_and_mode_at_every_kernel_level() {
+fn levels_and_modes_at_every_kernel_level() {
     let text = mixed(1500);
-    for number in 1..=9 {
+    // From 4 on, levels mix alike.
+    for number in [1, 2, 3, 4, 9] {
         for mode in MODES {
             let options_of = |threads| options(threads).level(level(number)).only(mode).segment_len(1024);
             let file = check(&text, options_of);
@@ -452,7 +453,7 @@ fn seeking_after_an_error_does_not_pass_over_it() {
 
 #[test]
 fn many_texts_give_the_files_of_each() {
-    let texts: Vec<Vec<u8>> = (0..40).map(|number| mixed(number * 37)).collect();
+    let texts: Vec<Vec<u8>> = (0..20).map(|number| mixed(number * 74)).collect();
     for mode in [None, Some(Mode::Net)] {
         for threads in 1..=3 {
             let mut options = options(threads).segment_len(1024);
@@ -463,7 +464,7 @@ fn many_texts_give_the_files_of_each() {
                 .into_iter()
                 .map(Result::unwrap)
                 .collect();
-            for (text, file) in texts.iter().zip(&files).step_by(7) {
+            for (text, file) in texts.iter().zip(&files).step_by(5) {
                 assert!(
                     czip::compress(&*MODEL, text, &options).unwrap() == *file,
                     "{}",

@@ -125,7 +125,10 @@ fn v2_files_of(model_name: &str) {
         let model = Model::with_kernels(&model_file, kernels).unwrap();
         assert_eq!(model.id().to_string(), text(&index["model_ids"][model_name]));
         let options_of = |threads| Options::new().threads(NonZeroUsize::new(threads).unwrap());
-        for threads in [1, 3] {
+        // How threads share the work does not depend on what the kernels are.
+        let is_best = kernels.instruction_set() == Kernels::detect().instruction_set();
+        let threads: &[usize] = if is_best { &[1, 3] } else { &[1] };
+        for &threads in threads {
             for ((entry, file), expected_text) in entries.iter().zip(&files).zip(&texts) {
                 let members = array(&entry["members"]);
                 let segments: usize = members
@@ -152,6 +155,9 @@ fn v2_files_of(model_name: &str) {
                     .collect();
                 assert!(made == *file, "{place}");
             }
+        }
+        if !is_best {
+            continue;
         }
         let together = czip::decompress_many(&model, &files, &options_of(3));
         for ((entry, restored), expected_text) in entries.iter().zip(together).zip(&texts) {
