@@ -20,7 +20,7 @@ const level = element('level');
 
 /** The model that is loaded before it is asked for. */
 const first = builtinFor(Number(level.value));
-const worker = new CzipWorker({ wasm: module(), model: first });
+const worker = new CzipWorker({ wasm: module(), model: modelFile(first) });
 /** The ids of the models that were loaded, by name. */
 const models = new Map();
 /** The file that was chosen, or the sample that is shown: its name and bytes, and what is known of it. */
@@ -273,7 +273,7 @@ async function loaded(name) {
     return models.get(name);
   }
   busy('Loading the model');
-  const [info] = name === first ? await worker.ready : [await worker.addModel(name)];
+  const [info] = name === first ? await worker.ready : [await worker.addModel(modelFile(name))];
   models.set(name, info.id);
   return info.id;
 }
@@ -356,11 +356,19 @@ function say(message, isError = false) {
   element('status').classList.toggle('error', isError);
 }
 
-/** The module, which is compressed here and not by the server. */
 async function module() {
-  const { body } = await fetched('czip.wasm.deflate');
-  const response = new Response(body.pipeThrough(new DecompressionStream('deflate')));
+  const response = await inflated('czip.wasm');
   return WebAssembly.compile(await response.arrayBuffer());
+}
+
+function modelFile(name) {
+  return inflated(`models/${name}.czm`);
+}
+
+/** A large file, which is compressed here and not by the server. */
+async function inflated(path) {
+  const { body } = await fetched(`${path}.deflate`);
+  return new Response(body.pipeThrough(new DecompressionStream('deflate')));
 }
 
 async function fetched(path, options) {

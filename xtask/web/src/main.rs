@@ -38,13 +38,7 @@ const PACKAGE: [(&str, &str); 7] = [
 ];
 
 /// What of the npm package the page uses.
-const USED_BY_PAGE: [&str; 5] = [
-    "czip.js",
-    "worker.js",
-    "wasm/czip_wasm.js",
-    "models/standard.czm",
-    "models/fast.czm",
-];
+const USED_BY_PAGE: [&str; 3] = ["czip.js", "worker.js", "wasm/czip_wasm.js"];
 
 /// The page's own files, in `docs/demo`.
 const PAGE: [&str; 4] = ["index.html", "style.css", "demo.js", "icon.svg"];
@@ -90,8 +84,12 @@ fn build(install: bool) -> Result<()> {
     for name in PAGE {
         copy(&root.join("docs/demo").join(name), &page.join(name))?;
     }
-    let module = deflated(&package.join("wasm/czip_wasm_bg.wasm"))?;
-    write(page.join("czip.wasm.deflate"), &module)?;
+    let module = package.join("wasm/czip_wasm_bg.wasm");
+    write(page.join("czip.wasm.deflate"), &deflated(&module)?)?;
+    for model in MODELS {
+        let contents = deflated(&root.join(model))?;
+        write(page.join(format!("{model}.deflate")), &contents)?;
+    }
     samples::write_all(&root, &page)?;
     for folder in [&package, &page] {
         println!("made {}", folder.display());
