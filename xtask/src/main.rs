@@ -22,9 +22,7 @@ usage:
   cargo xtask codegen vectors [--check]
   cargo xtask cross [--install] (aarch64 | s390x | wasm32)
   cargo xtask fuzz [--install] [--seconds N] [TARGET...]
-  cargo xtask mixture OUT
-  cargo xtask long-mixture OUT
-  cargo xtask last-mixture OUT
+  cargo xtask mixture RUN OUT
   cargo xtask double-bigrams MODEL OUT
   cargo xtask sample OUT
   cargo xtask adapt MODEL OUT
@@ -43,8 +41,7 @@ fn main() -> ExitCode {
         ["cross", "--install", target] => cross::run(target, true),
         ["fuzz", arguments @ ..] => fuzz::run(arguments),
         [
-            "mixture" | "long-mixture" | "last-mixture" | "double-bigrams" | "sample" | "adapt" | "priors"
-            | "general-priors",
+            "mixture" | "double-bigrams" | "sample" | "adapt" | "priors" | "general-priors",
             ..,
         ] => package::run("xtask-training", arguments),
         ["tidy"] => tidy::run(),

@@ -12,9 +12,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage:
-  cargo xtask mixture OUT
-  cargo xtask long-mixture OUT
-  cargo xtask last-mixture OUT
+  cargo xtask mixture RUN OUT
   cargo xtask double-bigrams MODEL OUT
   cargo xtask sample OUT
   cargo xtask adapt MODEL OUT
@@ -23,9 +21,7 @@ usage:
 
 fn main() -> ExitCode {
     xtask::main(|arguments| match arguments {
-        ["mixture", out] => mixture::write(&mixture::FIRST, out.as_ref()),
-        ["long-mixture", out] => mixture::write(&mixture::LONG, out.as_ref()),
-        ["last-mixture", out] => mixture::write(&mixture::LAST, out.as_ref()),
+        ["mixture", run, out] => mixture::write(run, out.as_ref()),
         ["double-bigrams", model, out] => bigrams::double(model.as_ref(), out.as_ref()),
         ["sample", out] => priors::write_sample(out.as_ref()),
         ["adapt", model, out] => priors::adapt_model(model.as_ref(), out.as_ref()),

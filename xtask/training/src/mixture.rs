@@ -16,59 +16,63 @@ const EXTRACTS: usize = 59_000_000;
 const OLDER_END: usize = 300_000_000;
 
 /// How much a mixture takes of the rest of Wikipedia, of books and of other kinds of text, in bytes.
-pub(crate) struct Amounts {
+struct Amounts {
     older: usize,
     newer: usize,
     books: usize,
     others: [(&'static str, usize); 4],
 }
 
-/// What training begins with.
-pub(crate) const FIRST: Amounts = Amounts {
-    older: 48_000_000,
-    newer: 0,
-    books: 36_000_000,
-    others: [
-        ("code_rust.rs.xz", 2_500_000),
-        ("chat_sgd.txt.xz", 1_500_000),
-        ("json_movies.ndjson.xz", 1_500_000),
-        ("json_pokeapi.ndjson.xz", 1_500_000),
-    ],
-};
-
-/// What long training goes on with: the same kinds of text, and all of the extracts again.
-pub(crate) const LONG: Amounts = Amounts {
-    older: 96_000_000,
-    newer: 0,
-    books: 60_000_000,
-    others: [
-        ("code_rust.rs.xz", 4_000_000),
-        ("chat_sgd.txt.xz", 2_500_000),
-        ("json_movies.ndjson.xz", 2_500_000),
-        ("json_pokeapi.ndjson.xz", 2_500_000),
-    ],
-};
-
-/// What the last training goes on with: articles of which no earlier mixture had any, and fewer texts of other kinds.
-pub(crate) const LAST: Amounts = Amounts {
-    older: 0,
-    newer: 90_000_000,
-    books: 24_000_000,
-    others: [
-        ("code_rust.rs.xz", 2_500_000),
-        ("chat_sgd.txt.xz", 1_500_000),
-        ("json_movies.ndjson.xz", 1_500_000),
-        ("json_pokeapi.ndjson.xz", 1_500_000),
-    ],
-};
+/// The text of each run of training. The second reads the same kinds of text as the first, and all of the extracts again, the third
+/// articles of which the others had none, and fewer texts of other kinds.
+const RUNS: [Amounts; 3] = [
+    Amounts {
+        older: 48_000_000,
+        newer: 0,
+        books: 36_000_000,
+        others: [
+            ("code_rust.rs.xz", 2_500_000),
+            ("chat_sgd.txt.xz", 1_500_000),
+            ("json_movies.ndjson.xz", 1_500_000),
+            ("json_pokeapi.ndjson.xz", 1_500_000),
+        ],
+    },
+    Amounts {
+        older: 96_000_000,
+        newer: 0,
+        books: 60_000_000,
+        others: [
+            ("code_rust.rs.xz", 4_000_000),
+            ("chat_sgd.txt.xz", 2_500_000),
+            ("json_movies.ndjson.xz", 2_500_000),
+            ("json_pokeapi.ndjson.xz", 2_500_000),
+        ],
+    },
+    Amounts {
+        older: 0,
+        newer: 90_000_000,
+        books: 24_000_000,
+        others: [
+            ("code_rust.rs.xz", 2_500_000),
+            ("chat_sgd.txt.xz", 1_500_000),
+            ("json_movies.ndjson.xz", 1_500_000),
+            ("json_pokeapi.ndjson.xz", 1_500_000),
+        ],
+    },
+];
 
 /// Books are taken in sections of about this many bytes, that end with a paragraph.
 const SECTION: usize = 60_000;
 /// Records are taken in documents of about this many bytes.
 const RECORDS: usize = 30_000;
 
-/// Writes a mixture, documents in a random order.
-pub(crate) fn write(amounts: &Amounts, out: &Path) -> Result<()> {
+/// Writes the mixture of a run, counted from 1: documents in a random order.
+pub(crate) fn write(run: &str, out: &Path) -> Result<()> {
+    let run: usize = run.parse()?;
+    let amounts = run
+        .checked_sub(1)
+        .and_then(|index| RUNS.get(index))
+        .ok_or_else(|| format!("runs are 1 to {}", RUNS.len()))?;
     let folder = folder();
     let mut random = Random(7);
     let mut mixture: Vec<String> = Vec::new();
