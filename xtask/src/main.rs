@@ -23,7 +23,6 @@ usage:
   cargo xtask cross [--install] (aarch64 | s390x | wasm32)
   cargo xtask fuzz [--install] [--seconds N] [TARGET...]
   cargo xtask mixture RUN OUT
-  cargo xtask double-bigrams MODEL OUT
   cargo xtask sample OUT
   cargo xtask adapt MODEL OUT
   cargo xtask priors MODEL
@@ -40,10 +39,9 @@ fn main() -> ExitCode {
         ["cross", target] => cross::run(target, false),
         ["cross", "--install", target] => cross::run(target, true),
         ["fuzz", arguments @ ..] => fuzz::run(arguments),
-        [
-            "mixture" | "double-bigrams" | "sample" | "adapt" | "priors" | "general-priors",
-            ..,
-        ] => package::run("xtask-training", arguments),
+        ["mixture" | "sample" | "adapt" | "priors" | "general-priors", ..] => {
+            package::run("xtask-training", arguments)
+        }
         ["tidy"] => tidy::run(),
         ["web", arguments @ ..] => package::run("xtask-web", arguments),
         _ => Err(USAGE.into()),

@@ -3,7 +3,6 @@
 #![deny(clippy::float_arithmetic)]
 #![allow(clippy::print_stdout, reason = "a development task talks to its user")]
 
-mod bigrams;
 mod mixture;
 mod priors;
 mod source;
@@ -13,7 +12,6 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 usage:
   cargo xtask mixture RUN OUT
-  cargo xtask double-bigrams MODEL OUT
   cargo xtask sample OUT
   cargo xtask adapt MODEL OUT
   cargo xtask priors MODEL
@@ -22,7 +20,6 @@ usage:
 fn main() -> ExitCode {
     xtask::main(|arguments| match arguments {
         ["mixture", run, out] => mixture::write(run, out.as_ref()),
-        ["double-bigrams", model, out] => bigrams::double(model.as_ref(), out.as_ref()),
         ["sample", out] => priors::write_sample(out.as_ref()),
         ["adapt", model, out] => priors::adapt_model(model.as_ref(), out.as_ref()),
         ["priors", model] => priors::train(model.as_ref()),

@@ -12,23 +12,17 @@ use crate::source::{documents, folder, read, write_documents};
 /// True extracts of Wikipedia come first in their file; what follows lacks some foreign names and has openings re-cased.
 const EXTRACTS: usize = 59_000_000;
 
-/// Nearly all that follows the extracts, up to here, is older; behind it the articles are newer, and lack headings.
-const OLDER_END: usize = 300_000_000;
-
 /// How much a mixture takes of the rest of Wikipedia, of books and of other kinds of text, in bytes.
 struct Amounts {
     older: usize,
-    newer: usize,
     books: usize,
     others: [(&'static str, usize); 4],
 }
 
-/// The text of each run of training. The second reads the same kinds of text as the first, and all of the extracts again, the third
-/// articles of which the others had none, and fewer texts of other kinds.
-const RUNS: [Amounts; 3] = [
+/// The text of each run of training. The second reads the same kinds of text as the first, and all of the extracts again.
+const RUNS: [Amounts; 2] = [
     Amounts {
         older: 48_000_000,
-        newer: 0,
         books: 36_000_000,
         others: [
             ("code_rust.rs.xz", 2_500_000),
@@ -39,24 +33,12 @@ const RUNS: [Amounts; 3] = [
     },
     Amounts {
         older: 96_000_000,
-        newer: 0,
         books: 60_000_000,
         others: [
             ("code_rust.rs.xz", 4_000_000),
             ("chat_sgd.txt.xz", 2_500_000),
             ("json_movies.ndjson.xz", 2_500_000),
             ("json_pokeapi.ndjson.xz", 2_500_000),
-        ],
-    },
-    Amounts {
-        older: 0,
-        newer: 90_000_000,
-        books: 24_000_000,
-        others: [
-            ("code_rust.rs.xz", 2_500_000),
-            ("chat_sgd.txt.xz", 1_500_000),
-            ("json_movies.ndjson.xz", 1_500_000),
-            ("json_pokeapi.ndjson.xz", 1_500_000),
         ],
     },
 ];
@@ -77,26 +59,19 @@ pub(crate) fn write(run: &str, out: &Path) -> Result<()> {
     let mut random = Random(7);
     let mut mixture: Vec<String> = Vec::new();
 
-    let wikipedia = match amounts.newer {
-        0 => read(&folder.join("wikipedia.txt.xz"), OLDER_END)?,
-        _ => read(&folder.join("wikipedia.txt.xz"), usize::MAX)?,
-    };
+    let wikipedia = read(&folder.join("wikipedia.txt.xz"), 300_000_000)?;
     let mut seen = 0;
-    let (mut older, mut newer) = (Vec::new(), Vec::new());
+    let mut older = Vec::new();
     for document in documents(&wikipedia) {
         seen += document.len();
         if seen < EXTRACTS {
             mixture.push(document.to_owned());
-        } else if seen < OLDER_END {
-            older.push(document);
         } else {
-            newer.push(document);
+            older.push(document);
         }
     }
     random.shuffle(&mut older);
     take(&older, amounts.older, &mut mixture);
-    random.shuffle(&mut newer);
-    take(&newer, amounts.newer, &mut mixture);
 
     let books = read(&folder.join("books.txt.xz"), usize::MAX)?;
     let mut sections: Vec<&str> = documents(&books).into_iter().flat_map(sections).collect();
