@@ -324,6 +324,7 @@ Register-ArgumentCompleter -Native -CommandName 'czip' -ScriptBlock {
             [CompletionResult]::new('--minutes', '--minutes', [CompletionResultType]::ParameterName, 'Minutes to train')
             [CompletionResult]::new('--tokens', '--tokens', [CompletionResultType]::ParameterName, 'Tokens to train on, each counted every time it is seen, instead of a time; the same texts, options and number of threads then give the same model')
             [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Start from this model, keeping its sizes and its tokenizer')
+            [CompletionResult]::new('--rate', '--rate', [CompletionResultType]::ParameterName, 'Learning rates as a part of the usual ones, above 0 and at most 1: with --from, such as 0.2, more is kept of the model')
             [CompletionResult]::new('--device', '--device', [CompletionResultType]::ParameterName, 'Device that computes the gradients; gpu needs a build with the feature of that name')
             [CompletionResult]::new('--heldout', '--heldout', [CompletionResultType]::ParameterName, 'Text to hold out and measure with: a share such as 0.05, or a file or folder')
             [CompletionResult]::new('--field', '--field', [CompletionResultType]::ParameterName, 'NDJSON, CSV and TSV: the field or column that holds the text of a document')

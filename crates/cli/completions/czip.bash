@@ -674,7 +674,7 @@ _czip() {
             return 0
             ;;
         czip__subcmd__train)
-            opts="-o -f -T -q -v -H -h --output --force --preset --vocab --split --minutes --tokens --from --new-tokenizer --device --heldout --field --separator --seed --resume --name --licence --threads --quiet --verbose --color --help"
+            opts="-o -f -T -q -v -H -h --output --force --preset --vocab --split --minutes --tokens --from --new-tokenizer --rate --device --heldout --field --separator --seed --resume --name --licence --threads --quiet --verbose --color --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -709,6 +709,10 @@ _czip() {
                     return 0
                     ;;
                 --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --rate)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -236,6 +236,7 @@ complete -c czip -n "__fish_czip_using_subcommand train" -l split -d 'How text i
 complete -c czip -n "__fish_czip_using_subcommand train" -l minutes -d 'Minutes to train' -r
 complete -c czip -n "__fish_czip_using_subcommand train" -l tokens -d 'Tokens to train on, each counted every time it is seen, instead of a time; the same texts, options and number of threads then give the same model' -r
 complete -c czip -n "__fish_czip_using_subcommand train" -l from -d 'Start from this model, keeping its sizes and its tokenizer' -r -F
+complete -c czip -n "__fish_czip_using_subcommand train" -l rate -d 'Learning rates as a part of the usual ones, above 0 and at most 1: with --from, such as 0.2, more is kept of the model' -r
 complete -c czip -n "__fish_czip_using_subcommand train" -l device -d 'Device that computes the gradients; gpu needs a build with the feature of that name' -r -f -a "cpu\t''
 gpu\t''"
 complete -c czip -n "__fish_czip_using_subcommand train" -l heldout -d 'Text to hold out and measure with: a share such as 0.05, or a file or folder' -r -F

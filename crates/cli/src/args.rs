@@ -260,6 +260,9 @@ pub(crate) struct Train {
     /// With --from: train a new tokenizer
     #[arg(long, requires = "from")]
     pub(crate) new_tokenizer: bool,
+    /// Learning rates as a part of the usual ones, above 0 and at most 1: with --from, such as 0.2, more is kept of the model
+    #[arg(long, value_name = "PART", value_parser = rate, default_value_t = 1.0)]
+    pub(crate) rate: f32,
     /// Device that computes the gradients; gpu needs a build with the feature of that name
     #[arg(long, value_enum, default_value_t = Device::Cpu)]
     pub(crate) device: Device,
@@ -575,6 +578,12 @@ fn range(range: &str) -> Result<Range<u64>, String> {
     }
 }
 
+/// A factor of learning rates.
+fn rate(text: &str) -> Result<f32, String> {
+    let factor = text.parse().ok().filter(|factor| *factor > 0.0 && *factor <= 1.0);
+    factor.ok_or_else(|| String::from("rates are above 0 and at most 1, where 1 stands for the usual ones"))
+}
+
 /// A size that a sample may have.
 fn sample_len(text: &str) -> Result<u64, String> {
     let bytes = size(text)?;
@@ -834,6 +843,21 @@ mod tests {
             "czip bench -9 a",
         ] {
             assert!(parse(line).is_ok(), "{line}");
+        }
+    }
+
+    #[test]
+    fn rates_are_part_of_the_usual_ones() {
+        for (value, expected) in [
+            ("0.2", Some(0.2)),
+            ("1", Some(1.0)),
+            ("0", None),
+            ("1.5", None),
+            ("-1", None),
+            ("NaN", None),
+            ("high", None),
+        ] {
+            assert_eq!(rate(value).ok(), expected, "{value}");
         }
     }
 

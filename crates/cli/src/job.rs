@@ -11,6 +11,7 @@ use czip::{Limits, Options};
 use czip_train::adapt::SAMPLE_LEN;
 use czip_train::corpus::{CorpusOptions, Heldout};
 use czip_train::device::Device;
+use czip_train::optimizer::Rates;
 use czip_train::session::{self, Budget};
 use czip_train::trainer::Hyperparameters;
 
@@ -253,6 +254,7 @@ fn training(args: args::Train, threads: usize) -> Result<Train, Failure> {
             hyperparameters: Hyperparameters {
                 seed: args.reading.seed,
                 threads,
+                rates: Rates::default().scaled(args.rate),
                 ..Hyperparameters::default()
             },
             device,
@@ -263,6 +265,7 @@ fn training(args: args::Train, threads: usize) -> Result<Train, Failure> {
         corpus: corpus_options(args.reading),
         from: args.from,
         new_tokenizer: args.new_tokenizer,
+        rate: args.rate,
         facts: facts(args.facts),
         output: args.output,
     })

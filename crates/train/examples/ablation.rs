@@ -231,16 +231,7 @@ impl Run {
                 "numerics" if value == "integers" => hyperparameters.numerics = Numerics::Integers,
                 "numerics" if value == "floats" => hyperparameters.numerics = Numerics::Floats,
                 "rates" => {
-                    let factor: f32 = value.parse()?;
-                    let rates = &mut hyperparameters.rates;
-                    for rate in [
-                        &mut rates.matrix,
-                        &mut rates.embedding,
-                        &mut rates.head,
-                        &mut rates.scalars,
-                    ] {
-                        *rate *= factor;
-                    }
+                    hyperparameters.rates = hyperparameters.rates.scaled(value.parse()?);
                 }
                 "decay" => {
                     let factor: f32 = value.parse()?;

@@ -34,6 +34,20 @@ pub struct Decay {
     pub bigram: f32,
 }
 
+impl Rates {
+    /// All learning rates times `factor`. What decays in a step follows from them.
+    #[must_use]
+    pub fn scaled(self, factor: f32) -> Self {
+        Self {
+            matrix: factor * self.matrix,
+            embedding: factor * self.embedding,
+            head: factor * self.head,
+            scalars: factor * self.scalars,
+            decay: self.decay,
+        }
+    }
+}
+
 impl Default for Rates {
     fn default() -> Self {
         Self {

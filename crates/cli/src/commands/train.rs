@@ -13,6 +13,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use czip::{Model, ModelContents as Contents, ModelFile, Options};
+use czip_peers::Compressor;
 use czip_train::adapt::{self, SAMPLE_LEN, Work};
 use czip_train::checkpoint;
 use czip_train::corpus::{Corpus, CorpusOptions};
@@ -24,7 +25,6 @@ use crate::exit::Exit;
 use crate::interrupt;
 use crate::progress;
 use crate::ui::Ui;
-use czip_peers::Compressor;
 
 use self::outputs::Outputs;
 pub(crate) use self::outputs::checkpoint_of;
@@ -40,6 +40,8 @@ pub(crate) struct Train {
     pub(crate) session: session::Options,
     pub(crate) from: Option<PathBuf>,
     pub(crate) new_tokenizer: bool,
+    /// The learning rates of `session` as a part of the usual ones.
+    pub(crate) rate: f32,
     pub(crate) facts: BTreeMap<String, String>,
 }
 
@@ -194,6 +196,9 @@ impl Train {
         );
         if let Some(split) = trained.split {
             fact("training.split", split.to_string());
+        }
+        if self.rate != 1.0 {
+            fact("training.rate", self.rate.to_string());
         }
         if let Some(from) = &self.from {
             fact("training.from", from.display().to_string());

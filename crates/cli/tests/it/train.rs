@@ -111,6 +111,16 @@ fn a_model_is_trained_written_and_used() {
     ];
     train(&folder, &more).exits(0);
     assert_ne!(weights("more.czm"), weights("log.czm"));
+
+    // At low rates it is another again, and says how it was made.
+    let gentle = [&more[..2], &["gentle.czm", "--rate", "0.2"], &more[3..]].concat();
+    train(&folder, &gentle).exits(0);
+    assert_ne!(weights("gentle.czm"), weights("more.czm"));
+    let info = folder
+        .czip("none".as_ref(), ["info", "--json", "gentle.czm"])
+        .exits(0);
+    let info: Value = serde_json::from_slice(info.stdout()).unwrap();
+    assert_eq!(info["facts"]["training.rate"], "0.2");
 }
 
 #[test]
