@@ -200,7 +200,7 @@ impl SegmentedFile {
         }
     }
 
-    /// `03640dbb standard`, or `03640dbb, not at hand`.
+    /// `0f9f26ae standard`, or `0f9f26ae, not at hand`.
     fn named_models(&self) -> Vec<String> {
         let named = self.models.iter().zip(&self.model_names);
         named
