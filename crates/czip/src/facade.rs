@@ -188,10 +188,12 @@ pub fn recover_to<'a>(
     recover(models.into(), &mut input, &mut output, options)
 }
 
+/// A trait object has one trait besides marker traits.
 trait ReadSeek: Read + Seek {}
 
 impl<T: Read + Seek> ReadSeek for T {}
 
+/// Dynamic for the same reason as [`restore`].
 fn recover(
     models: Models<'_>,
     mut input: &mut dyn ReadSeek,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use czip::v1::{self, ChunkLevel};
 use czip::{Level, Model, Options};
+use czip_peers::Compressor;
 use serde::{Serialize, Serializer};
 
 use crate::args::Format;
@@ -20,7 +21,6 @@ use crate::models::{BuiltIn, ModelFiles};
 use crate::printable::printable;
 use crate::report;
 use crate::ui::Ui;
-use czip_peers::Compressor;
 
 /// Texts to measure with.
 #[derive(Debug)]

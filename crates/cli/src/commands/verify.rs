@@ -7,6 +7,7 @@ use std::time::Instant;
 use czip::v1::ChunkLevel;
 use czip::v1::container::{self, Limits};
 use czip::{Format, Model, Options, v1};
+use czip_peers::Compressor;
 use serde::Serialize;
 
 use crate::args;
@@ -20,7 +21,6 @@ use crate::printable::printable;
 use crate::progress::Progress;
 use crate::report;
 use crate::ui::Ui;
-use czip_peers::Compressor;
 
 /// Files to check.
 #[derive(Debug)]
