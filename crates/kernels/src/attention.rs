@@ -6,11 +6,12 @@
 //! what the vector code works on. In a random order the k-th key is a new maximum with probability 1/k, which makes about
 //! ln(n) runs.
 
+use czip_fixed::exp_weight;
 use czip_fixed::tables::ATTENTION_COEFFICIENT;
-use czip_fixed::{exp_weight, rne_shr_i32};
 
 use crate::cache::KeyValueCache;
 use crate::layout::{Block, HEAD_DIM, ValueLayout};
+use crate::rounding::rne_shr_i32;
 use crate::workspace::WeightSpace;
 use crate::{exp, frequencies};
 
@@ -146,7 +147,7 @@ unsafe impl RunSums for Portable {
         let values = &values[run.first % Self::VALUES.group()..];
         for (&weight, value) in weights.iter().zip(values) {
             for (acc, &value) in acc.iter_mut().zip(&value.0) {
-                *acc = acc.wrapping_add(weight as i32 * i32::from(value));
+                *acc = acc.wrapping_add((weight as i32).wrapping_mul(value.into()));
             }
         }
         u64::from(frequencies::sum(weights))
@@ -271,16 +272,20 @@ pub(crate) fn first_above(scores: &[i32], maximum: i32) -> usize {
 pub(crate) fn rescale(acc: &mut [i32; HEAD_DIM], scale: u32) {
     for acc in acc {
         let (high, low) = (*acc >> 16, *acc as u32 & 0xffff);
-        let rounded = (low * scale + 32768) >> 16;
+        // The scale has 16 bits, as `low` has.
+        let rounded = low.wrapping_mul(scale).wrapping_add(32768) >> 16;
         let negative = (*acc >> 31) & 1;
-        *acc = high.wrapping_mul(scale as i32).wrapping_add(rounded as i32) - negative;
+        *acc = high
+            .wrapping_mul(scale as i32)
+            .wrapping_add(rounded as i32)
+            .wrapping_sub(negative);
     }
 }
 
 /// `clamp127(RNE(acc / sum))` for all elements. `sum` is at least 65535, the weight of a maximum.
 ///
 /// The division is a multiplication by the reciprocal `floor(2^47 / sum)`: it is too small by less than 1, so the
-/// quotient of a 32-bit number is too small by less than 2^-15, and as an integer by at most 1.
+/// quotient of a 32-bit number is too small by less than 2^-15, and as an integer by at most 1. So nothing here wraps.
 #[inline(always)]
 pub(crate) fn divide(acc: &[i32; HEAD_DIM], sum: u64, out: &mut [i8; HEAD_DIM]) {
     // Sums do not exceed 65535 * (2^15 + 1), less than 2^32. The bound spares a check for zero.
@@ -288,15 +293,15 @@ pub(crate) fn divide(acc: &[i32; HEAD_DIM], sum: u64, out: &mut [i8; HEAD_DIM]) 
     let reciprocal = (1u64 << 47) / u64::from(sum);
     for (&acc, out) in acc.iter().zip(out) {
         let magnitude = acc.unsigned_abs();
-        let mut quotient = ((u64::from(magnitude) * reciprocal) >> 47) as u32;
-        let mut remainder = magnitude - quotient * sum;
+        let mut quotient = (u64::from(magnitude).wrapping_mul(reciprocal) >> 47) as u32;
+        let mut remainder = magnitude.wrapping_sub(quotient.wrapping_mul(sum));
         if remainder >= sum {
-            quotient += 1;
-            remainder -= sum;
+            quotient = quotient.wrapping_add(1);
+            remainder = remainder.wrapping_sub(sum);
         }
-        let to_next = sum - remainder;
+        let to_next = sum.wrapping_sub(remainder);
         let up = remainder > to_next || (remainder == to_next && quotient & 1 == 1);
-        let rounded = (quotient + u32::from(up)).min(127) as i32;
+        let rounded = quotient.wrapping_add(u32::from(up)).min(127) as i32;
         *out = (if acc < 0 { -rounded } else { rounded }) as i8;
     }
 }

@@ -38,8 +38,10 @@ impl<'a> Staged<'a, i16> {
     #[inline(always)]
     pub(crate) fn widened(x: &[i8], staging: &'a mut Staging) -> Self {
         let widened = &mut staging.widened;
-        widened.clear();
-        widened.extend(x.iter().map(|&x| i16::from(x)));
+        widened.resize(x.len(), 0);
+        for (widened, &x) in widened.iter_mut().zip(x) {
+            *widened = x.into();
+        }
         Self {
             elements: widened,
             starts: &[],

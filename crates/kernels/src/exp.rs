@@ -28,7 +28,8 @@ fn weights_of_block(distances: &mut [u32; EXP], coefficient: u32, exp2: &[u16; 2
     for ((distance, fraction), least) in distances.iter_mut().zip(&mut fractions).zip(&mut least) {
         // That of the maximum does not depend on the table.
         *least = if *distance == 0 { 65535 } else { 1 };
-        let z = (u64::from(*distance) * u64::from(coefficient) + (1 << 23)) >> 24;
+        // (2^32 - 1)^2 + 2^23 fits 64 bits.
+        let z = (u64::from(*distance) * u64::from(coefficient)).wrapping_add(1 << 23) >> 24;
         // From 17 octaves on the weight is 1 in any case, and the clamp keeps the shift in range.
         let octaves = (z >> 8).min(17) as u32;
         *fraction = z as u8;
@@ -40,7 +41,8 @@ fn weights_of_block(distances: &mut [u32; EXP], coefficient: u32, exp2: &[u16; 2
     for ((octaves, &power), &least) in distances.iter_mut().zip(&powers).zip(&least) {
         // ((65536 >> octaves) * exp2 + 32768) >> 16, with the powers of two cancelled. At 17 octaves it is 0,
         // whatever the fraction.
-        let weight = (u32::from(power) + ((1 << *octaves) >> 1)) >> *octaves;
+        let half = 1u32.wrapping_shl(*octaves) >> 1;
+        let weight = u32::from(power).wrapping_add(half).wrapping_shr(*octaves);
         *octaves = weight.max(least);
     }
 }

@@ -123,7 +123,10 @@ fn share_block(weights: &mut [u32; SHARE], rest: u64, sum: u64, whole: u32, frac
     for weight in &mut *weights {
         let low = u64::from(*weight) * fraction;
         close |= u32::from(low as u32 >= 0xffff_0000);
-        *weight = 1 + weight.wrapping_mul(whole).wrapping_add((low >> 32) as u32);
+        *weight = weight
+            .wrapping_mul(whole)
+            .wrapping_add((low >> 32) as u32)
+            .wrapping_add(1);
     }
     if close != 0 {
         for (weight, kept) in weights.iter_mut().zip(kept) {
@@ -204,7 +207,9 @@ fn frequencies_of_block(distances: &mut [u32; POWERS], bits: u32, exp2: &[u16; 2
     }
     for (octaves, &power) in distances.iter_mut().zip(&powers) {
         // A power has 16 bits; at most 30 are wanted, and 14 more fit above it.
-        let weight = (u32::from(power) << 14 >> (30 - bits) >> *octaves).max(1);
-        *octaves = weight;
+        *octaves = (u32::from(power) << 14)
+            .wrapping_shr(30 - bits)
+            .wrapping_shr(*octaves)
+            .max(1);
     }
 }

@@ -21,6 +21,7 @@
 mod instruction_set;
 mod layout;
 mod requantization;
+mod rounding;
 mod tile_registers;
 mod workspace;
 

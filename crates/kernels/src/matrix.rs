@@ -41,14 +41,13 @@ impl PackedMatrix {
             }
             WeightLayout::Rows => {
                 let stride = cols.next_multiple_of(Self::COLUMN_GROUP);
-                let padding = vec![0; stride - cols];
-                let widen = |row: &[i8]| {
-                    row.iter()
-                        .chain(&padding)
-                        .map(|&w| i16::from(w))
-                        .collect::<Vec<_>>()
-                };
-                Layout::Wide(weights.chunks_exact(cols).flat_map(widen).collect())
+                let mut wide = vec![0; rows * stride];
+                for (row, wide) in weights.chunks_exact(cols).zip(wide.chunks_exact_mut(stride)) {
+                    for (&weight, wide) in row.iter().zip(wide) {
+                        *wide = weight.into();
+                    }
+                }
+                Layout::Wide(wide)
             }
         };
         Self {

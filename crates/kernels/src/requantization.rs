@@ -1,6 +1,8 @@
 //! Requantisation: 32-bit sums become int8 activations, element by element, each rounded to nearest, ties to even.
 
-use czip_fixed::{requantize, rne_shr_i32};
+use czip_fixed::requantize;
+
+use crate::rounding::rne_shr_i32;
 
 /// How accumulators become activations: `clamp127(RNE(acc * mult / 2^shift))`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +98,7 @@ pub(crate) fn requantize_all(acc: &[i32], requantization: Requantization, out: &
 #[inline(always)]
 pub(crate) fn requantize_narrow(acc: &[i32], narrow: Narrow, out: &mut [i8]) {
     for (&acc, out) in acc.iter().zip(out) {
-        let product = acc.clamp(-narrow.limit, narrow.limit) * narrow.mult;
+        let product = acc.clamp(-narrow.limit, narrow.limit).wrapping_mul(narrow.mult);
         *out = rne_shr_i32(product, narrow.shift).clamp(-127, 127) as i8;
     }
 }

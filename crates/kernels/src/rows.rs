@@ -1,9 +1,10 @@
 //! Loops over one vector of a version 1 model, in portable Rust shaped for the compiler's vectoriser: norms, rotary
 //! embedding, the gated unit. Vectors are int8 `[d]`, the residual int32 `[d]`.
 
-use czip_fixed::{inverse_rms, rne_shr_i32};
+use czip_fixed::inverse_rms;
 
 use crate::layout::HEAD_DIM;
+use crate::rounding::rne_shr_i32;
 
 /// RMSNorm of the residual: clamps to int8, normalises.
 #[inline(always)]
@@ -22,19 +23,25 @@ pub(crate) fn rms_norm(x: &[i32], gain: &[i8], out: &mut [i8]) {
 pub(crate) fn add_rms_norm(x: &[i8], gain: &[i8], residual: &mut [i32]) {
     let inverse = inverse_rms_of(x);
     for ((&x, &gain), residual) in x.iter().zip(gain).zip(residual) {
-        *residual += normalized(x, gain, inverse);
+        // A residual is a sum of vectors of int8, one from each half of a layer.
+        *residual = residual.wrapping_add(normalized(x, gain, inverse));
     }
 }
 
 #[inline(always)]
 fn inverse_rms_of(x: &[i8]) -> i32 {
-    let sum_of_squares: i32 = x.iter().map(|&x| i32::from(x) * i32::from(x)).sum();
+    // Squares of int8: it takes 2^17 of them to leave int32.
+    let sum_of_squares = x
+        .iter()
+        .fold(0i32, |sum, &x| sum.wrapping_add(i32::from(x) * i32::from(x)));
     inverse_rms(sum_of_squares as u32, x.len() as u32)
 }
 
 #[inline(always)]
 fn normalized(x: i8, gain: i8, inverse: i32) -> i32 {
-    rne_shr_i32(i32::from(x) * i32::from(gain) * inverse, 15).clamp(-127, 127)
+    // A product of two int8 and a number of at most 2^15.
+    let product = (i32::from(x) * i32::from(gain)).wrapping_mul(inverse);
+    rne_shr_i32(product, 15).clamp(-127, 127)
 }
 
 /// Rotates a vector in place; `halve` is for queries.

@@ -7,12 +7,12 @@
 
 use std::ops::Range;
 
-use czip_fixed::round_shr;
 use czip_fixed::tables::EXP2;
 
 use crate::attention::Portable;
 use crate::cache::KeyValueCache;
 use crate::layout::{BLOCK_ROWS, Block, HEAD_DIM};
+use crate::rounding::round_shr;
 use crate::workspace::WeightSpace;
 
 /// Bits between an entry of the table of powers and a weight of 8 bits.
@@ -120,7 +120,10 @@ pub(crate) unsafe fn attend<S: WeightedSums>(
         let mut sink_weight = [0; BLOCK_ROWS];
         weigh(&[sink; BLOCK_ROWS], maximum, &EXP2, &mut sink_weight);
         let mut total = u32::from(sink_weight[0]);
-        total += weights.iter().map(|&weight| u32::from(weight)).sum::<u32>();
+        // Bytes, of not many more positions than the longest window has.
+        total += weights
+            .iter()
+            .fold(0u32, |sum, &weight| sum.wrapping_add(weight.into()));
         let mut acc = [0; HEAD_DIM];
         // SAFETY: the caller vouches for the instructions.
         unsafe { S::weighted_sums(weights, values, &mut acc) };
@@ -164,7 +167,8 @@ unsafe impl WeightedSums for Portable {
     unsafe fn weighted_sums(weights: &[u8], values: &[Block], acc: &mut [i32; HEAD_DIM]) {
         for (&weight, value) in weights.iter().zip(values) {
             for (acc, &value) in acc.iter_mut().zip(&value.0) {
-                *acc += i32::from(weight) * i32::from(value);
+                // At most MAX_POSITIONS products of a byte and an int8.
+                *acc = acc.wrapping_add(i32::from(weight) * i32::from(value));
             }
         }
     }
@@ -218,20 +222,22 @@ fn weigh_block(scores: &[i32; BLOCK], maximum: i32, exp2: &[u16; 256], weights: 
 /// `out[i] = floor(sums[i] * 16 / total + 1/2)`, where no sum exceeds `127 * total` in magnitude, and the total is 255 to
 /// 2^18.
 ///
-/// The division is a multiplication by the reciprocal, rounded down, so the quotient is too small by at most 1.
+/// The division is a multiplication by the reciprocal, rounded down, so the quotient is too small by at most 1. Only the
+/// dividend's sum of a negative and a positive part wraps.
 #[inline(always)]
 pub(crate) fn divide(sums: &[i32; HEAD_DIM], total: u32, out: &mut [i16; HEAD_DIM]) {
     /// More than a quotient's magnitude, so none is negative.
     const OFFSET: u32 = 2048;
     let divisor = 2 * total;
+    let offset = divisor * OFFSET;
     let reciprocal = (1u64 << 40) / u64::from(divisor);
     for (&sum, out) in sums.iter().zip(out) {
-        let dividend = ((sum * 32) as u32)
+        let dividend = (sum.wrapping_mul(32) as u32)
             .wrapping_add(total)
-            .wrapping_add(divisor * OFFSET);
-        let mut quotient = ((u64::from(dividend) * reciprocal) >> 40) as u32;
-        let remainder = dividend - quotient * divisor;
-        quotient += u32::from(remainder >= divisor);
-        *out = (quotient as i32 - OFFSET as i32) as i16;
+            .wrapping_add(offset);
+        let mut quotient = (u64::from(dividend).wrapping_mul(reciprocal) >> 40) as u32;
+        let remainder = dividend.wrapping_sub(quotient.wrapping_mul(divisor));
+        quotient = quotient.wrapping_add(u32::from(remainder >= divisor));
+        *out = (quotient as i32).wrapping_sub(OFFSET as i32) as i16;
     }
 }
