@@ -15,6 +15,7 @@ use czip_train::session;
 use indicatif::{HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 use crate::printable::printable;
+use crate::report;
 use crate::ui::Ui;
 
 /// A progress bar, or nothing where it would not be seen. It vanishes when dropped.
@@ -146,8 +147,8 @@ impl<'u> Training<'u> {
             0.0
         };
         let line = format!(
-            "{cost}, {:.1} M tokens, {:.0} tokens/s, {} left",
-            now.tokens as f64 / 1e6,
+            "{cost}, {}, {:.0} tokens/s, {} left",
+            report::tokens(now.tokens),
             now.speed,
             HumanDuration(Duration::from_secs(left as u64))
         );

@@ -35,6 +35,15 @@ pub(crate) fn to_mega(bytes: f64) -> f64 {
     bytes / 1e6
 }
 
+/// A number of tokens that may be many: `20000 tokens`, `1.2 M tokens`.
+pub(crate) fn tokens(number: u64) -> String {
+    if number < 1_000_000 {
+        count(number, "token")
+    } else {
+        format!("{:.1} M tokens", number as f64 / 1e6)
+    }
+}
+
 /// The value of a Q16.16 number.
 pub(crate) fn from_q16(number: u64) -> f64 {
     number as f64 / 65536.0
@@ -186,6 +195,12 @@ mod tests {
             tested.to_string(),
             format!("intact: 4083 -> 15000 bytes, {figures}")
         );
+    }
+
+    #[test]
+    fn many_tokens_are_rounded() {
+        assert_eq!(tokens(20_000), "20000 tokens");
+        assert_eq!(tokens(1_200_000), "1.2 M tokens");
     }
 
     #[test]

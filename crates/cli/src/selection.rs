@@ -216,7 +216,7 @@ const COMMANDS_ELSEWHERE: [(&str, &str); 8] = [
 enum Reason {
     #[error("it is a symbolic link; -f follows it")]
     Link,
-    #[error("it is not a regular file; -c or -o reads it all the same")]
+    #[error("it is not a regular file; -o reads it all the same")]
     Special,
     #[cfg(unix)]
     #[error("it has {0} hard links, so --rm would not free its space; -f takes it")]
@@ -300,7 +300,7 @@ impl Finder<'_> {
             destination,
             Destination::Named(_) | Destination::Stdout | Destination::Nowhere
         );
-        if *plain && is_placed && !metadata.is_file() {
+        if is_placed && !metadata.is_file() {
             return Some(Reason::Special);
         }
         if *force {

@@ -24,6 +24,7 @@ use crate::error::{Error, Failure};
 use crate::exit::Exit;
 use crate::interrupt;
 use crate::progress;
+use crate::report;
 use crate::ui::Ui;
 
 use self::outputs::Outputs;
@@ -122,9 +123,9 @@ impl Train {
             End::Whole | End::Stopped => {}
         }
         ui.note(format_args!(
-            "net without mixer: {:.3} bits/byte of the held-out text after {:.1} M tokens in {:.0} s",
+            "net without mixer: {:.3} bits/byte of the held-out text after {} in {:.0} s",
             trained.heldout,
-            trained.tokens as f64 / 1e6,
+            report::tokens(trained.tokens),
             trained.seconds
         ));
 

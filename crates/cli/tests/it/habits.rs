@@ -812,7 +812,7 @@ mod unix {
         symlink("notes.txt", folder.path("link")).unwrap();
         shell(&folder, "mkfifo pipe").exits(0);
         czip(&folder, "link", 1).fails(1, "warning: link: skipped: it is a symbolic link; -f follows it");
-        for line in ["pipe", "-f pipe", "/dev/null"] {
+        for line in ["pipe", "-f pipe", "/dev/null", "compress /dev/null"] {
             let finished = czip(&folder, line, 1);
             assert!(
                 finished.stderr().contains("skipped: it is not a regular file"),

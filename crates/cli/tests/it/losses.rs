@@ -179,7 +179,15 @@ fn pipe_does_not_keep_other_inputs_waiting() {
     let folder = Folder::with_text();
     shell(&folder, "mkfifo pipe").exits(0);
     let message = "pipe: is a pipe or a device, which might block the other inputs; process it on its own";
-    for command in ["compress -L1", "info", "verify", "bench -L1"] {
+    let finished = shell(&folder, "$czip compress -L1 pipe notes.txt").exits(1);
+    assert!(
+        finished
+            .stderr()
+            .contains("warning: pipe: skipped: it is not a regular file; -o reads it all the same\n"),
+        "{}",
+        finished.stderr()
+    );
+    for command in ["info", "verify", "bench -L1"] {
         let finished = shell(&folder, &format!("$czip {command} pipe notes.txt"));
         assert!(
             finished.stderr().contains(&format!("czip: {message}\n")),
