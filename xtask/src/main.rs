@@ -22,7 +22,7 @@ usage:
   cargo xtask codegen vectors [--check]
   cargo xtask cross [--install] (aarch64 | s390x | wasm32)
   cargo xtask fuzz [--install] [--seconds N] [TARGET...]
-  cargo xtask mixture RUN OUT
+  cargo xtask mixture NUMBER OUT
   cargo xtask sample OUT
   cargo xtask adapt MODEL OUT
   cargo xtask priors MODEL

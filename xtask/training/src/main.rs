@@ -11,7 +11,7 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage:
-  cargo xtask mixture RUN OUT
+  cargo xtask mixture NUMBER OUT
   cargo xtask sample OUT
   cargo xtask adapt MODEL OUT
   cargo xtask priors MODEL
@@ -19,7 +19,7 @@ usage:
 
 fn main() -> ExitCode {
     xtask::main(|arguments| match arguments {
-        ["mixture", run, out] => mixture::write(run, out.as_ref()),
+        ["mixture", number, out] => mixture::write(number, out.as_ref()),
         ["sample", out] => priors::write_sample(out.as_ref()),
         ["adapt", model, out] => priors::adapt_model(model.as_ref(), out.as_ref()),
         ["priors", model] => priors::train(model.as_ref()),

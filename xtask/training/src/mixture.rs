@@ -12,17 +12,30 @@ use crate::source::{documents, folder, read, write_documents};
 /// True extracts of Wikipedia come first in their file; what follows lacks some foreign names and has openings re-cased.
 const EXTRACTS: usize = 59_000_000;
 
-/// How much a mixture takes of the rest of Wikipedia, of books and of other kinds of text, in bytes.
+/// Mostly pages with headings up to here, in bytes; without them after that.
+const WITH_HEADINGS: usize = 300_000_000;
+
+/// How much a mixture takes of each kind of text, in bytes.
 struct Amounts {
+    /// How many times it has the extracts.
+    extracts: usize,
+    /// Of the other pages up to [`WITH_HEADINGS`], after `skipped` bytes of them.
     older: usize,
+    skipped: usize,
+    /// Of the pages from there on.
+    newer: usize,
     books: usize,
     others: [(&'static str, usize); 4],
 }
 
-/// The text of each run of training. The second reads the same kinds of text as the first, and all of the extracts again.
-const RUNS: [Amounts; 2] = [
+/// The second has the kinds of text of the first, and all of the extracts again. The third has the extracts twice, and other pages
+/// that the second has not.
+const MIXTURES: [Amounts; 3] = [
     Amounts {
+        extracts: 1,
         older: 48_000_000,
+        skipped: 0,
+        newer: 0,
         books: 36_000_000,
         others: [
             ("code_rust.rs.xz", 2_500_000),
@@ -32,7 +45,23 @@ const RUNS: [Amounts; 2] = [
         ],
     },
     Amounts {
+        extracts: 1,
         older: 96_000_000,
+        skipped: 0,
+        newer: 0,
+        books: 60_000_000,
+        others: [
+            ("code_rust.rs.xz", 4_000_000),
+            ("chat_sgd.txt.xz", 2_500_000),
+            ("json_movies.ndjson.xz", 2_500_000),
+            ("json_pokeapi.ndjson.xz", 2_500_000),
+        ],
+    },
+    Amounts {
+        extracts: 2,
+        older: 40_000_000,
+        skipped: 96_000_000,
+        newer: 40_000_000,
         books: 60_000_000,
         others: [
             ("code_rust.rs.xz", 4_000_000),
@@ -48,30 +77,36 @@ const SECTION: usize = 60_000;
 /// Records are taken in documents of about this many bytes.
 const RECORDS: usize = 30_000;
 
-/// Writes the mixture of a run, counted from 1: documents in a random order.
-pub(crate) fn write(run: &str, out: &Path) -> Result<()> {
-    let run: usize = run.parse()?;
-    let amounts = run
+/// Writes a mixture, counted from 1: documents in a random order.
+pub(crate) fn write(number: &str, out: &Path) -> Result<()> {
+    let number: usize = number.parse()?;
+    let amounts = number
         .checked_sub(1)
-        .and_then(|index| RUNS.get(index))
-        .ok_or_else(|| format!("runs are 1 to {}", RUNS.len()))?;
+        .and_then(|index| MIXTURES.get(index))
+        .ok_or_else(|| format!("mixtures are 1 to {}", MIXTURES.len()))?;
     let folder = folder();
     let mut random = Random(7);
     let mut mixture: Vec<String> = Vec::new();
 
-    let wikipedia = read(&folder.join("wikipedia.txt.xz"), 300_000_000)?;
+    let wikipedia = read(&folder.join("wikipedia.txt.xz"), usize::MAX)?;
+    let (with_headings, without) = wikipedia.split_at(last_line(&wikipedia, WITH_HEADINGS));
     let mut seen = 0;
     let mut older = Vec::new();
-    for document in documents(&wikipedia) {
+    for document in documents(with_headings) {
         seen += document.len();
         if seen < EXTRACTS {
-            mixture.push(document.to_owned());
+            mixture.extend(std::iter::repeat_n(document.to_owned(), amounts.extracts));
         } else {
             older.push(document);
         }
     }
     random.shuffle(&mut older);
-    take(&older, amounts.older, &mut mixture);
+    take(skip(&older, amounts.skipped), amounts.older, &mut mixture);
+    if amounts.newer > 0 {
+        let mut newer = documents(without);
+        random.shuffle(&mut newer);
+        take(&newer, amounts.newer, &mut mixture);
+    }
 
     let books = read(&folder.join("books.txt.xz"), usize::MAX)?;
     let mut sections: Vec<&str> = documents(&books).into_iter().flat_map(sections).collect();
@@ -137,6 +172,29 @@ fn records(text: &str) -> Vec<String> {
         }
     }
     documents
+}
+
+/// The end of the last whole line among the first `most` bytes of a text.
+fn last_line(text: &str, most: usize) -> usize {
+    let first = &text.as_bytes()[..most.min(text.len())];
+    first
+        .iter()
+        .rposition(|&byte| byte == b'\n')
+        .map_or(0, |at| at + 1)
+}
+
+/// The texts after those that [`take`] takes for this many bytes.
+fn skip<'a, 'b>(texts: &'a [&'b str], bytes: usize) -> &'a [&'b str] {
+    let mut skipped = 0;
+    let count = texts
+        .iter()
+        .take_while(|text| {
+            let more = skipped < bytes;
+            skipped += text.len();
+            more
+        })
+        .count();
+    &texts[count..]
 }
 
 /// Adds texts until they have this many bytes.
