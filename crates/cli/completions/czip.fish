@@ -27,7 +27,7 @@ end
 complete -c czip -n "__fish_czip_needs_command" -s L -l level -d 'Compression level, from 1 (fastest) to 9 (smallest); 4 and up run the model\'s net' -r
 complete -c czip -n "__fish_czip_needs_command" -l format -d 'Output format: v2 is czip\'s own, v1 is CZIPv1 [default: v2, or v1 with a codec]' -r -f -a "v1\t''
 v2\t''"
-complete -c czip -n "__fish_czip_needs_command" -l segment -d 'v2: maximum segment size, such as 64K or 1M; segments are independent, and longer ones compress better [default: 1M; 4M at level 9]' -r
+complete -c czip -n "__fish_czip_needs_command" -l segment -d 'v2: maximum segment size, such as 64K or 1M; segments are independent, and longer ones compress better [default: 4M at levels 1 to 3, 1M at 4 and 5, then 2M, 4M, 8M and 16M]' -r
 complete -c czip -n "__fish_czip_needs_command" -s o -l output -d 'Output file, for a single input; - is standard output [default: the input\'s name with .czip added or removed, or - if the input is -]' -r -F
 complete -c czip -n "__fish_czip_needs_command" -l output-dir -d 'Put the outputs under this folder, each at the path that its input has: a/b.txt becomes DIR/a/b.txt.czip' -r -F
 complete -c czip -n "__fish_czip_needs_command" -l output-dir-flat -d 'Put the outputs into this folder itself: a/b.txt becomes DIR/b.txt.czip' -r -F
@@ -85,7 +85,7 @@ complete -c czip -n "__fish_czip_using_subcommand compress" -s t -l tokenizer -d
 complete -c czip -n "__fish_czip_using_subcommand compress" -s L -l level -d 'Compression level, from 1 (fastest) to 9 (smallest); 4 and up run the model\'s net' -r
 complete -c czip -n "__fish_czip_using_subcommand compress" -l format -d 'Output format: v2 is czip\'s own, v1 is CZIPv1 [default: v2, or v1 with a codec]' -r -f -a "v1\t''
 v2\t''"
-complete -c czip -n "__fish_czip_using_subcommand compress" -l segment -d 'v2: maximum segment size, such as 64K or 1M; segments are independent, and longer ones compress better [default: 1M; 4M at level 9]' -r
+complete -c czip -n "__fish_czip_using_subcommand compress" -l segment -d 'v2: maximum segment size, such as 64K or 1M; segments are independent, and longer ones compress better [default: 4M at levels 1 to 3, 1M at 4 and 5, then 2M, 4M, 8M and 16M]' -r
 complete -c czip -n "__fish_czip_using_subcommand compress" -s c -l codec -d 'v1: outer codec, brotli or zstd [default: brotli]' -r
 complete -c czip -n "__fish_czip_using_subcommand compress" -s i -l input -d 'File to read; - is standard input' -r -F
 complete -c czip -n "__fish_czip_using_subcommand compress" -s o -l output -d 'Output file, for a single input; - is standard output [default: the input\'s name with .czip added or removed, or - if the input is -]' -r -F
@@ -183,7 +183,7 @@ complete -c czip -n "__fish_czip_using_subcommand verify" -s t -l tokenizer -d '
 complete -c czip -n "__fish_czip_using_subcommand verify" -s L -l level -d 'Compression level, from 1 (fastest) to 9 (smallest); 4 and up run the model\'s net' -r
 complete -c czip -n "__fish_czip_using_subcommand verify" -l format -d 'Output format: v2 is czip\'s own, v1 is CZIPv1 [default: v2, or v1 with a codec]' -r -f -a "v1\t''
 v2\t''"
-complete -c czip -n "__fish_czip_using_subcommand verify" -l segment -d 'v2: maximum segment size, such as 64K or 1M; segments are independent, and longer ones compress better [default: 1M; 4M at level 9]' -r
+complete -c czip -n "__fish_czip_using_subcommand verify" -l segment -d 'v2: maximum segment size, such as 64K or 1M; segments are independent, and longer ones compress better [default: 4M at levels 1 to 3, 1M at 4 and 5, then 2M, 4M, 8M and 16M]' -r
 complete -c czip -n "__fish_czip_using_subcommand verify" -s c -l codec -d 'v1: outer codec, brotli or zstd [default: brotli]' -r
 complete -c czip -n "__fish_czip_using_subcommand verify" -s T -l threads -d 'Number of threads, up to 1024; 0 means one per core' -r
 complete -c czip -n "__fish_czip_using_subcommand verify" -l color -d 'When to use colours: auto means on terminals, unless NO_COLOR is set' -r -f -a "auto\t''
@@ -208,7 +208,7 @@ complete -c czip -n "__fish_czip_using_subcommand bench" -l format -d 'Benchmark
 v2\t''"
 complete -c czip -n "__fish_czip_using_subcommand bench" -s c -l codec -d 'v1: outer codec, brotli or zstd [default: brotli]' -r
 complete -c czip -n "__fish_czip_using_subcommand bench" -s L -l level -d 'Benchmark only this level [default: all]' -r
-complete -c czip -n "__fish_czip_using_subcommand bench" -l segment -d 'Maximum segment size, such as 64K or 1M [default: 1M; 4M at level 9]' -r
+complete -c czip -n "__fish_czip_using_subcommand bench" -l segment -d 'Maximum segment size, such as 64K or 1M [default: 4M at levels 1 to 3, 1M at 4 and 5, then 2M, 4M, 8M and 16M]' -r
 complete -c czip -n "__fish_czip_using_subcommand bench" -s m -l model -d 'Model: a file; standard or fast, which are built in, for English; or none, to use no model' -r -F
 complete -c czip -n "__fish_czip_using_subcommand bench" -s t -l tokenizer -d 'Use this tokenizer instead of the model\'s own' -r -F
 complete -c czip -n "__fish_czip_using_subcommand bench" -s T -l threads -d 'Number of threads, up to 1024; 0 means one per core' -r

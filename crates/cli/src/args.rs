@@ -194,7 +194,7 @@ pub(crate) struct Verify {
     /// Print one line of JSON for each file
     #[arg(long)]
     pub(crate) json: bool,
-    /// Texts, or compressed files to restore and recompress the same way; - is standard input
+    /// Texts, or compressed files to restore (and, if they are CZIPv1, to compress again the same way); - is standard input
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
@@ -216,7 +216,7 @@ pub(crate) struct Bench {
     pub(crate) level: Option<u8>,
     #[command(flatten)]
     pub(crate) level_flags: LevelFlags,
-    /// Maximum segment size, such as 64K or 1M [default: 1M; 4M at level 9]
+    /// Maximum segment size, such as 64K or 1M [default: 4M at levels 1 to 3, 1M at 4 and 5, then 2M, 4M, 8M and 16M]
     #[arg(long, value_name = "SIZE", value_parser = segment_len)]
     pub(crate) segment: Option<usize>,
     /// Print one line of JSON for each file and one for the total
@@ -294,7 +294,7 @@ pub(crate) struct Adapt {
     pub(crate) reading: Reading,
     #[command(flatten)]
     pub(crate) facts: Facts,
-    /// Model file of either version; or standard, the built-in English model
+    /// Model file of any version; or standard or fast, the built-in English models
     #[arg(value_name = "MODEL")]
     pub(crate) model: PathBuf,
     /// Texts: files, folders, patterns; - is standard input. In folders, and beside texts, files that are not text are skipped,
@@ -421,7 +421,7 @@ pub(crate) struct Encoding {
     #[arg(long, value_enum, value_name = "FORMAT", hide_short_help = true)]
     pub(crate) format: Option<Format>,
     /// v2: maximum segment size, such as 64K or 1M; segments are independent, and longer ones compress better [default:
-    /// 1M; 4M at level 9]
+    /// 4M at levels 1 to 3, 1M at 4 and 5, then 2M, 4M, 8M and 16M]
     #[arg(long, value_name = "SIZE", value_parser = segment_len, hide_short_help = true)]
     pub(crate) segment: Option<usize>,
     /// v2: omit the index at the end of the file, which makes seeking possible

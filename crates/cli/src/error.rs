@@ -32,7 +32,7 @@ pub(crate) enum Error {
     SeveralModels { named: usize },
     #[error("cannot read the model")]
     ReadModel(#[source] io::Error),
-    #[error("needs the built-in model {file}: add -m {name}")]
+    #[error("needs the built-in model {file}: name it with -m {name}, or in CZIP_MODEL")]
     BuiltInModelNeeded { name: &'static str, file: ModelId },
     #[error(
         "needs the model {file}: name it, or a folder that contains it, with -m; {} available",
@@ -72,6 +72,8 @@ pub(crate) enum Error {
     AboveFolder,
     #[error("is a folder; -r takes all files in it")]
     Folder,
+    #[error("leads back to a folder that it is in")]
+    FolderInItself,
     #[error("has changed since it was read, so it is kept")]
     Changed,
     #[error("its output is complete, but it cannot be removed")]
@@ -246,6 +248,7 @@ impl Error {
             Self::NotFolder
             | Self::IsFolder
             | Self::Folder
+            | Self::FolderInItself
             | Self::NoName
             | Self::ZerosInList
             | Self::Changed

@@ -235,14 +235,17 @@ impl Input {
 
     /// All of it, readable at any position: the file itself, or what has been read of a stream.
     pub(crate) fn into_seekable(mut self) -> io::Result<Box<dyn ReadSeek>> {
-        match self.reader {
-            Reader::File(file) if self.file.is_some() => Ok(Box::new(file)),
-            _ => {
-                let mut bytes = Vec::new();
-                self.read_to_end(&mut bytes)?;
-                Ok(Box::new(io::Cursor::new(bytes)))
-            }
+        if let Reader::File(file) = &mut self.reader
+            && self.file.is_some()
+            // A descriptor may have begun later.
+            && file.stream_position()? == self.read + self.ahead.len() as u64
+            && let Reader::File(file) = self.reader
+        {
+            return Ok(Box::new(file));
         }
+        let mut bytes = Vec::new();
+        self.read_to_end(&mut bytes)?;
+        Ok(Box::new(io::Cursor::new(bytes)))
     }
 
     /// Called at the input's end. A file that was longer when it was opened has been cut while it was read, which is

@@ -117,6 +117,7 @@ impl TryFrom<Args> for Job {
                         models,
                         options,
                         range,
+                        pass_through: args.force,
                     }),
                     None => Self::Decompress(Decompress {
                         selection,
@@ -130,14 +131,14 @@ impl TryFrom<Args> for Job {
             }
             Command::Grep(args) => Self::Grep(Grep::new(args.arguments, ModelFiles::known()?, options)?),
             Command::Info(args) => Self::Info(Info {
-                files: sources(args.files),
+                files: sources(args.files)?,
                 models: ModelFiles::only(args.model),
                 known: ModelFiles::known()?,
                 limits: limits(args.limits),
                 json: args.json,
             }),
             Command::Verify(args) => Self::Verify(Verify {
-                files: sources(args.files),
+                files: sources(args.files)?,
                 models: ModelFiles::several(args.model)?,
                 choice: Choice::new(&args.encoding, options.clone())?,
                 base_options: options,
@@ -157,7 +158,7 @@ impl TryFrom<Args> for Job {
                     return Err(Error::ChunkLevel { implied: false }.into());
                 }
                 Self::Bench(Bench {
-                    files: sources(args.files),
+                    files: sources(args.files)?,
                     model: ModelFiles::one(args.model)?,
                     options,
                     format: args.format,
@@ -338,6 +339,10 @@ fn facts(args: args::Facts) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn sources(files: Vec<PathBuf>) -> Vec<Source> {
-    files.into_iter().map(Source::from).collect()
+fn sources(files: Vec<PathBuf>) -> Result<Vec<Source>, Failure> {
+    let sources: Vec<Source> = files.into_iter().map(Source::from).collect();
+    if sources.iter().filter(|source| **source == Source::Stdin).count() > 1 {
+        return Err(Error::StdinTwice.into());
+    }
+    Ok(sources)
 }

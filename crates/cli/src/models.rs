@@ -164,6 +164,8 @@ pub(crate) struct ModelFiles {
     named: Vec<Origin>,
     /// Those in the environment, if the command line names others.
     others: Vec<Origin>,
+    /// Whether `named` are those of the environment.
+    in_environment: bool,
     /// No models other than those that the user has named.
     none: bool,
     tokenizer: Option<PathBuf>,
@@ -182,13 +184,14 @@ impl ModelFiles {
 
     /// For a command that restores: the command line may name several, and folders of them.
     pub(crate) fn several(args: ModelArgs) -> Result<Self, Failure> {
-        let in_environment = || {
+        let variable = || {
             let paths = env::var_os("CZIP_MODEL").unwrap_or_default();
             let paths = env::split_paths(&paths).filter(|path| !path.as_os_str().is_empty());
             paths.collect::<Vec<_>>()
         };
-        let (mut named, mut others) = (args.model, in_environment());
-        if named.is_empty() {
+        let (mut named, mut others) = (args.model, variable());
+        let in_environment = named.is_empty();
+        if in_environment {
             named = std::mem::take(&mut others);
         }
         let is_none = |path: &PathBuf| path.as_os_str() == NONE;
@@ -208,6 +211,7 @@ impl ModelFiles {
         Ok(Self {
             named: named.into_iter().map(Origin::from).collect(),
             others: others.into_iter().map(Origin::from).collect(),
+            in_environment,
             none,
             tokenizer: args.tokenizer,
         })
@@ -215,9 +219,11 @@ impl ModelFiles {
 
     /// These and no others.
     pub(crate) fn only(models: Vec<PathBuf>) -> Self {
+        let models = models.into_iter().filter(|path| path.as_os_str() != NONE);
         Self {
-            named: models.into_iter().map(Origin::from).collect(),
+            named: models.map(Origin::from).collect(),
             others: Vec::new(),
+            in_environment: false,
             none: true,
             tokenizer: None,
         }
@@ -289,7 +295,15 @@ impl ModelFiles {
                     model: OnceLock::from(model),
                 }
             } else {
-                Candidate::new(origin.clone())?
+                match Candidate::new(origin.clone()) {
+                    Ok(candidate) => candidate,
+                    // Which of them a file needs is not known yet.
+                    Err(failure) if self.in_environment => {
+                        ui.warning(format_args!("{failure}, so it is passed over"));
+                        continue;
+                    }
+                    Err(failure) => return Err(failure),
+                }
             });
         }
         let mut places: Vec<Origin> = folders.into_iter().chain(&self.others).cloned().collect();

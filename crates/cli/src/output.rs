@@ -173,7 +173,7 @@ fn create_file(
         }
         // Until it has the input's permissions, only its owner may read it.
         Place::File { path, folder } => Ok(Writer::File {
-            temporary: Temporary::new(&folder, attributes.is_none()).map_err(Error::Write)?,
+            temporary: Temporary::new(&folder, inputs, attributes.is_none()).map_err(Error::Write)?,
             path,
             attributes,
             overwrite,

@@ -4,7 +4,6 @@
 //! already.
 
 use std::fs::{self, Metadata};
-use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use walkdir::WalkDir;
@@ -65,8 +64,10 @@ pub(crate) struct Selection {
 #[derive(Debug, Default)]
 pub(crate) struct Found {
     pub(crate) transfers: Vec<Transfer>,
-    /// What has been named besides, or read to find them.
+    /// What has been named besides.
     pub(crate) others: Vec<PathBuf>,
+    /// The lists that name them.
+    pub(crate) lists: Vec<Source>,
     /// How those ended that cannot be processed. They have been reported.
     pub(crate) exit: Exit,
 }
@@ -146,9 +147,7 @@ impl Selection {
             finder.add(Source::from(name.clone()));
         }
         for (list, end) in &self.lists {
-            if let Source::File(path) = list {
-                finder.found.others.push(path.clone());
-            }
+            finder.found.lists.push(list.clone());
             for name in list_files::names(list, *end)? {
                 // In a list, - is a file as any other.
                 finder.add(Source::File(name));
@@ -342,11 +341,7 @@ impl Finder<'_> {
                 Ok(entry) => entry,
                 Err(error) => {
                     let path = error.path().unwrap_or(folder).to_owned();
-                    let error = Error::Read(
-                        error
-                            .into_io_error()
-                            .unwrap_or_else(|| io::ErrorKind::Other.into()),
-                    );
+                    let error = error.into_io_error().map_or(Error::FolderInItself, Error::Read);
                     self.fail(&error.of(path.display()));
                     continue;
                 }
@@ -443,7 +438,8 @@ fn below_root(path: &Path) -> Option<PathBuf> {
 impl Found {
     /// All that is read, or was to be.
     pub(crate) fn inputs(&self) -> Identities {
-        let mut inputs: Identities = self.transfers.iter().map(|transfer| &transfer.source).collect();
+        let sources = self.transfers.iter().map(|transfer| &transfer.source);
+        let mut inputs: Identities = sources.chain(&self.lists).collect();
         for path in &self.others {
             inputs.add(path);
         }

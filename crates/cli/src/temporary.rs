@@ -10,9 +10,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, PersistError};
 
-use crate::identity::Identity;
+use crate::identity::{Identities, Identity};
 use crate::interrupt::Unfinished;
 
 const PREFIX: &str = ".czip-";
@@ -25,11 +25,11 @@ const RANDOM_LEN: usize = 6;
 pub(crate) struct Temporary(Unfinished<NamedTempFile>);
 
 impl Temporary {
-    /// Makes one in a folder, and removes stale ones there.
+    /// Makes one in a folder, and removes stale ones there that are not `inputs`.
     ///
     /// Only its owner may read it, unless it is to be `public`.
-    pub(crate) fn new(folder: &Path, public: bool) -> io::Result<Self> {
-        remove_stale_once(folder);
+    pub(crate) fn new(folder: &Path, inputs: &Identities, public: bool) -> io::Result<Self> {
+        remove_stale_once(folder, inputs);
         Unfinished::create(|| create(folder, public), |file| file.path().to_owned()).map(Self)
     }
 
@@ -43,11 +43,31 @@ impl Temporary {
             if overwrite {
                 file.persist(path)
             } else {
-                file.persist_noclobber(path)
+                persist_new(file, path)
             }
         });
         persisted.map(drop).map_err(|failed| failed.error)
     }
+}
+
+/// Gives a file a name that no file has.
+fn persist_new(file: NamedTempFile, path: &Path) -> Result<File, PersistError> {
+    match file.persist_noclobber(path) {
+        Err(failed) if failed.error.kind() != io::ErrorKind::AlreadyExists => {
+            persist_over_nothing(failed.file, path)
+        }
+        persisted => persisted,
+    }
+}
+
+/// The same where the file system can neither rename to a free name only nor link: an empty file takes the name first.
+fn persist_over_nothing(file: NamedTempFile, path: &Path) -> Result<File, PersistError> {
+    if let Err(error) = File::options().write(true).create_new(true).open(path) {
+        return Err(PersistError { error, file });
+    }
+    file.persist(path).inspect_err(|_| {
+        let _ = fs::remove_file(path);
+    })
 }
 
 fn create(folder: &Path, public: bool) -> io::Result<NamedTempFile> {
@@ -78,18 +98,22 @@ fn create(folder: &Path, public: bool) -> io::Result<NamedTempFile> {
 
 /// Removes the stale temporary files of a folder, if that has not been done. A failure to do so is no failure of
 /// whatever is to be written there.
-fn remove_stale_once(folder: &Path) {
+fn remove_stale_once(folder: &Path, inputs: &Identities) {
     static DONE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
     let mut done = DONE.lock().unwrap_or_else(PoisonError::into_inner);
     if done.insert(folder.to_owned()) {
-        remove_stale(folder);
+        remove_stale(folder, inputs);
     }
 }
 
-fn remove_stale(folder: &Path) {
+/// Not if it is read from, as what a killed run has left may be, to recover it.
+fn remove_stale(folder: &Path, inputs: &Identities) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         // Anything but a file is not ours, and opening it might block.
         if !is_name(&entry.file_name()) || !entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            continue;
+        }
+        if inputs.contains(&entry.path()) {
             continue;
         }
         if let Ok(file) = File::open(entry.path())
@@ -139,13 +163,17 @@ mod tests {
             "czip-abcdef.tmp",
             ".czip-abcdef.txt",
         ];
-        for name in others.iter().chain(&[".czip-abcdef.tmp", ".czip-012XYZ.tmp"]) {
+        let input = ".czip-000000.tmp";
+        for name in others
+            .iter()
+            .chain(&[input, ".czip-abcdef.tmp", ".czip-012XYZ.tmp"])
+        {
             fs::write(folder.join(name), "x").unwrap();
         }
         fs::create_dir(folder.join(".czip-folder.tmp")).unwrap();
-        remove_stale(folder);
+        remove_stale(folder, &[folder.join(input)].into_iter().collect());
         let mut expected: Vec<String> = others.iter().map(|&name| name.to_owned()).collect();
-        expected.extend([live_name, ".czip-folder.tmp".to_owned()]);
+        expected.extend([live_name, ".czip-folder.tmp".to_owned(), input.to_owned()]);
         expected.sort();
         assert_eq!(names(folder), expected);
     }
@@ -155,10 +183,29 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let stale = folder.path().join(".czip-abcdef.tmp");
         fs::write(&stale, "x").unwrap();
-        drop(Temporary::new(folder.path(), false).unwrap());
+        let inputs = Identities::default();
+        drop(Temporary::new(folder.path(), &inputs, false).unwrap());
         assert_eq!(names(folder.path()), [""; 0]);
         fs::write(&stale, "x").unwrap();
-        drop(Temporary::new(folder.path(), false).unwrap());
+        drop(Temporary::new(folder.path(), &inputs, false).unwrap());
         assert_eq!(names(folder.path()), [".czip-abcdef.tmp"]);
+    }
+    #[test]
+    fn name_is_taken_only_if_it_is_free() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        for persist in [persist_new, persist_over_nothing] {
+            let path = folder.join("out");
+            let mut file = create(folder, false).unwrap();
+            io::Write::write_all(&mut file, b"mine").unwrap();
+            drop(persist(file, &path).unwrap());
+            assert_eq!(fs::read(&path).unwrap(), b"mine");
+            let failed = persist(create(folder, false).unwrap(), &path).unwrap_err();
+            assert_eq!(failed.error.kind(), io::ErrorKind::AlreadyExists);
+            drop(failed);
+            assert_eq!(fs::read(&path).unwrap(), b"mine");
+            assert_eq!(names(folder), ["out"]);
+            fs::remove_file(&path).unwrap();
+        }
     }
 }

@@ -67,8 +67,8 @@ fn codegen(check: bool) -> Result<()> {
     Ok(())
 }
 
-/// Completions for bash that offer files for the first word, too. `clap_complete` offers only commands and options there,
-/// unless none of them begins so.
+/// Completions for bash that offer files for the first word, too, and no commands after it. `clap_complete` offers only commands
+/// and options in both places, unless none of them begins so.
 fn with_files(completions: &str) -> Result<String> {
     const FIRST_WORD: &str = r#"-eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -81,10 +81,20 @@ fn with_files(completions: &str) -> Result<String> {
                     compopt -o filenames 2> /dev/null
                 fi
 "#;
-    if completions.matches(FIRST_WORD).count() != 1 {
+    // The end of the first command, which is the program without one.
+    const LATER_WORDS: &str = r#"            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+"#;
+    // With nothing to offer, bash offers files.
+    const NOTHING: &str = "            esac
+            COMPREPLY=()
+";
+    if completions.matches(FIRST_WORD).count() != 1 || !completions.contains(LATER_WORDS) {
         return Err("the completions for bash do not look as they did: see `with_files`".into());
     }
-    Ok(completions.replace(FIRST_WORD, &[FIRST_WORD, FILES].concat()))
+    Ok(completions
+        .replace(FIRST_WORD, &[FIRST_WORD, FILES].concat())
+        .replacen(LATER_WORDS, NOTHING, 1))
 }
 
 fn visible_subcommands(command: &Command) -> impl Iterator<Item = &Command> {
@@ -116,7 +126,10 @@ fn page(command: &Command, others: &[String]) -> Result<Vec<u8>> {
         man.render_subcommands_section(&mut sections)?;
     }
     let mut last = Roff::default();
-    let text = command.get_after_help().map(ToString::to_string);
+    let text = command
+        .get_after_long_help()
+        .or(command.get_after_help())
+        .map(ToString::to_string);
     for block in text.iter().flat_map(|text| text.split("\n\n")) {
         let (heading, lines) = block.split_once(":\n").unwrap_or(("Notes", block));
         last.control("SH", [heading.to_uppercase().as_str()]);

@@ -30,10 +30,25 @@ pub(super) fn complete(command: Command, program: &'static str) -> Command {
         }
     }
     for name in SUBCOMMANDS {
-        command = command.mut_subcommand(name, |command| command.after_long_help(after.clone()));
+        let after = if *name == "grep" {
+            AFTER_GREP.to_owned()
+        } else {
+            after.clone()
+        };
+        command = command.mut_subcommand(name, |command| command.after_long_help(after));
     }
     command
 }
+
+const AFTER_GREP: &str = "\
+Exit codes, as those of grep:
+  0    a line was found
+  1    none was found
+  2    an error; also 3 and 4 as with other commands
+
+Options:
+  What follows the command is grep's, such as -q, -v and --color.
+  The general options of czip stand before it, as in czip -T 1 grep PATTERN FILE.";
 
 /// The names of all commands.
 pub(crate) const SUBCOMMANDS: &[&str] = &[

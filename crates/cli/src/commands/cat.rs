@@ -1,11 +1,12 @@
 //! `czip cat --range`: parts of texts go to standard output.
 
-use std::io::Write;
+use std::io::{self, Read, Write};
 use std::ops::Range;
 
 use czip::{Decoder, Format, Options};
 
 use crate::admission::{Admitted, admit};
+use crate::commands::decompress::is_other;
 use crate::error::{Error, Failure};
 use crate::exit::Exit;
 use crate::models::{ModelFiles, ModelSet};
@@ -21,6 +22,8 @@ pub(crate) struct CatRange {
     pub(crate) options: Options,
     /// In bytes of the text.
     pub(crate) range: Range<u64>,
+    /// Whether files of other formats are texts themselves.
+    pub(crate) pass_through: bool,
 }
 
 /// The most bytes of text that are decoded at a time. The segments at its ends are decoded whole.
@@ -47,6 +50,16 @@ impl CatRange {
         let failed_read = |error| Error::Read(error).of(source);
         let mut input = source.open_compressed()?;
         let mut output = target.create(&admitted.inputs, None, false)?;
+        if self.pass_through && is_other(&mut input).map_err(failed_read)? {
+            let Range { start, end } = self.range;
+            io::copy(&mut (&mut input).take(start), &mut io::sink()).map_err(failed_read)?;
+            let copied = io::copy(&mut (&mut input).take(end.saturating_sub(start)), &mut output);
+            copied.map_err(|error| match input.has_failed() {
+                true => failed_read(error),
+                false => target.failed(error),
+            })?;
+            return output.commit().map(drop).map_err(|error| error.of(target));
+        }
         if Format::detect(input.peek(Format::DETECTION_LEN).map_err(failed_read)?) == Some(Format::V1) {
             return Err(Error::RangeOfV1.of(source));
         }

@@ -44,7 +44,7 @@ impl Compress {
         let inputs = &admitted.inputs;
         match (&found.transfers[..], &admitted.transfers[..]) {
             (_, []) => return Ok(admitted.exit),
-            ([_], [transfer]) => return self.one(ui, transfer, inputs, load).map(|_| admitted.exit),
+            ([_], [transfer]) => return admitted.end(self.one(ui, transfer, inputs, load), ui),
             _ => {}
         }
         let model = load()?;

@@ -2,10 +2,10 @@
 //!
 //! Names are handed to grep as they are, and no shell comes between.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use czip::Options;
 
@@ -14,6 +14,8 @@ use crate::error::{Error, Failure};
 use crate::exit::Exit;
 use crate::input::Source;
 use crate::models::{ModelFiles, ModelSet};
+use crate::output::Target;
+use crate::streams;
 use crate::ui::Ui;
 
 /// What to search for, and where.
@@ -21,6 +23,10 @@ use crate::ui::Ui;
 pub(crate) struct Grep {
     /// Those of grep, and the pattern.
     options: Vec<OsString>,
+    /// Files of patterns.
+    lists: Vec<Source>,
+    /// Whether only the exit code is wanted.
+    is_quiet: bool,
     files: Vec<Source>,
     models: ModelFiles,
     decoding: Options,
@@ -30,7 +36,7 @@ pub(crate) struct Grep {
 const SHORT_WITH_VALUE: &[u8] = b"efmABCdD";
 
 /// Long ones, whose value may be a word of its own.
-const LONG_WITH_VALUE: [&str; 13] = [
+const LONG_WITH_VALUE: [&str; 14] = [
     "--regexp",
     "--file",
     "--max-count",
@@ -44,6 +50,7 @@ const LONG_WITH_VALUE: [&str; 13] = [
     "--group-separator",
     "--include",
     "--exclude",
+    "--exclude-dir",
 ];
 
 impl Grep {
@@ -53,9 +60,9 @@ impl Grep {
         models: ModelFiles,
         decoding: Options,
     ) -> Result<Self, Failure> {
-        let (mut options, mut rest) = (Vec::new(), Vec::new());
-        let mut has_pattern = false;
-        let mut arguments = arguments.into_iter();
+        let (mut options, mut lists, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut has_pattern, mut is_quiet) = (false, false);
+        let mut arguments = arguments.into_iter().peekable();
         while let Some(argument) = arguments.next() {
             let bytes = argument.as_encoded_bytes();
             if argument == "--" {
@@ -66,15 +73,27 @@ impl Grep {
                 rest.push(argument);
                 continue;
             }
-            let (wants_value, is_pattern, recurses) = examine(bytes);
-            if recurses {
+            let examined = Examined::from(bytes);
+            if examined.recurses {
                 let message = "grep's -r reads no compressed files; name the files, as find or a pattern of the shell lists them";
                 return Err(Error::Grep(message.into()).into());
             }
-            has_pattern |= is_pattern;
-            options.push(argument);
-            if wants_value {
-                options.extend(arguments.next());
+            is_quiet |= examined.is_quiet;
+            has_pattern |= examined.value != Value::Other;
+            let next = match (examined.wants_value, arguments.next_if(|_| examined.wants_value)) {
+                (true, None) => {
+                    let message = format!("{} needs a value", argument.display());
+                    return Err(Error::Grep(message).into());
+                }
+                (_, next) => next,
+            };
+            if examined.value == Value::List {
+                let (flags, name) = split_list(&argument, next);
+                options.extend(flags);
+                lists.push(Source::from(PathBuf::from(name)));
+            } else {
+                options.push(argument);
+                options.extend(next);
             }
         }
         let mut rest = rest.into_iter();
@@ -88,44 +107,82 @@ impl Grep {
         if files.is_empty() {
             files.push(Source::Stdin);
         }
+        let stdin = |source: &&Source| **source == Source::Stdin;
+        if files.iter().chain(&lists).filter(stdin).count() > 1 {
+            return Err(Error::StdinTwice.into());
+        }
         Ok(Self {
             options,
+            lists,
+            is_quiet,
             files,
             models,
             decoding,
         })
     }
 
-    /// The exit code is that of grep: 0 if something was found, 1 if not; after an error 2, or that of the error above.
+    /// The exit code is that of grep: 0 if something was found, 1 if not; after an error 2, or that of the error above. If
+    /// only the code is wanted, it is 0 as soon as something was found.
     pub(crate) fn run(&self, ui: &Ui) -> Result<Exit, Failure> {
         ui.leave_stdout_to_data();
-        let models = self.models.set(ui)?;
+        let (models, lists) = match self.prepare(ui) {
+            Ok(prepared) => prepared,
+            Err(failure) => {
+                ui.failure(&failure);
+                return Ok(exit_of(&failure));
+            }
+        };
         let mut exit = Exit::Success;
         let mut found = false;
         for source in &self.files {
             let searched = source
                 .check_among(self.files.len())
-                .and_then(|()| self.search(source, &models));
+                .and_then(|()| self.search(source, &lists, &models));
             match searched {
+                Ok(0) if self.is_quiet => return Ok(Exit::Success),
                 Ok(0) => found = true,
                 Ok(1) => {}
                 // It has said why.
                 Ok(_) => exit = exit.or(Exit::Usage),
+                Err(failure) if matches!(failure.error, Error::ReaderGone) => return Ok(exit),
                 Err(failure) => {
                     ui.failure(&failure);
-                    // That of failures would say that nothing was found.
-                    exit = exit.or(match failure.error.exit() {
-                        Exit::Failure => Exit::Usage,
-                        other => other,
-                    });
+                    exit = exit.or(exit_of(&failure));
                 }
             }
         }
         Ok(exit.or(if found { Exit::Success } else { Exit::Failure }))
     }
 
+    /// The models, and the files of patterns as options of grep.
+    fn prepare<'u>(&self, ui: &'u Ui) -> Result<(ModelSet<'u>, Vec<OsString>), Failure> {
+        if !self.is_quiet && streams::stdout_is_closed() {
+            return Err(Error::StdoutClosed.of(Target::Stdout));
+        }
+        let mut options = Vec::new();
+        for list in &self.lists {
+            match list {
+                Source::File(path) if list.is_file() => {
+                    options.extend(["-f".into(), path.clone().into_os_string()]);
+                }
+                // It can be read once, but each text has a grep of its own, and standard input is the text.
+                list => {
+                    let mut patterns = list.read_all(1, ui)?;
+                    if patterns.is_empty() {
+                        options.extend(["-f".into(), "/dev/null".into()]);
+                        continue;
+                    }
+                    patterns.pop_if(|last| *last == b'\n');
+                    let patterns = from_bytes(patterns).ok_or_else(|| Error::NoName.of(list))?;
+                    options.extend(["-e".into(), patterns]);
+                }
+            }
+        }
+        Ok((self.models.set(ui)?, options))
+    }
+
     /// Runs grep on a text, and returns its exit code.
-    fn search(&self, source: &Source, models: &ModelSet<'_>) -> Result<i32, Failure> {
+    fn search(&self, source: &Source, lists: &[OsString], models: &ModelSet<'_>) -> Result<i32, Failure> {
         let mut input = source.open_compressed()?;
         let is_other = is_other(&mut input).map_err(|error| Error::Read(error).of(source))?;
         let mut command = Command::new("grep");
@@ -141,6 +198,7 @@ impl Grep {
         }
         command
             .args(&self.options)
+            .args(lists)
             .arg("--")
             .arg("-")
             .stdin(Stdio::piped());
@@ -164,33 +222,123 @@ impl Grep {
             Err(error) => return Err(models.explain(error).of(source)),
             Ok(()) => {}
         }
+        if is_reader_gone(status) {
+            return Err(Error::ReaderGone.of(source));
+        }
         Ok(status.code().unwrap_or(2))
     }
 }
 
-/// Whether an option has a value in the next word, is a pattern or a file of patterns, and reads folders.
-fn examine(option: &[u8]) -> (bool, bool, bool) {
-    if let Some(long) = option.strip_prefix(b"--") {
-        let name = long.split(|&byte| byte == b'=').next().unwrap_or(long);
-        let has_value = name.len() < long.len();
-        let name = String::from_utf8_lossy(name);
-        let is = |full: &str| full.strip_prefix("--").is_some_and(|full| *full == *name);
-        let wants = !has_value && LONG_WITH_VALUE.into_iter().any(is);
-        return (
-            wants,
-            *name == *"regexp" || *name == *"file",
-            *name == *"recursive" || *name == *"dereference-recursive",
-        );
+/// As grep has it: 1 would say that nothing was found.
+fn exit_of(failure: &Failure) -> Exit {
+    match failure.error.exit() {
+        Exit::Failure => Exit::Usage,
+        other => other,
     }
-    for (index, flag) in option.iter().enumerate().skip(1) {
-        if matches!(flag, b'r' | b'R') {
-            return (false, false, true);
-        }
-        if SHORT_WITH_VALUE.contains(flag) {
-            return (index + 1 == option.len(), matches!(flag, b'e' | b'f'), false);
-        }
+}
+
+/// Whether grep ended since nobody reads what it finds.
+fn is_reader_gone(status: ExitStatus) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::ExitStatusExt;
+        status.signal() == Some(signal_hook::consts::SIGPIPE)
     }
-    (false, false, false)
+    #[cfg(not(unix))]
+    {
+        let _ = status;
+        false
+    }
+}
+
+/// An argument of these bytes.
+fn from_bytes(bytes: Vec<u8>) -> Option<OsString> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStringExt;
+        Some(OsString::from_vec(bytes))
+    }
+    #[cfg(not(unix))]
+    {
+        String::from_utf8(bytes).ok().map(OsString::from)
+    }
+}
+
+/// What an option of grep is about.
+#[derive(Debug, Default)]
+struct Examined {
+    value: Value,
+    /// Whether the value is the next word.
+    wants_value: bool,
+    is_quiet: bool,
+    recurses: bool,
+}
+
+/// What the value of an option is.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Value {
+    Pattern,
+    /// A file of patterns.
+    List,
+    #[default]
+    Other,
+}
+
+impl From<&[u8]> for Examined {
+    fn from(option: &[u8]) -> Self {
+        let mut examined = Self::default();
+        if let Some(long) = option.strip_prefix(b"--") {
+            let name = long.split(|&byte| byte == b'=').next().unwrap_or(long);
+            let has_value = name.len() < long.len();
+            let name = String::from_utf8_lossy(name);
+            let is = |full: &str| full.strip_prefix("--").is_some_and(|full| *full == *name);
+            examined.wants_value = !has_value && LONG_WITH_VALUE.into_iter().any(is);
+            match &*name {
+                "regexp" => examined.value = Value::Pattern,
+                "file" => examined.value = Value::List,
+                "quiet" | "silent" => examined.is_quiet = true,
+                "recursive" | "dereference-recursive" => examined.recurses = true,
+                _ => {}
+            }
+            return examined;
+        }
+        for (index, flag) in option.iter().enumerate().skip(1) {
+            match flag {
+                b'q' => examined.is_quiet = true,
+                b'r' | b'R' => examined.recurses = true,
+                _ if SHORT_WITH_VALUE.contains(flag) => {
+                    examined.wants_value = index + 1 == option.len();
+                    match flag {
+                        b'e' => examined.value = Value::Pattern,
+                        b'f' => examined.value = Value::List,
+                        _ => {}
+                    }
+                    break;
+                }
+                _ => {}
+            }
+        }
+        examined
+    }
+}
+
+/// The flags before `f` in an option, and the file that it names, here or in the next word.
+fn split_list(option: &OsStr, next: Option<OsString>) -> (Option<OsString>, OsString) {
+    let text = option.as_encoded_bytes();
+    let (flags, value) = match text.iter().position(|&byte| byte == b'=') {
+        Some(at) if text.starts_with(b"--") => (&text[..0], &text[at + 1..]),
+        _ if text.starts_with(b"--") => (&text[..0], &text[..0]),
+        _ => {
+            let at = text
+                .iter()
+                .position(|&byte| byte == b'f')
+                .unwrap_or(text.len() - 1);
+            (&text[..at], &text[at + 1..])
+        }
+    };
+    let flags = (flags.len() > 1).then(|| from_bytes(flags.to_vec())).flatten();
+    let named = next.or_else(|| from_bytes(value.to_vec()));
+    (flags, named.unwrap_or_default())
 }
 
 /// The way to grep, which may stop reading when it has found what it wants.
@@ -218,15 +366,15 @@ impl Write for Text {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsStr;
-
     use super::*;
 
     fn grep(line: &str) -> Result<(String, String), String> {
         let arguments = line.split_whitespace().map(OsString::from).collect();
         let grep = Grep::new(arguments, ModelFiles::only(Vec::new()), Options::new());
         let grep = grep.map_err(|error| error.to_string())?;
-        let options = grep.options.join(OsStr::new(" ")).into_string().unwrap();
+        let lists = grep.lists.iter().map(|list| format!("@{list}").into());
+        let options: Vec<OsString> = grep.options.iter().cloned().chain(lists).collect();
+        let options = options.join(OsStr::new(" ")).into_string().unwrap();
         let files: Vec<String> = grep.files.iter().map(Source::to_string).collect();
         Ok((options, files.join(" ")))
     }
@@ -240,7 +388,11 @@ mod tests {
             ("-inA3 x a", "-inA3 -e x", "a"),
             ("-e x a", "-e x", "a"),
             ("-ie x a -ey", "-ie x -ey", "a"),
-            ("-f words a", "-f words", "a"),
+            ("-f words a", "@words", "a"),
+            ("-infwords a", "-in @words", "a"),
+            ("-if words -fmore a", "-i @words @more", "a"),
+            ("--file words --file=more a", "@words @more", "a"),
+            ("-f - a", "@<stdin>", "a"),
             ("--regexp x --color=always a", "--regexp x --color=always", "a"),
             ("--max-count 1 x a", "--max-count 1 -e x", "a"),
             ("-5 x a -", "-5 -e x", "a <stdin>"),
@@ -255,6 +407,8 @@ mod tests {
                 "{line}"
             );
         }
+        assert_eq!(grep("a -e"), Err("-e needs a value".into()));
+        assert_eq!(grep("-f -"), Err(Error::StdinTwice.to_string()));
         for line in ["-r x a", "-inR x a", "--recursive x a"] {
             assert!(grep(line).unwrap_err().starts_with("grep's -r"), "{line}");
         }

@@ -691,6 +691,8 @@ fn parts_of_texts() {
         czip(&folder, &format!("cat --range={range} text.czip"), 2);
     }
     czip(&folder, "cat --range 0..1 text", 4);
+    let text = folder.read("text");
+    assert_eq!(czip(&folder, "cat -f --range 3..7 text", 0).stdout(), &text[3..7]);
 }
 
 #[test]
@@ -1050,6 +1052,8 @@ mod unix {
             ("compress --form", "--format|"),
             ("compress --format v", "v1|v2|"),
             ("-o no", "notes.txt|"),
+            // Nothing here, so bash offers files, and no command.
+            ("-d tr", "|"),
         ] {
             let line = format!(
                 ". {script}; COMP_WORDS=(czip {words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
@@ -1096,6 +1100,25 @@ mod unix {
             assert_eq!(found.stderr(), "", "{line}");
         }
         czip(&folder, "grep two none", 2);
+        // What was found counts, and nothing after it.
+        czip(&folder, "grep -q two a.czip none", 0);
+        czip(&folder, "grep -q two none a.czip", 0);
+        czip(&folder, "grep -q five a.czip none", 2);
+        // A model that is not needed need not be there, and an error is not "nothing found".
+        let missing = "CZIP_MODEL=none.czm $czip grep -c two a.czip b";
+        assert_eq!(shell(&folder, missing).exits(0).stdout(), b"a.czip:1\nb:1\n");
+        shell(&folder, "$czip grep two b >&-").exits(2);
+        czip(&folder, "grep b -e", 2);
+        // Patterns that can be read only once are there for all files.
+        for line in [
+            "echo two | $czip grep -cf - a.czip b.czip",
+            "echo two | $czip grep -c --file=/dev/stdin a.czip b.czip",
+        ] {
+            let found = shell(&folder, line).exits(0);
+            assert_eq!(found.stdout(), b"a.czip:1\nb.czip:1\n", "{line}");
+        }
+        shell(&folder, "$czip grep -cf /dev/null a.czip </dev/null").exits(1);
+        shell(&folder, "$czip grep -f - a.czip </dev/null").exits(1);
         // Other files are searched as they are.
         assert_eq!(
             czip(&folder, "grep -c two a.czip b", 0).stdout(),
@@ -1121,6 +1144,10 @@ mod unix {
         folder.write("long", "two\n".repeat(100_000));
         czip(&folder, "-1 long", 0);
         assert_eq!(czip(&folder, "grep -m1 two long.czip", 0).stdout(), b"two\n");
+        // And so may whoever reads what is found, whatever comes after.
+        let line = "{ $czip grep two long.czip none; echo $? >code; } | head -n 1";
+        assert_eq!(shell(&folder, line).exits(0).stdout(), b"long.czip:two\n");
+        assert_eq!(folder.read("code"), b"0\n");
     }
 
     /// Whether such a program is there. Not every machine has all.

@@ -95,6 +95,79 @@ fn stale_temporary_files_are_removed() {
     assert_eq!(folder.names(), [".czip-mine.tmp", "notes.txt", "notes.txt.czip"]);
 }
 
+/// What a killed run has left may be all that there is.
+#[test]
+fn inputs_that_look_like_stale_files_are_kept() {
+    let folder = Folder::with_text();
+    let name = ".czip-abc123.tmp";
+    folder
+        .czip(none(), ["compress", "-L1", "notes.txt", "-o", name])
+        .exits(0);
+    let file = folder.read(name);
+    let cut = &file[..file.len() - 9];
+    folder.write(name, cut);
+    folder.czip(none(), ["decompress", name, "-o", "lost"]).exits(4);
+    folder
+        .czip(none(), ["decompress", "--recover", name, "-o", "saved"])
+        .exits(4);
+    assert_eq!(folder.read(name), cut);
+    #[cfg(unix)]
+    {
+        shell(&folder, &format!("$czip compress -L1 - -o out <{name}")).exits(0);
+        folder.write("list", format!("{name}\n"));
+        shell(&folder, "$czip compress -f -L1 -o out --files-from list").exits(0);
+        assert_eq!(folder.read(name), cut);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn lists_are_inputs_under_every_name() {
+    let folder = Folder::with_text();
+    folder.write("list", "notes.txt\n");
+    for line in [
+        "$czip compress -f -o list --files-from list",
+        "$czip compress -f -o list --files-from - <list",
+        "$czip compress -f -o list --files-from /dev/fd/3 3<list",
+        "$czip compress --files-from - -o /dev/stdout <list >>list",
+    ] {
+        let refused = shell(&folder, line).exits(2);
+        assert!(
+            refused.stderr().contains("is also an input"),
+            "{line}: {}",
+            refused.stderr()
+        );
+        assert_eq!(folder.read("list"), b"notes.txt\n", "{line}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn earlier_failures_are_not_forgotten() {
+    let folder = Folder::with_text();
+    folder.czip(none(), ["compress", "-L1", "notes.txt"]).exits(0);
+    folder.write("damaged.czip", &folder.read("notes.txt.czip")[..20]);
+    shell(&folder, "$czip -tq none damaged.czip").exits(1);
+    shell(&folder, "$czip -tq damaged.czip none").exits(1);
+    let line = "{ $czip -dc none notes.txt.czip; echo $? >code; } | :";
+    shell(&folder, line).exits(0);
+    assert_eq!(folder.read("code"), b"1\n");
+}
+
+/// A descriptor begins where it is.
+#[cfg(unix)]
+#[test]
+fn parts_count_from_where_a_descriptor_is() {
+    let folder = Folder::with_text();
+    folder.czip(none(), ["compress", "-L1", "notes.txt"]).exits(0);
+    folder.write("two", [b"before", &folder.read("notes.txt.czip")[..]].concat());
+    for command in ["cat --range 2..9 /dev/fd/3", "cat --range 2..9 -"] {
+        let line = format!("{{ head -c 6 >first; $czip {command} 3<&0; }} <two");
+        let part = shell(&folder, &line).exits(0);
+        assert_eq!(part.stdout(), &TEXT.as_bytes()[2..9], "{command}");
+    }
+}
+
 /// What a shell makes of a line in which `$czip` is the program.
 #[cfg(unix)]
 pub(crate) fn shell(folder: &Folder, line: &str) -> Finished {

@@ -95,7 +95,7 @@ fn model_that_is_missing_is_named() {
         let file = format!("{name}.czip");
         run(&folder, &["decompress", "-m", "none", &file, "-o", "out"]).fails(
             3,
-            &format!("{file}: needs the built-in model {built_in}: add -m {name}"),
+            &format!("{file}: needs the built-in model {built_in}: name it with -m {name}, or in CZIP_MODEL"),
         );
     }
     // Nets with random weights are never chosen, so this file comes from elsewhere.
