@@ -556,8 +556,8 @@ How small and how fast czip is, next to other programs. This page is written by
   and the best counts. The start of a process is included, a few milliseconds, and the model being read. MB are 10^6 bytes.
 * **Correct.** Whatever was compressed was also restored and compared.
 * **Sizes** are of whole files, with headers and checksums, but without models, programs and dictionaries: see
-  [when a model pays for itself](#when-a-model-pays-for-itself). czip has the built-in models, if no other is named: none at
-  levels 1 to 3, `fast` at level 4, `standard` from level 5 on.
+  [when a model pays for itself](#when-a-model-pays-for-itself). czip has the built-in models, if no other is named: of
+  `standard` only the tokens at levels 1 to 3, `fast` at level 4, `standard` from level 5 on.
 """
     parts = [head]
     for title, section in sections:

@@ -39,7 +39,7 @@ export interface LoadOptions {
   /** The module, if it is not beside this file. The first call decides. */
   wasm?: WebAssembly.Module | Source | Promise<WebAssembly.Module | Source>;
   /**
-   * Models that files may need; the first also compresses. None if it is null. By default both of the package, 7.1 MB: the
+   * Models that files may need; the first also compresses. None if it is null. By default both of the package, 6.9 MB: the
    * level says which of them compresses, as in the program.
    */
   model?: ModelSource | readonly ModelSource[] | null;
@@ -128,7 +128,7 @@ export interface Czip {
   info(file: Data): FileInfo;
 }
 
-/** Text in, file out. Text is held until there are four segments of it. */
+/** Text in, file out. Text is held until there are 4 MiB of it, or a whole segment where those are longer. */
 export class CzipCompressionStream implements GenericTransformStream {
   constructor(czip: Czip, options?: CompressOptions);
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;

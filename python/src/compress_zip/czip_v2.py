@@ -20,7 +20,7 @@ from .container.v2 import (
     read_members,
     read_segment,
 )
-from .errors import DamagedError, WrongModelError
+from .errors import DamagedError, FormatError, WrongModelError
 from .mix.variants import LEVELS, Mode
 from .model import Model
 from .segment import SegmentCoder
@@ -153,6 +153,8 @@ class SegmentDecoder:
             if header.model_id not in self._coders:
                 raise WrongModelError(f"segment at byte {segment.start} needs model {header.model_id.hex()}")
             coder = self._coders[header.model_id]
+        if segment.mode is Mode.NET and LEVELS[header.level].window is None:
+            raise FormatError(f"segment at byte {segment.start} needs a net, unlike level {header.level}")
         try:
             return coder.decode(payload, segment.mode, header.level, rest_len)
         except DamagedError as error:

@@ -94,7 +94,7 @@ impl NetWindow {
 /// pass for each token, decoding some side by side hardly more, so a text of this many bytes and more has some.
 const OF_LARGE_NETS: usize = 64 << 10;
 
-/// Multiply-adds for each token from which on a net is large: `standard` has three million.
+/// Multiply-adds for each token from which on a net is large: `standard` has two million.
 const LARGE_NET: usize = 30_000_000;
 
 /// The most bytes of text in a segment.

@@ -159,8 +159,6 @@ class Segment:
             raise FormatError(f"segment without text at byte {start} is not the last")
         if mode in (Mode.TOKENS, Mode.NET) and header.model_id is None:
             raise FormatError(f"segment at byte {start} needs a model, but its member names none")
-        if mode is Mode.NET and LEVELS[header.level].window is None:
-            raise FormatError(f"segment at byte {start} needs a net, unlike level {header.level}")
         payload = cursor.take(payload_len, "a payload")
         checksum = cursor.take(_checksum_len(text_len), "a checksum")
         segment = cls(mode, is_last, text_len, payload, has_copies, checksum, start, cursor.at)

@@ -31,6 +31,8 @@ BATCH = 64
 
 HEADER_LEN = 1 << 20
 TOKENIZER_LEN = 1 << 24
+# The largest window of zstd, however much it decompresses to.
+ZSTD_WINDOW = 1 << 24
 
 # Bits of an element, by the name of its type.
 TYPES = {
@@ -174,7 +176,7 @@ class ModelFile:
             raise self.bad("tokenizer_codec", "zstd or brotli")
         data = self.tensor("tokenizer.data", "U8", None).tobytes()
         try:
-            return unzstd(data, limit, limit) if codec == "zstd" else unbrotli(data, limit)
+            return unzstd(data, limit, ZSTD_WINDOW) if codec == "zstd" else unbrotli(data, limit)
         except ValueError as error:
             message = f"tokenizer in the model does not decompress as {codec}: {error}"
             raise ModelError(message) from error
@@ -186,7 +188,7 @@ class ModelFile:
             data = self.tensor(name, "U8", None).tobytes()
             if limit is not None:
                 try:
-                    data = unzstd(data, limit, TOKENIZER_LEN)
+                    data = unzstd(data, limit, ZSTD_WINDOW)
                 except ValueError as error:
                     raise ModelError(f"tensor `{name}` does not decompress: {error}") from error
                 limit -= len(data)
