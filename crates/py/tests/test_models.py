@@ -9,11 +9,11 @@ import czip
 
 def test_builtin_model():
     model = czip.Model.builtin()
-    assert (model.name, model.id, model.vocab_size) == ("standard", "0f9f26ae", 2048)
+    assert (model.name, model.id, model.vocab_size) == ("standard", "19f2067c", 2048)
     assert model.content_hash.startswith(model.id) and len(model.content_hash) == 32
     assert model.format == "czip-model-v2"
     assert model.parameters > 1_000_000
-    assert repr(model) == '<czip.Model "standard", id 0f9f26ae>'
+    assert repr(model) == '<czip.Model "standard", id 19f2067c>'
     assert model == czip.Model.builtin() and hash(model) == hash(czip.Model.builtin())
     assert model != czip.NO_MODEL
     fast = czip.Model.builtin("fast")

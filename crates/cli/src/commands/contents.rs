@@ -200,7 +200,7 @@ impl SegmentedFile {
         }
     }
 
-    /// `0f9f26ae standard`, or `0f9f26ae, not at hand`.
+    /// `19f2067c standard`, or `19f2067c, not at hand`.
     fn named_models(&self) -> Vec<String> {
         let named = self.models.iter().zip(&self.model_names);
         named
