@@ -28,6 +28,14 @@ struct Amounts {
     others: [(&'static str, usize); 4],
 }
 
+/// Other kinds of text in the mixtures after the first.
+const MORE_OTHERS: [(&str, usize); 4] = [
+    ("code_rust.rs.xz", 4_000_000),
+    ("chat_sgd.txt.xz", 2_500_000),
+    ("json_movies.ndjson.xz", 2_500_000),
+    ("json_pokeapi.ndjson.xz", 2_500_000),
+];
+
 /// The second has the kinds of text of the first, and all of the extracts again. The third has the extracts twice, and other pages
 /// that the second has not.
 const MIXTURES: [Amounts; 3] = [
@@ -50,12 +58,7 @@ const MIXTURES: [Amounts; 3] = [
         skipped: 0,
         newer: 0,
         books: 60_000_000,
-        others: [
-            ("code_rust.rs.xz", 4_000_000),
-            ("chat_sgd.txt.xz", 2_500_000),
-            ("json_movies.ndjson.xz", 2_500_000),
-            ("json_pokeapi.ndjson.xz", 2_500_000),
-        ],
+        others: MORE_OTHERS,
     },
     Amounts {
         extracts: 2,
@@ -63,12 +66,7 @@ const MIXTURES: [Amounts; 3] = [
         skipped: 96_000_000,
         newer: 40_000_000,
         books: 60_000_000,
-        others: [
-            ("code_rust.rs.xz", 4_000_000),
-            ("chat_sgd.txt.xz", 2_500_000),
-            ("json_movies.ndjson.xz", 2_500_000),
-            ("json_pokeapi.ndjson.xz", 2_500_000),
-        ],
+        others: MORE_OTHERS,
     },
 ];
 
@@ -248,5 +246,17 @@ mod tests {
         let book = format!("{}\n\n{}\n", "x".repeat(SECTION), "y".repeat(3_000));
         assert_eq!(sections(&book).len(), 2);
         assert_eq!(records(&"r\n".repeat(RECORDS)).len(), 1);
+    }
+    #[test]
+    fn what_is_skipped_is_what_would_be_taken() {
+        let texts = ["abc", "de", "f", "g"];
+        for bytes in 0..9 {
+            let mut taken = Vec::new();
+            take(&texts, bytes, &mut taken);
+            assert_eq!(skip(&texts, bytes), &texts[taken.len()..], "{bytes}");
+        }
+        assert_eq!(last_line("a\nbc\nd", 4), 2);
+        assert_eq!(last_line("a\nbc\nd", 5), 5);
+        assert_eq!(last_line("ab", 9), 0);
     }
 }
