@@ -11,7 +11,7 @@ from conftest import VECTORS, vector
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compress_zip import czip_v2
+from compress_zip import api, czip_v2
 from compress_zip.container import v2
 from compress_zip.container.copies import Passage
 from compress_zip.container.v2 import INDEX_END, INDEX_MAGIC, Entry, Header, Index, Member, Segment
@@ -148,6 +148,7 @@ def segment(kind: int, text_len: int, payload: bytes, text: bytes, header: bytes
 H5 = bytes.fromhex("fa637a45")
 H5_OTHER = bytes.fromhex("fa637a5500000000")
 H2_MODEL = bytes.fromhex("fa637a52386645c2")
+MODE_3_AT_LEVEL_2 = H2_MODEL + segment(7, 2, b"", b"ab", H2_MODEL)
 
 
 @pytest.mark.parametrize(
@@ -174,13 +175,17 @@ H2_MODEL = bytes.fromhex("fa637a52386645c2")
         ("12: checksum", STORED[:-1] + b"\0", DamagedError),
         ("11: no text for the payload", H5 + segment(1 << 3 | 5, 9, b"\x80", b"", H5), DamagedError),
         ("11: no message", H5 + segment(4 << 3 | 5, 9, b"\xff" * 4, b"", H5), DamagedError),
-        ("mode 3 without net", H2_MODEL + segment(7, 2, b"", b"ab", H2_MODEL), FormatError),
+        ("14: mode 3 at level 2", MODE_3_AT_LEVEL_2, FormatError),
         ("no such model", H5_OTHER + segment(6, 2, b"", b"ab", H5_OTHER), WrongModelError),
     ],
 )
 def test_rules(rule: str, data: bytes, error: type[CzipError]) -> None:
     with pytest.raises(error):
         czip_v2.decompress(data, models())
+
+
+def test_segments_of_a_mode_that_a_level_lacks_are_found() -> None:
+    assert api.info(MODE_3_AT_LEVEL_2)["text_len"] == 2
 
 
 @pytest.mark.parametrize("at", range(len(TWO_SEGMENTS)))

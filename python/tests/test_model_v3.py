@@ -18,6 +18,7 @@ from test_models import code, text_of
 from compress_zip.errors import CzipError, ModelError
 from compress_zip.fixed import EXP2
 from compress_zip.model import Integers, Model, v3
+from compress_zip.model.file import ModelFile
 
 DATA = Path(__file__).parent / "data"
 GOLDEN = json.loads((DATA / "model3.json").read_text())
@@ -193,6 +194,21 @@ def test_tensors(name: str) -> None:
 def test_refused(metadata: dict[str, str | None], tensors: dict[str, Any]) -> None:
     with pytest.raises(CzipError):
         Model.from_bytes(changed(metadata, tensors))
+
+
+@pytest.mark.parametrize(("window_log", "accepted"), [(24, True), (25, False)])
+def test_windows_of_zstd_have_a_limit(window_log: int, *, accepted: bool) -> None:
+    tokenizer = ModelFile.from_bytes(MODEL3).tokenizer_json()
+    block = (len(tokenizer) << 3 | 1).to_bytes(3, "little") + tokenizer
+    frame = bytes.fromhex("28b52ffd 00") + bytes([(window_log - 10) << 3]) + block
+    data = changed(
+        {"tokenizer_codec": "zstd"}, {"tokenizer.data": {"data": frame.hex(), "shape": [len(frame)]}}
+    )
+    if accepted:
+        Model.from_bytes(data)
+    else:
+        with pytest.raises(ModelError, match="tokenizer"):
+            Model.from_bytes(data)
 
 
 def test_damage_is_noticed() -> None:

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use crate::error::{Error, Failure};
+use crate::error::Error;
 use crate::exit::Exit;
 use crate::identity::{Identities, Place};
 use crate::models::ModelFiles;
@@ -19,22 +19,6 @@ pub(crate) struct Admitted<'t> {
     pub(crate) inputs: Identities,
     /// How the others have ended, if not well.
     pub(crate) exit: Exit,
-}
-
-impl Admitted<'_> {
-    /// How all has ended, once the only transfer that was admitted has ended so.
-    pub(crate) fn end<T>(&self, only: Result<T, Failure>, ui: &Ui) -> Result<Exit, Failure> {
-        match only {
-            Ok(_) => Ok(self.exit),
-            Err(failure) if self.exit == Exit::Success => Err(failure),
-            Err(failure) => {
-                if !matches!(failure.error, Error::ReaderGone) {
-                    ui.failure(&failure);
-                }
-                Ok(self.exit)
-            }
-        }
-    }
 }
 
 /// Looks at all names before anything is written: no output may be an input, or that of two, and nothing may be in its way.

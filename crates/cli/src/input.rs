@@ -85,6 +85,15 @@ impl Source {
         self.open()
     }
 
+    /// Refuses to read standard input more than once.
+    pub(crate) fn check_stdin_once<'s>(sources: impl IntoIterator<Item = &'s Self>) -> Result<(), Failure> {
+        let stdin = |source: &&Self| **source == Self::Stdin;
+        if sources.into_iter().filter(stdin).count() > 1 {
+            return Err(Error::StdinTwice.into());
+        }
+        Ok(())
+    }
+
     /// Reads all of it, as one of this many inputs.
     pub(crate) fn read_all(&self, inputs: usize, ui: &Ui) -> Result<Vec<u8>, Failure> {
         self.read_within(inputs, u64::MAX, ui)

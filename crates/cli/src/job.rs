@@ -341,8 +341,6 @@ fn facts(args: args::Facts) -> BTreeMap<String, String> {
 
 fn sources(files: Vec<PathBuf>) -> Result<Vec<Source>, Failure> {
     let sources: Vec<Source> = files.into_iter().map(Source::from).collect();
-    if sources.iter().filter(|source| **source == Source::Stdin).count() > 1 {
-        return Err(Error::StdinTwice.into());
-    }
+    Source::check_stdin_once(&sources)?;
     Ok(sources)
 }

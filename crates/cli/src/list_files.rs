@@ -21,16 +21,17 @@ pub(crate) fn names(list: &Source, end: u8) -> Result<Vec<PathBuf>, Failure> {
         .collect()
 }
 
+/// What bytes that were read from a file name.
 #[cfg(unix)]
 #[allow(clippy::unnecessary_wraps, reason = "elsewhere not all bytes are a name")]
-fn path(name: &[u8]) -> Option<PathBuf> {
+pub(crate) fn path(name: &[u8]) -> Option<PathBuf> {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     Some(OsStr::from_bytes(name).into())
 }
 
 #[cfg(not(unix))]
-fn path(name: &[u8]) -> Option<PathBuf> {
+pub(crate) fn path(name: &[u8]) -> Option<PathBuf> {
     // Lines may end as they do in text files there.
     let name = name.strip_suffix(b"\r").unwrap_or(name);
     std::str::from_utf8(name).ok().map(PathBuf::from)

@@ -162,14 +162,7 @@ impl Selection {
             }
             ui.leave_stdout_to_data();
         }
-        let stdin = |source: &Source| *source == Source::Stdin;
-        let readers = found.transfers.iter().map(|transfer| &transfer.source);
-        let readers = readers
-            .chain(self.lists.iter().map(|(list, _)| list))
-            .filter(|source| stdin(source));
-        if readers.count() > 1 {
-            return Err(Error::StdinTwice.into());
-        }
+        Source::check_stdin_once(found.sources())?;
         Ok(found)
     }
 
@@ -436,10 +429,15 @@ fn below_root(path: &Path) -> Option<PathBuf> {
 }
 
 impl Found {
+    /// All that is read, lists of names among them.
+    fn sources(&self) -> impl Iterator<Item = &Source> {
+        let sources = self.transfers.iter().map(|transfer| &transfer.source);
+        sources.chain(&self.lists)
+    }
+
     /// All that is read, or was to be.
     pub(crate) fn inputs(&self) -> Identities {
-        let sources = self.transfers.iter().map(|transfer| &transfer.source);
-        let mut inputs: Identities = sources.chain(&self.lists).collect();
+        let mut inputs: Identities = self.sources().collect();
         for path in &self.others {
             inputs.add(path);
         }

@@ -7,7 +7,7 @@ use std::path::Path;
 use czip_train::parameters::Random;
 use xtask::Result;
 
-use crate::source::{documents, folder, read, write_documents};
+use crate::source::{documents, folder, read, whole_lines, write_documents};
 
 /// True extracts of Wikipedia come first in their file; what follows lacks some foreign names and has openings re-cased.
 const EXTRACTS: usize = 59_000_000;
@@ -87,7 +87,8 @@ pub(crate) fn write(number: &str, out: &Path) -> Result<()> {
     let mut mixture: Vec<String> = Vec::new();
 
     let wikipedia = read(&folder.join("wikipedia.txt.xz"), usize::MAX)?;
-    let (with_headings, without) = wikipedia.split_at(last_line(&wikipedia, WITH_HEADINGS));
+    let first = &wikipedia.as_bytes()[..WITH_HEADINGS.min(wikipedia.len())];
+    let (with_headings, without) = wikipedia.split_at(whole_lines(first));
     let mut seen = 0;
     let mut older = Vec::new();
     for document in documents(with_headings) {
@@ -99,7 +100,8 @@ pub(crate) fn write(number: &str, out: &Path) -> Result<()> {
         }
     }
     random.shuffle(&mut older);
-    take(skip(&older, amounts.skipped), amounts.older, &mut mixture);
+    let unread = &older[count(&older, amounts.skipped)..];
+    take(unread, amounts.older, &mut mixture);
     if amounts.newer > 0 {
         let mut newer = documents(without);
         random.shuffle(&mut newer);
@@ -172,39 +174,21 @@ fn records(text: &str) -> Vec<String> {
     documents
 }
 
-/// The end of the last whole line among the first `most` bytes of a text.
-fn last_line(text: &str, most: usize) -> usize {
-    let first = &text.as_bytes()[..most.min(text.len())];
-    first
-        .iter()
-        .rposition(|&byte| byte == b'\n')
-        .map_or(0, |at| at + 1)
-}
-
-/// The texts after those that [`take`] takes for this many bytes.
-fn skip<'a, 'b>(texts: &'a [&'b str], bytes: usize) -> &'a [&'b str] {
-    let mut skipped = 0;
-    let count = texts
-        .iter()
-        .take_while(|text| {
-            let more = skipped < bytes;
-            skipped += text.len();
-            more
-        })
-        .count();
-    &texts[count..]
+/// How many texts it takes until they have this many bytes.
+fn count(texts: &[impl AsRef<str>], bytes: usize) -> usize {
+    let mut taken = 0;
+    let lacks = |text: &&_| {
+        let lacks = taken < bytes;
+        taken += AsRef::<str>::as_ref(*text).len();
+        lacks
+    };
+    texts.iter().take_while(lacks).count()
 }
 
 /// Adds texts until they have this many bytes.
 fn take(texts: &[impl AsRef<str>], bytes: usize, to: &mut Vec<String>) {
-    let mut taken = 0;
-    for text in texts {
-        if taken >= bytes {
-            break;
-        }
-        taken += text.as_ref().len();
-        to.push(text.as_ref().to_owned());
-    }
+    let texts = &texts[..count(texts, bytes)];
+    to.extend(texts.iter().map(|text| text.as_ref().to_owned()));
 }
 
 /// Breaks the lines of a text at spaces, so they have at most `width` characters where possible.
@@ -247,16 +231,11 @@ mod tests {
         assert_eq!(sections(&book).len(), 2);
         assert_eq!(records(&"r\n".repeat(RECORDS)).len(), 1);
     }
+
     #[test]
-    fn what_is_skipped_is_what_would_be_taken() {
-        let texts = ["abc", "de", "f", "g"];
-        for bytes in 0..9 {
-            let mut taken = Vec::new();
-            take(&texts, bytes, &mut taken);
-            assert_eq!(skip(&texts, bytes), &texts[taken.len()..], "{bytes}");
-        }
-        assert_eq!(last_line("a\nbc\nd", 4), 2);
-        assert_eq!(last_line("a\nbc\nd", 5), 5);
-        assert_eq!(last_line("ab", 9), 0);
+    fn the_last_text_taken_may_exceed_what_is_wanted() {
+        let texts = ["abc", "de", "f"];
+        let counts: Vec<usize> = (0..8).map(|bytes| count(&texts, bytes)).collect();
+        assert_eq!(counts, [0, 1, 1, 1, 2, 2, 3, 3]);
     }
 }

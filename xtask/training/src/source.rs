@@ -24,13 +24,16 @@ pub(crate) fn read(path: &Path, most: usize) -> Result<String> {
         .read_to_end(&mut bytes)
         .map_err(describe)?;
     if bytes.len() == most {
-        let lines = bytes
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-            .map_or(0, |at| at + 1);
-        bytes.truncate(lines);
+        bytes.truncate(whole_lines(&bytes));
     }
     Ok(String::from_utf8(bytes)?)
+}
+
+/// How long the whole lines at the beginning of a text are.
+pub(crate) fn whole_lines(text: &[u8]) -> usize {
+    text.iter()
+        .rposition(|&byte| byte == b'\n')
+        .map_or(0, |at| at + 1)
 }
 
 /// The documents of a text that are not empty.
@@ -63,6 +66,13 @@ pub(crate) fn write_documents(out: &Path, documents: &[impl AsRef<str>]) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_without_an_end_is_not_whole() {
+        assert_eq!(whole_lines(b"a\nbc"), 2);
+        assert_eq!(whole_lines(b"a\nbc\n"), 5);
+        assert_eq!(whole_lines(b"ab"), 0);
+    }
 
     #[test]
     fn lines_with_the_mark_separate_documents() {

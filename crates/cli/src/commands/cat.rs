@@ -54,10 +54,7 @@ impl CatRange {
             let Range { start, end } = self.range;
             io::copy(&mut (&mut input).take(start), &mut io::sink()).map_err(failed_read)?;
             let copied = io::copy(&mut (&mut input).take(end.saturating_sub(start)), &mut output);
-            copied.map_err(|error| match input.has_failed() {
-                true => failed_read(error),
-                false => target.failed(error),
-            })?;
+            copied.map_err(|error| transfer.failure(czip::Error::Io(error), &input))?;
             return output.commit().map(drop).map_err(|error| error.of(target));
         }
         if Format::detect(input.peek(Format::DETECTION_LEN).map_err(failed_read)?) == Some(Format::V1) {

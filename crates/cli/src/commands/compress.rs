@@ -44,7 +44,10 @@ impl Compress {
         let inputs = &admitted.inputs;
         match (&found.transfers[..], &admitted.transfers[..]) {
             (_, []) => return Ok(admitted.exit),
-            ([_], [transfer]) => return admitted.end(self.one(ui, transfer, inputs, load), ui),
+            // Otherwise its failure is not the first, as with several files.
+            ([_], [transfer]) if admitted.exit == Exit::Success => {
+                return self.one(ui, transfer, inputs, load).map(|_| admitted.exit);
+            }
             _ => {}
         }
         let model = load()?;

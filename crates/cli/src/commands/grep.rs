@@ -2,7 +2,7 @@
 //!
 //! Names are handed to grep as they are, and no shell comes between.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
@@ -13,6 +13,7 @@ use crate::commands::decompress::is_other;
 use crate::error::{Error, Failure};
 use crate::exit::Exit;
 use crate::input::Source;
+use crate::list_files::path;
 use crate::models::{ModelFiles, ModelSet};
 use crate::output::Target;
 use crate::streams;
@@ -88,9 +89,10 @@ impl Grep {
                 (_, next) => next,
             };
             if examined.value == Value::List {
-                let (flags, name) = split_list(&argument, next);
-                options.extend(flags);
-                lists.push(Source::from(PathBuf::from(name)));
+                let (flags, name) = split_list(bytes);
+                options.extend(path(flags).filter(|_| flags.len() > 1).map(OsString::from));
+                let name = next.map(PathBuf::from).or_else(|| path(name));
+                lists.extend(name.map(Source::from));
             } else {
                 options.push(argument);
                 options.extend(next);
@@ -107,10 +109,7 @@ impl Grep {
         if files.is_empty() {
             files.push(Source::Stdin);
         }
-        let stdin = |source: &&Source| **source == Source::Stdin;
-        if files.iter().chain(&lists).filter(stdin).count() > 1 {
-            return Err(Error::StdinTwice.into());
-        }
+        Source::check_stdin_once(files.iter().chain(&lists))?;
         Ok(Self {
             options,
             lists,
@@ -173,8 +172,8 @@ impl Grep {
                         continue;
                     }
                     patterns.pop_if(|last| *last == b'\n');
-                    let patterns = from_bytes(patterns).ok_or_else(|| Error::NoName.of(list))?;
-                    options.extend(["-e".into(), patterns]);
+                    let patterns = path(&patterns).ok_or_else(|| Error::NoName.of(list))?;
+                    options.extend(["-e".into(), patterns.into_os_string()]);
                 }
             }
         }
@@ -251,19 +250,6 @@ fn is_reader_gone(status: ExitStatus) -> bool {
     }
 }
 
-/// An argument of these bytes.
-fn from_bytes(bytes: Vec<u8>) -> Option<OsString> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::ffi::OsStringExt;
-        Some(OsString::from_vec(bytes))
-    }
-    #[cfg(not(unix))]
-    {
-        String::from_utf8(bytes).ok().map(OsString::from)
-    }
-}
-
 /// What an option of grep is about.
 #[derive(Debug, Default)]
 struct Examined {
@@ -322,23 +308,15 @@ impl From<&[u8]> for Examined {
     }
 }
 
-/// The flags before `f` in an option, and the file that it names, here or in the next word.
-fn split_list(option: &OsStr, next: Option<OsString>) -> (Option<OsString>, OsString) {
-    let text = option.as_encoded_bytes();
-    let (flags, value) = match text.iter().position(|&byte| byte == b'=') {
-        Some(at) if text.starts_with(b"--") => (&text[..0], &text[at + 1..]),
-        _ if text.starts_with(b"--") => (&text[..0], &text[..0]),
-        _ => {
-            let at = text
-                .iter()
-                .position(|&byte| byte == b'f')
-                .unwrap_or(text.len() - 1);
-            (&text[..at], &text[at + 1..])
-        }
-    };
-    let flags = (flags.len() > 1).then(|| from_bytes(flags.to_vec())).flatten();
-    let named = next.or_else(|| from_bytes(value.to_vec()));
-    (flags, named.unwrap_or_default())
+/// The flags before `f` in an option, and the value in it.
+fn split_list(option: &[u8]) -> (&[u8], &[u8]) {
+    let is_long = option.starts_with(b"--");
+    let mark = if is_long { b'=' } else { b'f' };
+    let at = option
+        .iter()
+        .position(|&byte| byte == mark)
+        .unwrap_or(option.len() - 1);
+    (if is_long { b"" } else { &option[..at] }, &option[at + 1..])
 }
 
 /// The way to grep, which may stop reading when it has found what it wants.
@@ -366,6 +344,8 @@ impl Write for Text {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsStr;
+
     use super::*;
 
     fn grep(line: &str) -> Result<(String, String), String> {
